@@ -1,0 +1,91 @@
+"""Files that are either whole or absent: write to a temporary name, then rename."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="w", **open_args):
+    """Opens a temporary neighbour of ``path``; renames it over ``path`` if the block succeeds.
+
+    Args:
+      path: destination file; its folder is made if missing.
+      mode: ``"w"`` or ``"wb"``.
+      **open_args: passed to ``open`` (text defaults to UTF-8).
+
+    Raises:
+      OSError: as ``open`` and the writes raise it (a full disk, say); ``path`` is then untouched.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    if "b" not in mode:
+        open_args.setdefault("encoding", "utf-8")
+    handle, temporary = tempfile.mkstemp(
+        prefix=".tmp-", suffix="-" + os.path.basename(path), dir=folder
+    )
+    try:
+        with os.fdopen(handle, mode, **open_args) as stream:
+            yield stream
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def atomic_directory(path):
+    """Yields a temporary folder beside ``path``; renames it to ``path`` if the block succeeds.
+
+    An older folder at ``path`` is replaced; it stays whole until the new one is.
+    """
+    path = os.path.abspath(path)
+    parent = os.path.dirname(path)
+    os.makedirs(parent, exist_ok=True)
+    temporary = tempfile.mkdtemp(prefix=".tmp-", suffix="-" + os.path.basename(path), dir=parent)
+    os.chmod(temporary, 0o777 & ~_umask())
+    try:
+        yield temporary
+        if os.path.isdir(path):
+            discarded = tempfile.mkdtemp(prefix=".old-", dir=parent)
+            os.rename(path, os.path.join(discarded, "old"))
+            os.rename(temporary, path)
+            shutil.rmtree(discarded, ignore_errors=True)
+        else:
+            os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def write_json(path, value):
+    """Writes ``value`` as indented JSON, atomically."""
+    with atomic_write(path) as stream:
+        json.dump(value, stream, indent=2)
+        stream.write("\n")
+
+
+def read_json(path):
+    """Reads one JSON file."""
+    with open(path, encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def sha256_of(path, chunk=1 << 20):
+    """Hex SHA-256 of a file's content, read in chunks."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(chunk), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
