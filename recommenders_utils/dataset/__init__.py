@@ -1,0 +1,1 @@
+"""From a ratings file to sequences: reading, filtering, splitting, candidates, storage."""

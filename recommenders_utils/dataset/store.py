@@ -1,0 +1,219 @@
+"""Sequences once, as flat arrays, and the instances that point into them."""
+
+import dataclasses
+import os
+import typing
+
+import numpy as np
+
+from recommenders_utils.dataset.filtering import statistics
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import atomic_directory, read_json, sha256_of, write_json
+
+FORMAT_VERSION = 1
+SPLITS = ("train", "valid", "test")
+
+_SEQUENCE_DTYPES = {
+    "user_offsets": np.int64,
+    "items": np.int32,
+    "labels": np.int8,
+    "times": np.int64,
+    "user_ids": None,  # numpy unicode, as wide as the longest id
+    "item_ids": None,
+}
+_INSTANCE_DTYPES = {
+    "users": np.int32,
+    "ends": np.int64,
+    "candidates": np.int32,
+    "labels": np.int8,
+    "counts": np.int32,
+}
+
+
+class DamagedStore(UserError):
+    """Prepared arrays that are missing, of another version, or not what their checksums say."""
+
+
+@dataclasses.dataclass
+class Instances:
+    """The instances of one split: N targets, each with the history before it.
+
+    Attributes:
+      users: int32 [N], row of the user.
+      ends: int64 [N], flat index of the target record; its history is the user's records before
+        it, ``[user_offsets[user], end)``, never empty.
+      candidates: int32 [N, C] item ids, first column the target, 0 past ``counts``; None in
+        training, where negatives come from the batch.
+      labels: int8 [N, C], label of each candidate, 0 past ``counts``; None in training.
+      counts: int32 [N], how many candidates are real; None in training.
+    """
+
+    users: np.ndarray
+    ends: np.ndarray
+    candidates: typing.Optional[np.ndarray] = None
+    labels: typing.Optional[np.ndarray] = None
+    counts: typing.Optional[np.ndarray] = None
+
+    def __len__(self):
+        return len(self.users)
+
+    def arrays(self):
+        """The arrays that are there, by name."""
+        return {k: getattr(self, k) for k in _INSTANCE_DTYPES if getattr(self, k) is not None}
+
+
+@dataclasses.dataclass
+class SequenceStore:
+    """All sequences and their instances; U users, n records.
+
+    Attributes:
+      user_offsets: int64 [U + 1], the records of user row u are ``[u]`` to ``[u + 1]``.
+      items: int32 [n], 1-based item ids; 0 is left for padding.
+      labels: int8 [n], 1 positive feedback, 0 negative.
+      times: int64 [n], unix seconds, never falling within a user.
+      user_ids: unicode [U], raw id of each user row.
+      item_ids: unicode [I], item k has raw id ``item_ids[k - 1]``.
+      splits: Instances by split name.
+      meta: JSON-able description: name, source, synthetic, protocol, statistics, fingerprint, ...
+    """
+
+    user_offsets: np.ndarray
+    items: np.ndarray
+    labels: np.ndarray
+    times: np.ndarray
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    splits: typing.Dict[str, Instances]
+    meta: dict
+
+    @property
+    def num_users(self):
+        """How many users there are."""
+        return len(self.user_ids)
+
+    @property
+    def num_items(self):
+        """How many items there are, padding not counted: an embedding needs one row more."""
+        return len(self.item_ids)
+
+    def history_lengths(self, split):
+        """How many records precede each target of ``split``: int64 [N], at least 1."""
+        instances = self.splits[split]
+        return np.asarray(instances.ends) - self.user_offsets[instances.users]
+
+    def statistics(self):
+        """Table 1's columns for these records (see ``filtering.statistics``)."""
+        users = np.repeat(np.arange(self.num_users), np.diff(self.user_offsets))
+        return statistics(users, self.items, self.labels)
+
+    def check(self):
+        """Raises ValueError unless the arrays fit one another."""
+        n, offsets = len(self.items), self.user_offsets
+        _require(len(offsets) == self.num_users + 1, "user_offsets and user_ids disagree in length")
+        _require(offsets[0] == 0 and offsets[-1] == n, "user_offsets do not span the records")
+        _require(np.all(np.diff(offsets) > 0), "a user has no record")
+        _require(len(self.labels) == n and len(self.times) == n, "record arrays differ in length")
+        falls = np.flatnonzero(np.diff(self.times) < 0) + 1
+        _require(np.all(np.isin(falls, offsets)), "a user's records are not in time order")
+        _require(_within(self.items, 1, self.num_items), "an item id is outside the vocabulary")
+        _require(_within(self.labels, 0, 1), "a label is neither 0 nor 1")
+        _require(set(self.splits) == set(SPLITS), "the splits are not train, valid, test")
+        for name, part in self.splits.items():
+            self._check_split(name, part)
+
+    def _check_split(self, name, part):
+        for key, array in part.arrays().items():
+            _require(len(array) == len(part), f"{name}/{key} has another length")
+        _require(_within(part.users, 0, self.num_users - 1), f"{name}/users out of range")
+        starts, stops = self.user_offsets[part.users], self.user_offsets[1:][part.users]
+        _require(
+            np.all(starts < part.ends) and np.all(part.ends < stops),
+            f"{name}/ends: a target is another user's record or has no history",
+        )
+        if part.candidates is None:
+            return
+        _require(part.labels is not None and part.counts is not None, f"{name}: labels or counts")
+        _require(part.labels.shape == part.candidates.shape, f"{name}/labels have another shape")
+        width = part.candidates.shape[1]
+        _require(_within(part.counts, 1, width), f"{name}/counts out of range")
+        real = np.arange(width) < np.asarray(part.counts)[:, None]
+        ids = np.asarray(part.candidates)
+        _require(_within(ids, 0, self.num_items), f"{name}/candidates out of range")
+        _require(np.array_equal(ids > 0, real), f"{name}/candidates and counts disagree")
+        _require(
+            np.array_equal(ids[:, 0], self.items[part.ends]),
+            f"{name}/candidates do not begin with the target",
+        )
+
+    def save(self, folder):
+        """Writes one ``.npy`` file per array and ``meta.json`` into ``folder``, whole or not at all.
+
+        Raises:
+          ValueError: the arrays do not fit one another (a defect of the caller).
+          OSError: from writing.
+        """
+        self.check()
+        with atomic_directory(folder) as temporary:
+            checksums = {}
+            for name, (array, dtype) in self._named_arrays().items():
+                path = os.path.join(temporary, name)
+                np.save(path, np.ascontiguousarray(array, dtype=dtype), allow_pickle=False)
+                checksums[name] = sha256_of(path)
+            meta = dict(self.meta, format_version=FORMAT_VERSION, arrays=checksums)
+            write_json(os.path.join(temporary, "meta.json"), meta)
+
+    def _named_arrays(self):
+        """File name -> (array, dtype on disk)."""
+        named = {k + ".npy": (getattr(self, k), dtype) for k, dtype in _SEQUENCE_DTYPES.items()}
+        for split, part in self.splits.items():
+            for key, array in part.arrays().items():
+                named[f"{split}_{key}.npy"] = (array, _INSTANCE_DTYPES[key])
+        return named
+
+    @classmethod
+    def load(cls, folder):
+        """Maps a saved store into memory after checking versions, checksums and shapes.
+
+        Raises:
+          DamagedStore: with the reason, if the folder is not a whole, unaltered store.
+        """
+        try:
+            meta = read_json(os.path.join(folder, "meta.json"))
+            version, checksums = meta["format_version"], meta.pop("arrays")
+            _require(
+                version == FORMAT_VERSION,
+                f"it has format version {version}, this code writes {FORMAT_VERSION}",
+            )
+            arrays = {}
+            for name, checksum in checksums.items():
+                path = os.path.join(folder, name)
+                _require(sha256_of(path) == checksum, f"{name} differs from its checksum")
+                arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            store = cls._from_arrays(arrays, meta)
+            store.check()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            reason = str(error) or type(error).__name__
+            raise DamagedStore(
+                f"{folder}: not usable prepared data: {reason}; "
+                "delete the folder and prepare the data again"
+            ) from error
+        return store
+
+    @classmethod
+    def _from_arrays(cls, arrays, meta):
+        splits = {}
+        for split in SPLITS:
+            files = {k: f"{split}_{k}.npy" for k in _INSTANCE_DTYPES}
+            splits[split] = Instances(**{k: arrays[f] for k, f in files.items() if f in arrays})
+        return cls(splits=splits, meta=meta, **{k: arrays[k + ".npy"] for k in _SEQUENCE_DTYPES})
+
+
+def _require(condition, reason):
+    if not condition:
+        raise ValueError(reason)
+
+
+def _within(values, low, high):
+    """Whether every value lies in [low, high]; an empty array does."""
+    values = np.asarray(values)
+    return values.size == 0 or bool(values.min() >= low and values.max() <= high)
