@@ -1,0 +1,117 @@
+"""Reads one hyper-parameter file: sections of ``key: value  # comment`` lines, nothing cleverer."""
+
+import os
+
+import yaml
+
+from recommenders_utils.errors import UserError
+from recommenders_utils.hparams_schema import SECTIONS, suggest
+
+
+class Entry:
+    """One key as a file gives it.
+
+    Attributes:
+      name, section: as written.
+      where: ``file:line``, for messages.
+      value: what YAML makes of it.
+      comment: the trailing comment's text, or "".
+    """
+
+    def __init__(self, path, section, key_node, value_node, lines):
+        self.section, self.name = section, key_node.value
+        line = key_node.start_mark.line
+        self.where = f"{path}:{line + 1}"
+        # The comment stands behind the value, or behind "key:" if the value goes on below; a value
+        # may itself contain "#", so start after its end.
+        ends_here = value_node.end_mark.line == line and value_node.start_mark.line == line
+        end = value_node.end_mark if ends_here else key_node.end_mark
+        before, mark, comment = lines[line][end.column :].partition("#")
+        self.comment = comment.strip() if mark and not before.strip(" :") else ""
+        self.value = _construct(value_node, path)
+
+
+def read_entries(path):
+    """Yields the ``Entry`` of each key of one YAML file, in its order.
+
+    Raises:
+      UserError: no such file; not YAML; an unknown section; a key or section given twice; a value
+        that would construct an object.
+    """
+    text = _read_text(path)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(
+            f"{path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}; "
+            "expected sections ({}) of 'key: value' lines".format(", ".join(SECTIONS))
+        ) from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply; expected 'key: value' lines") from None
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    lines = text.splitlines()
+    for section_node, section in _items(root, path, "section"):
+        name = section_node.value
+        if name not in SECTIONS:
+            raise UserError(
+                f"{path}:{section_node.start_mark.line + 1}: unknown section '{name}'; "
+                + suggest(name, SECTIONS)
+            )
+        for key_node, value_node in _items(section, path, "key"):
+            yield Entry(path, name, key_node, value_node, lines)
+
+
+def _read_text(path):
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        folder = os.path.dirname(str(path)) or "."
+        if not os.path.isdir(folder):
+            raise UserError(f"{path}: no such file, nor folder '{folder}'") from None
+        there = sorted(name for name in os.listdir(folder) if name.endswith((".yaml", ".yml")))
+        have = "it has " + ", ".join(there) if there else "it has no YAML file"
+        raise UserError(f"{path}: no such file in '{folder}'; {have}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _items(node, path, what):
+    """The (key, value) nodes of a mapping; an empty file or section has none."""
+    if node is None or (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        raise UserError(
+            f"{path}:{node.start_mark.line + 1}: expected '{what}: ...' lines, got something else"
+        )
+    seen = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise UserError(f"{path}:{line}: a {what} must be a plain word")
+        if key.value in seen:
+            raise UserError(
+                f"{path}:{line}: {what} '{key.value}' is given twice (first in line "
+                f"{seen[key.value]}); keep one of them"
+            )
+        seen[key.value] = line
+    return node.value
+
+
+def _construct(node, path):
+    """A node's plain value; tags that would make objects are refused."""
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = getattr(error, "problem", None) or error
+        raise UserError(
+            f"{path}:{node.start_mark.line + 1}: {problem}; only plain text, numbers, true/false, "
+            "null and lists are allowed"
+        ) from None
+    finally:
+        loader.dispose()
