@@ -1,0 +1,1 @@
+"""Metrics, from arrays or from a stored file of predictions."""

@@ -1,0 +1,46 @@
+"""Names of metrics: ``auc``, ``ndcg@10``, ``hit@1;5``."""
+
+import difflib
+import math
+import re
+
+from recommenders_utils.errors import UserError
+
+PLAIN = ("auc", "logloss", "rmse", "acc", "f1")
+GROUPED = ("mrr", "ndcg", "hit", "group_auc")
+# Names that Microsoft Recommenders uses for the same figure.
+ALIASES = {"mean_mrr": "mrr", "wauc": "gauc"}
+
+_SIMPLE = {*PLAIN, *ALIASES, "gauc", "group_auc", "mrr", "ndcg"}
+_AT_K = re.compile(r"(mrr|ndcg|hit)@([1-9][0-9]*(?:;[1-9][0-9]*)*)$")
+
+
+def expand(metrics):
+    """Checks names; ``"ndcg@2;4"`` becomes ``["ndcg@2", "ndcg@4"]``.
+
+    Raises:
+      UserError: an unknown name, with the nearest known one.
+    """
+    names = []
+    for metric in [metrics] if isinstance(metrics, str) else metrics:
+        match = _AT_K.match(metric)
+        if match:
+            names += [f"{match.group(1)}@{k}" for k in match.group(2).split(";")]
+        elif metric in _SIMPLE:
+            names.append(metric)
+        else:
+            known = sorted(_SIMPLE | {"mrr@10", "ndcg@10", "hit@10"})
+            near = difflib.get_close_matches(metric.lower(), known, n=1)
+            raise UserError(
+                f"unknown metric '{metric}'"
+                + (f" (nearest: {near[0]})" if near else "")
+                + "; there are auc, gauc, mrr, mrr@k, ndcg@k, hit@k, group_auc, logloss, rmse, acc"
+                " and f1, with k a number from 1"
+            )
+    return names
+
+
+def split(name):
+    """``"ndcg@10"`` to ``("ndcg", 10)``; no cut-off is infinity; aliases resolved."""
+    kind, _, k = name.partition("@")
+    return ALIASES.get(kind, kind), int(k) if k else math.inf

@@ -1,0 +1,74 @@
+"""Metrics recomputed from a stored file of predictions."""
+
+import pandas as pd
+
+from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.metrics import evaluate_predictions
+
+COLUMNS = ("instance", "user", "label", "score")
+
+
+def evaluate_file(path, metrics, ties="expected"):
+    """``evaluate_predictions`` of a predictions.csv.
+
+    Args:
+      path: CSV file (.gz as well) with columns instance, user, label, score; others are ignored.
+      metrics: as in ``cal_metric``.
+      ties: ``expected`` or ``released``.
+
+    Returns:
+      ``{name: value}`` with metrics and counts.
+
+    Raises:
+      UserError: no such file; no rows; a column missing; a field missing or not a number; a label
+        other than 0 and 1; a score that is no probability where one is needed.
+    """
+    frame = read_predictions(path)
+    # The header is line 1.
+    return evaluate_predictions(frame, metrics, ties, locate=lambda row: f"{path}:{row + 2}")
+
+
+def read_predictions(path):
+    """The needed columns of a predictions.csv as a DataFrame: numbers, and users as text.
+
+    Raises:
+      UserError: as ``evaluate_file``, except for what the values mean.
+    """
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+        missing = [name for name in COLUMNS if name not in header]
+        if missing:
+            raise UserError(
+                "{}: no column {}; expected the columns {}, got {}".format(
+                    path, ", ".join(missing), ",".join(COLUMNS), ",".join(map(str, header))
+                )
+            )
+        # A user may be called "NA" or "007": text, as written. Scores exactly as written.
+        frame = pd.read_csv(
+            path,
+            usecols=list(COLUMNS),
+            dtype={"user": "category"},
+            keep_default_na=False,
+            skip_blank_lines=False,
+            float_precision="round_trip",
+        )
+    except (FileNotFoundError, IsADirectoryError):
+        raise UserError(f"{path}: no such file; give a run's predictions.csv") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path}: the file is empty; give a run's predictions.csv") from None
+    except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError) as error:
+        raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
+    if frame.empty:
+        raise UserError(f"{path}: there is a header but no row of predictions")
+    for name in COLUMNS:
+        column = frame[name]
+        if name == "user":
+            bad = column.isna() | (column == "")
+        else:
+            frame[name] = pd.to_numeric(column, errors="coerce")
+            bad = frame[name].isna()
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            expected = "an id" if name == "user" else "a number"
+            raise UserError(f"{path}:{row + 2}: {name} must be {expected}, got '{column[row]}'")
+    return frame
