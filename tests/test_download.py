@@ -1,0 +1,462 @@
+"""Downloads from a loopback server that misbehaves on purpose."""
+
+import contextlib
+import errno
+import hashlib
+import http.server
+import os
+import socket
+import threading
+
+import numpy as np
+import pytest
+
+from recommenders_utils.dataset import download as module
+from recommenders_utils.dataset.download import OfflineError, download
+from recommenders_utils.errors import UserError
+
+BODY = bytes(np.random.RandomState(0).randint(256, size=300_017, dtype=np.uint8))
+OTHER = bytes(np.random.RandomState(1).randint(256, size=280_001, dtype=np.uint8))
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves ``body``; each request consumes one entry of ``faults`` (missing = behaves)."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body, self.etag, self.modified = BODY, '"v1"', None
+        self.ranges = self.length = True
+        self.obeys_if_range = self.chunked = False
+        self.faults, self.seen = [], []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/ratings.csv"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        fault = server.faults.pop(0) if server.faults else None
+        asked = self.headers.get("Range")
+        server.seen.append((asked, self.headers.get("If-Range")))
+        if isinstance(fault, int) and fault >= 300:
+            self.send_response(fault)
+            if fault in (301, 302):
+                self.send_header("Location", server.url + "?moved")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body, start, status = server.body, 0, 200
+        fresh = server.obeys_if_range and self.headers.get("If-Range") not in (
+            None,
+            server.etag or server.modified,
+        )
+        if asked and server.ranges and not fresh:
+            start = int(asked[len("bytes=") : -1])
+            status = 206
+        if start and start >= len(body):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(body)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(status)
+        if status == 206:
+            told = start + 7 if fault == "wrong range" else start
+            self.send_header("Content-Range", f"bytes {told}-{len(body) - 1}/{len(body)}")
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        if server.modified:
+            self.send_header("Last-Modified", server.modified)
+        extra = 5000 if fault == "tells too much" else 0
+        if server.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif server.length:
+            self.send_header("Content-Length", str(len(body) - start + extra))
+        self.end_headers()
+        self.close_connection = True
+        cut = fault[1] if isinstance(fault, tuple) else None  # ("drop", bytes sent before it)
+        payload = body[start:] if cut is None else body[start : start + cut]
+        with contextlib.suppress(OSError):
+            if server.chunked:
+                self.wfile.write(b"%x\r\n" % len(payload) + payload + b"\r\n")
+                if cut is None:
+                    self.wfile.write(b"0\r\n\r\n")
+            else:
+                self.wfile.write(payload)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return str(tmp_path / "data" / "ratings.csv")
+
+
+def fetch(server, target, **options):
+    lines = []
+    settings = dict(log=lines.append, backoff=0.001, attempts=3, read_timeout=5.0)
+    settings["show_progress"] = False
+    settings.update(options)
+    download(server if isinstance(server, str) else server.url, target, **settings)
+    return lines
+
+
+def content(path):
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def alone(target):
+    """Nothing but the finished file is left in the folder."""
+    return os.listdir(os.path.dirname(target)) == [os.path.basename(target)]
+
+
+def interrupted(server, target, sent=100_000):
+    """Leaves a part of ``sent`` bytes, as a killed run would."""
+    server.faults = [("drop", sent)]
+
+    def kill(line):
+        if "trying again" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server, target, log=kill)
+    assert not os.path.exists(target)
+    assert os.path.getsize(target + ".part") == sent
+    server.seen.clear()
+
+
+def test_a_whole_file_in_one_request(server, target):
+    lines = fetch(server, target, sha256=hashlib.sha256(BODY).hexdigest().upper())
+    assert content(target) == BODY
+    assert alone(target)
+    assert server.seen == [(None, None)]
+    assert server.url in lines[0] and "300,017" in lines[-1]
+
+
+def test_drops_go_on_where_they_stopped(server, target):
+    server.faults = [("drop", 100_000), ("drop", 0), 503, ("drop", 50_000)]
+    fetch(server, target)
+    assert content(target) == BODY
+    assert alone(target)
+    assert server.seen == [
+        (None, None),
+        ("bytes=100000-", '"v1"'),
+        ("bytes=100000-", '"v1"'),
+        ("bytes=100000-", '"v1"'),
+        ("bytes=150000-", '"v1"'),
+    ]
+
+
+def test_more_drops_than_attempts_are_fine_while_bytes_come(server, target):
+    server.faults = [("drop", 30_000)] * 8
+    fetch(server, target, attempts=1)
+    assert content(target) == BODY
+    assert len(server.seen) == 9
+
+
+def test_tries_are_bounded_even_if_each_brings_a_byte(server, target):
+    server.faults = [("drop", 1)] * 1000
+    with pytest.raises(UserError, match="50 bytes got in 50 tries"):
+        fetch(server, target, backoff=0.0)
+    assert len(server.seen) == 50
+
+
+def test_a_killed_download_is_resumed_by_the_next_run(server, target):
+    interrupted(server, target)
+    lines = fetch(server, target)
+    assert server.seen == [("bytes=100000-", '"v1"')]
+    assert "resuming at 100,000" in lines[0]
+    assert content(target) == BODY and alone(target)
+
+
+def test_last_modified_serves_where_there_is_no_strong_etag(server, target):
+    server.etag, server.modified = 'W/"weak"', "Wed, 23 Jul 2014 00:00:00 GMT"
+    interrupted(server, target)
+    fetch(server, target)
+    assert server.seen == [("bytes=100000-", server.modified)]
+    assert content(target) == BODY
+
+
+def test_a_server_that_ignores_range_starts_over(server, target):
+    interrupted(server, target)
+    server.ranges = False
+    fetch(server, target)
+    assert server.seen == [("bytes=100000-", '"v1"')]
+    assert content(target) == BODY
+
+
+def test_without_any_mark_a_part_is_not_trusted(server, target):
+    server.etag = None
+    interrupted(server, target)
+    fetch(server, target)
+    assert server.seen == [(None, None)]
+    assert content(target) == BODY
+
+
+def test_a_part_of_another_address_is_not_used(server, target):
+    interrupted(server, target)
+    fetch(server.url + "?other", target)
+    assert server.seen == [(None, None)]
+    assert content(target) == BODY
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_file_changed_in_between_is_never_spliced(server, target, obeys):
+    interrupted(server, target)
+    server.body, server.etag, server.obeys_if_range = OTHER, '"v2"', obeys
+    fetch(server, target)
+    assert content(target) == OTHER and alone(target)
+
+
+def test_a_file_changed_between_two_tries_of_one_run(server, target):
+    server.faults = [("drop", 100_000)]
+
+    def change(line):
+        if "trying again" in line:
+            server.body, server.etag = OTHER, '"v2"'
+
+    fetch(server, target, log=change)
+    assert content(target) == OTHER
+
+
+def test_a_changed_file_shorter_than_the_part(server, target):
+    interrupted(server, target)
+    server.body, server.etag = OTHER[:5000], '"v2"'
+    fetch(server, target)
+    assert content(target) == OTHER[:5000]
+
+
+def test_another_range_than_asked_for_starts_over(server, target):
+    interrupted(server, target)
+    server.faults = ["wrong range"]
+    fetch(server, target)
+    assert server.seen == [("bytes=100000-", '"v1"'), (None, None)]
+    assert content(target) == BODY
+
+
+def test_a_part_that_was_whole_already_is_just_renamed(server, target):
+    interrupted(server, target)
+    with open(target + ".part", "wb") as stream:
+        stream.write(BODY)
+    fetch(server, target, sha256=hashlib.sha256(BODY).hexdigest())
+    assert server.seen == [("bytes=300017-", '"v1"')]
+    assert content(target) == BODY and alone(target)
+
+
+def test_a_server_that_always_tells_too_great_a_length(server, target):
+    server.ranges = False
+    server.faults = ["tells too much"] * 100
+    with pytest.raises(UserError, match=r"300,017 of 305,017 bytes; 300,017 bytes got in 4 tries"):
+        fetch(server, target)
+    assert not os.path.exists(target)
+    assert len(server.seen) == 4
+
+
+def test_chunked_answers_and_their_drops(server, target):
+    server.chunked = True
+    server.faults = [("drop", 100_000)]
+    fetch(server, target)
+    assert content(target) == BODY
+
+
+def test_an_answer_without_length_is_refused(server, target):
+    server.length = False
+    with pytest.raises(UserError, match="tells no length"):
+        fetch(server, target)
+    assert not os.path.exists(target)
+
+
+def test_redirects_are_followed(server, target):
+    server.faults = [302]
+    fetch(server, target)
+    assert content(target) == BODY
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_refusal_is_final(server, target, status):
+    server.faults = [status] * 9
+    with pytest.raises(UserError) as caught:
+        fetch(server, target)
+    message = str(caught.value)
+    assert not isinstance(caught.value, OfflineError)
+    assert f"HTTP {status}" in message and server.url in message and target in message
+    assert len(server.seen) == 1
+    assert os.listdir(os.path.dirname(target)) == []
+
+
+def test_a_refusal_keeps_the_part(server, target):
+    interrupted(server, target)
+    server.faults = [403]
+    with pytest.raises(UserError, match="again to resume"):
+        fetch(server, target)
+    assert os.path.getsize(target + ".part") == 100_000
+
+
+def test_a_server_in_trouble_is_asked_a_few_times(server, target):
+    server.faults = [503] * 99
+    with pytest.raises(UserError, match=r"HTTP 503.*0 bytes got in 3 tries"):
+        fetch(server, target)
+    assert len(server.seen) == 3
+
+
+def test_a_wrong_digest_leaves_nothing(server, target):
+    with pytest.raises(UserError, match="SHA-256") as caught:
+        fetch(server, target, sha256=hashlib.sha256(OTHER).hexdigest())
+    assert server.url in str(caught.value)
+    assert os.listdir(os.path.dirname(target)) == []
+
+
+def test_an_existing_file_survives_a_failed_download(server, target):
+    os.makedirs(os.path.dirname(target))
+    with open(target, "wb") as stream:
+        stream.write(b"old")
+    server.faults = [404]
+    with pytest.raises(UserError):
+        fetch(server, target)
+    assert content(target) == b"old"
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_too_long_a_file_is_refused(server, target, chunked):
+    server.chunked = chunked
+    with pytest.raises(UserError, match="200,000"):
+        fetch(server, target, max_bytes=200_000)
+    assert not os.path.exists(target)
+
+
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_refused_connection_is_offline_at_once(target):
+    lines = []
+    with pytest.raises(OfflineError, match=r"cannot reach http://127.0.0.1"):
+        fetch(f"http://127.0.0.1:{closed_port()}/x.csv", target, log=lines.append, backoff=99.0)
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        socket.gaierror(-3, "Temporary failure in name resolution"),
+        socket.timeout("timed out"),
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+    ],
+)
+def test_unreachable_machines_are_offline(target, monkeypatch, failure):
+    def fail(*args, **kwargs):
+        raise failure
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    with pytest.raises(OfflineError, match="cannot reach"):
+        fetch("http://ratings.invalid/x.csv", target)
+
+
+def test_a_silent_server_is_not_offline(target):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.csv"
+        with pytest.raises(UserError, match="no answer in time; 0 bytes got in 2 tries") as caught:
+            fetch(url, target, read_timeout=0.1, attempts=2)
+    assert not isinstance(caught.value, OfflineError)
+
+
+def test_going_offline_midway_keeps_the_part(server, target):
+    server.faults = [("drop", 100_000)]
+    down = []
+
+    def cut_the_line(line):
+        if "trying again" in line and not down:
+            down.append(True)
+            server.shutdown()
+            server.server_close()
+
+    with pytest.raises(UserError, match=r"100,000 bytes got in 4 tries.*resume") as caught:
+        fetch(server, target, log=cut_the_line)
+    assert not isinstance(caught.value, OfflineError)
+    assert os.path.getsize(target + ".part") == 100_000
+
+
+class FullDisk:
+    """A file on which only the first block fits."""
+
+    def __init__(self, stream):
+        self._stream, self._written = stream, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._stream.close()
+
+    def write(self, block):
+        if self._written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._written += self._stream.write(block)
+
+
+def test_a_full_disk_is_one_clear_error_and_resumable(server, target, monkeypatch):
+    monkeypatch.setattr(module, "open", lambda *args: FullDisk(open(*args)), raising=False)  # noqa: SIM115
+    with pytest.raises(UserError, match="No space left on device") as caught:
+        fetch(server, target)
+    assert target + ".part" in str(caught.value)
+    assert not os.path.exists(target)
+    assert 0 < os.path.getsize(target + ".part") < len(BODY)
+    monkeypatch.undo()
+    fetch(server, target)
+    assert server.seen[-1][0].startswith("bytes=")
+    assert content(target) == BODY
+
+
+def test_a_folder_that_cannot_be_made(server, tmp_path):
+    (tmp_path / "data").write_text("a file, not a folder")
+    with pytest.raises(UserError, match="cannot write"):
+        fetch(server, str(tmp_path / "data" / "ratings.csv"))
+
+
+def test_two_downloads_into_one_folder_do_not_mix(server, target):
+    def second(line):
+        if line.startswith("downloading"):
+            with pytest.raises(UserError, match="another process"):
+                fetch(server, target)
+
+    fetch(server, target, log=second)
+    assert content(target) == BODY
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ratings.csv", "ftp://host/x", "http://", "http://[x", "file:///etc/hosts", "http://a b/"],
+)
+def test_addresses_that_are_none(target, url):
+    with pytest.raises(UserError, match="expected an address"):
+        fetch(url, target)
+    assert not os.path.exists(os.path.dirname(target))
