@@ -177,7 +177,7 @@ def to_yaml(value):
     form = dict(default_flow_style=True, width=math.inf, allow_unicode=True)
     text = yaml.safe_dump(value, **form)
     text = (text[: -len("...\n")] if text.endswith("\n...\n") else text).strip()
-    if "\n" in text:  # a line break within text: the double-quoted style escapes it
+    if len(text.splitlines()) > 1:  # a line break within text: the double-quoted style escapes it
         text = yaml.safe_dump(value, default_style='"', **form).strip()
     return text
 
