@@ -146,7 +146,7 @@ class SequenceStore:
         )
 
     def save(self, folder):
-        """Writes one ``.npy`` file per array and ``meta.json`` into ``folder``, whole or not at all.
+        """Writes one ``.npy`` file per array and ``meta.json`` into ``folder``, or nothing.
 
         Raises:
           ValueError: the arrays do not fit one another (a defect of the caller).
