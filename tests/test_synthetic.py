@@ -1,5 +1,6 @@
 """Generated logs: exact shape, a signal that a plain count finds, none where none is planted."""
 
+import functools
 import hashlib
 
 import numpy as np
@@ -20,7 +21,13 @@ from recommenders_utils.dataset.synthetic import (
 )
 from recommenders_utils.errors import UserError
 
-SEEDS = range(4)
+
+@functools.lru_cache(maxsize=None)
+def logs(name, signal):
+    """Logs of a shape; the large one says enough by itself."""
+    shape = {"amazon": AMAZON_SHAPE, "small": SMALL_SHAPE, "tiny": TINY_SHAPE}[name]
+    seeds = range(1 if name == "amazon" else 4)
+    return [make_log(seed=seed, signal=signal, **shape) for seed in seeds]
 
 
 def by_user(log):
@@ -62,9 +69,8 @@ def counting_auc(log, read_labels=True, flip_history=False, seed=5):
     return roc_auc_score(truth.ravel(), scores.ravel())
 
 
-def mean_auc(shape, signal, **how):
-    logs = [make_log(seed=seed, signal=signal, **shape) for seed in SEEDS]
-    return np.mean([counting_auc(log, **how) for log in logs])
+def mean_auc(name, signal, **how):
+    return np.mean([counting_auc(log, **how) for log in logs(name, signal)])
 
 
 def test_default_file_has_exactly_the_totals_of_table_1(tmp_path):
@@ -125,31 +131,32 @@ def test_any_shape_comes_out_exactly(users, items, extra, share, signal, seed):
     assert len(log.item_topics) == items
 
 
-@pytest.mark.parametrize("shape", [SMALL_SHAPE, TINY_SHAPE, AMAZON_SHAPE])
+@pytest.mark.parametrize("shape", ["small", "tiny", "amazon"])
 def test_planted_moves_are_found_by_counting_and_only_with_labels(shape):
     with_labels = mean_auc(shape, 1.0)
     assert with_labels >= 0.8
     # Few of the paper's records are negative, so blindness to labels costs less on its shape.
-    cost = 0.02 if shape is AMAZON_SHAPE else 0.03
+    cost = 0.02 if shape == "amazon" else 0.03
     assert with_labels - mean_auc(shape, 1.0, read_labels=False) >= cost
     # The same items under flipped labels imply other next items.
     assert mean_auc(shape, 1.0, flip_history=True) < 0.55
 
 
-@pytest.mark.parametrize("shape", [SMALL_SHAPE, AMAZON_SHAPE])
+@pytest.mark.parametrize("shape", ["small", "amazon"])
 def test_nothing_to_find_without_signal(shape):
     assert abs(mean_auc(shape, 0.0) - 0.5) < 0.03
 
 
 def test_half_the_signal_lies_between():
-    assert 0.58 < mean_auc(SMALL_SHAPE, 0.5) < 0.75
+    assert 0.58 < mean_auc("small", 0.5) < 0.75
 
 
 def test_negative_feedback_follows_negative_feedback():
-    log = make_log(seed=1, **AMAZON_SHAPE)
+    (log,) = logs("amazon", 1.0)
     table = transition_frequencies(log.users, log.labels)
     assert table[0, 0] > 3 * table[1, 0]
-    flat = transition_frequencies(*by_user(make_log(seed=1, signal=0.0, **AMAZON_SHAPE))[::2])
+    (flat,) = logs("amazon", 0.0)
+    flat = transition_frequencies(flat.users, flat.labels)
     assert abs(flat[0, 0] - flat[1, 0]) < 0.02
 
 
@@ -163,7 +170,7 @@ def test_transition_frequencies_by_hand():
 
 
 def test_popularity_is_long_tailed():
-    log = make_log(seed=1, **AMAZON_SHAPE)
+    (log,) = logs("amazon", 1.0)
     counts = np.sort(np.bincount(log.items))[::-1]
     top_tenth = counts[: len(counts) // 10].sum() / counts.sum()
     assert 0.25 < top_tenth < 0.7

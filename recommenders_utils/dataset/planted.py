@@ -24,7 +24,7 @@ PERSISTENCE = 0.3  # correlation of successive labels; Table 1's share gives P(n
 STAY, SUCCEED = 0.40, 0.42  # liked, then liked: same topic, successor, else the user's taste
 LEAVE = 0.85  # disliked, then liked: the ring's far side, else the user's taste
 BEFORE_DISLIKE = 0.5  # share of the moves above that hold when the next record is disliked
-ZIPF_EXPONENT, ZIPF_OFFSET = 0.8, 3.0
+ZIPF_EXPONENT, ZIPF_OFFSET = 1.0, 3.0
 
 
 def label_chains(rng, counts, starts, positive_share, signal):
