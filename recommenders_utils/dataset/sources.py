@@ -1,0 +1,190 @@
+"""Which ratings file a run uses: the first of five places that has one.
+
+1. ``--ratings``: the file a person named.
+2. ``data/ratings_Toys_and_Games.csv`` below the checkout (plain or .gz).
+3. ``$DFAR_DATA``: a file, or a folder that holds a file of that name.
+4. A download from the publisher into ``data/`` (see `download`).
+5. Only where the publisher's machine cannot be reached (or ``DFAR_OFFLINE=1`` says not to try): a
+   SYNTHETIC stand-in of Table 1's shape (see `synthetic`).
+
+What a person named and is not there is an error, never passed over. So is a publisher who answers
+but does not give the file (HTTP error, wrong length or digest, a connection that keeps dropping): only
+a machine that is *offline* gets the stand-in, and is told so.
+"""
+
+import collections
+import os
+
+from recommenders_utils.dataset import synthetic
+from recommenders_utils.dataset.download import OfflineError, download
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import read_json, write_json
+
+FILE_NAME = "ratings_Toys_and_Games.csv"
+STAND_IN_NAME = "SYNTHETIC_ratings_amazon_shape.csv"
+STAND_IN_SEED = 2023
+# The publisher's own address of the 2014 Amazon ratings (J. McAuley's group).
+PUBLISHER_URL = (
+    "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Toys_and_Games.csv"
+)
+TOYS_NAME = "Amazon Toys & Games 2014"
+STAND_IN_TITLE = "SYNTHETIC stand-in of Table 1's Amazon shape"
+
+
+class Source(collections.namedtuple("Source", ["path", "name", "synthetic", "overrides", "how"])):
+    """A ratings file and what is known about it.
+
+    Attributes:
+      path: the file.
+      name: of the data set, for headings; begins with SYNTHETIC where ``synthetic`` is true.
+      synthetic: whether the ratings were generated.
+      overrides: data hparams this file needs (of the stand-in: no item filter), else {}.
+      how: one line saying where the file came from.
+    """
+
+    __slots__ = ()
+
+
+def find_ratings(
+    ratings=None,
+    root=".",
+    log=print,
+    allow_download=True,
+    url=None,
+    sha256=None,
+    environ=None,
+    **download_options,
+):
+    """Finds, fetches or generates the ratings file; the module's text gives the order.
+
+    Args:
+      ratings: the path a person gave, or None.
+      root: the checkout, the folder that holds ``data/``.
+      log: called with lines of text for the person.
+      allow_download: False goes on to the stand-in without trying the publisher.
+      url: address to download from; by default ``$DFAR_RATINGS_URL``, else the publisher's.
+      sha256: digest the download must have, or None.
+      environ: environment variables (by default the process's): DFAR_DATA, DFAR_RATINGS_URL,
+        DFAR_OFFLINE (1 is as ``allow_download=False``).
+      **download_options: passed to `download`.
+
+    Returns:
+      Source.
+
+    Raises:
+      UserError: if a named file is missing, or the download fails other than by being offline.
+    """
+    environ = os.environ if environ is None else environ
+    folder = os.path.join(root, "data")
+    local = os.path.join(folder, FILE_NAME)
+    if ratings:
+        return _given(ratings, "--ratings")
+    for path in (local, local + ".gz"):
+        if os.path.isfile(path):
+            return _checked(path, TOYS_NAME, f"found at data/{os.path.basename(path)}")
+    if environ.get("DFAR_DATA"):
+        return _from_environment(environ["DFAR_DATA"])
+    url = url or environ.get("DFAR_RATINGS_URL") or PUBLISHER_URL
+    offline = _flag(environ, "DFAR_OFFLINE")
+    if offline or not allow_download:
+        reason = "DFAR_OFFLINE is set" if offline else "downloads are switched off"
+    else:
+        try:
+            download(url, local, log=log, sha256=sha256, **download_options)
+            return _checked(local, TOYS_NAME, f"downloaded from {url}")
+        except OfflineError as error:
+            reason = f"this machine seems offline: {error}"
+        except UserError as error:
+            raise UserError(
+                f"{error}. Or give another file with --ratings=FILE, or set DFAR_OFFLINE=1 for a "
+                "SYNTHETIC stand-in"
+            ) from error
+    return _stand_in(os.path.join(folder, STAND_IN_NAME), local, reason, log)
+
+
+def _given(path, what):
+    name = os.path.basename(path)
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter"):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    if name == os.path.splitext(FILE_NAME)[0]:
+        name = TOYS_NAME
+    return _checked(path, name, f"given with {what}")
+
+
+def _from_environment(place):
+    if os.path.isdir(place):
+        for path in (os.path.join(place, FILE_NAME), os.path.join(place, FILE_NAME + ".gz")):
+            if os.path.isfile(path):
+                return _given(path, "DFAR_DATA")
+        raise UserError(
+            f"DFAR_DATA={place}: expected {FILE_NAME} (or {FILE_NAME}.gz) in that folder; put it "
+            "there, or point DFAR_DATA at a ratings file, or unset it"
+        )
+    return _given(place, "DFAR_DATA")
+
+
+def _checked(path, name, how):
+    """The Source of a real file, or of a stand-in that somebody names again."""
+    if not os.path.isfile(path):
+        what = "is a folder, not a file" if os.path.isdir(path) else "does not exist"
+        raise UserError(
+            f"ratings file {path} ({how}) {what}: expected a CSV or TSV file of user, item, "
+            "rating and time"
+        )
+    if not os.access(path, os.R_OK):
+        raise UserError(f"ratings file {path} ({how}) cannot be read: check its permissions")
+    if os.path.basename(path).upper().startswith("SYNTHETIC"):
+        # A generated file stays one, whatever way it comes in.
+        amazon = os.path.basename(path) == STAND_IN_NAME
+        overrides = synthetic.stand_in_overrides() if amazon else {}
+        title = STAND_IN_TITLE if amazon else name
+        return Source(path, title, True, overrides, how)
+    return Source(path, name, False, {}, how)
+
+
+def _stand_in(path, wanted, reason, log):
+    """Generates the stand-in, or takes the stored one if this generator made it."""
+    about = {
+        "what": f"{STAND_IN_TITLE}; no real ratings",
+        "generator_version": synthetic.GENERATOR_VERSION,
+        "seed": STAND_IN_SEED,
+        "shape": synthetic.AMAZON_SHAPE,
+    }
+    note = os.path.splitext(path)[0] + ".json"
+    try:
+        stored = dict(read_json(note))
+        size = stored.pop("bytes")
+        reused = stored == about and os.path.getsize(path) == size
+    except (OSError, ValueError, KeyError, TypeError):
+        reused = False
+    if not reused:
+        try:
+            synthetic.generate_ratings(path, seed=STAND_IN_SEED, **synthetic.AMAZON_SHAPE)
+            write_json(note, dict(about, bytes=os.path.getsize(path)))
+        except OSError as error:
+            raise UserError(
+                f"cannot write {path}: {error.strerror or error}; make room or mend the permissions"
+            ) from error
+    banner = "=" * 78
+    for line in (
+        banner,
+        f"SYNTHETIC DATA: {reason}",
+        f"{'Reusing' if reused else 'Generated'} {path}.",
+        "Its size is that of the paper's Table 1 (Amazon); its ratings are made up, and no result",
+        "from it says anything about the paper's. For real results put the file at",
+        f"{wanted}, or give --ratings=FILE.",
+        banner,
+    ):
+        log(line)
+    how = "generated: " + ("stored from an earlier run" if reused else "new")
+    return Source(path, STAND_IN_TITLE, True, synthetic.stand_in_overrides(), how)
+
+
+def _flag(environ, name):
+    value = environ.get(name, "").strip().lower()
+    if value in ("", "0", "false", "no"):
+        return False
+    if value in ("1", "true", "yes"):
+        return True
+    raise UserError(f"{name}={environ[name]}: expected 1 or 0")
