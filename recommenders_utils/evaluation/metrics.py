@@ -27,7 +27,7 @@ def cal_metric(labels, preds, metrics, groups=None, users=None, ties="expected")
       ``{name: float}``, NaN where undefined.
 
     Raises:
-      UserError: an unknown metric; labels other than 0 and 1; NaN scores; scores outside [0, 1]
+      UserError: an unknown metric; labels other than 0 and 1; scores not finite, or outside [0, 1]
         where probabilities are needed; lengths that differ; groups or users missing.
     """
     if groups is None and len(labels) and np.ndim(labels[0]):

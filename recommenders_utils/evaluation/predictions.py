@@ -1,5 +1,7 @@
 """Metrics recomputed from a stored file of predictions."""
 
+import os
+
 import pandas as pd
 
 from recommenders_utils.errors import UserError
@@ -34,6 +36,8 @@ def read_predictions(path):
     Raises:
       UserError: as ``evaluate_file``, except for what the values mean.
     """
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: no such file; give a run's predictions.csv")
     try:
         header = pd.read_csv(path, nrows=0).columns
         missing = [name for name in COLUMNS if name not in header]
@@ -46,20 +50,20 @@ def read_predictions(path):
         # A user may be called "NA" or "007": text, as written. Scores exactly as written.
         frame = pd.read_csv(
             path,
-            usecols=list(COLUMNS),
             dtype={"user": "category"},
             keep_default_na=False,
             skip_blank_lines=False,
             float_precision="round_trip",
         )
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path}: no such file; give a run's predictions.csv") from None
     except pd.errors.EmptyDataError:
         raise UserError(f"{path}: the file is empty; give a run's predictions.csv") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError) as error:
         raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
     if frame.empty:
         raise UserError(f"{path}: there is a header but no row of predictions")
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(f"{path}: the rows have more fields than the header names")
+    frame = frame[list(COLUMNS)].copy()
     for name in COLUMNS:
         column = frame[name]
         if name == "user":

@@ -141,14 +141,14 @@ class Rows:
 
 
 def _numbers(values, what, locate):
-    """``values`` as float64 [n], without NaN."""
+    """``values`` as float64 [n], without NaN or infinity."""
     try:
         values = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise UserError(f"{what}: not all of the values are numbers") from None
     if values.ndim != 1:
         raise UserError(f"{what}: expected one value a row, got an array of shape {values.shape}")
-    _refuse(np.isnan(values), values, what, "a number", locate)
+    _refuse(~np.isfinite(values), values, what, "a finite number", locate)
     return values
 
 
