@@ -1,6 +1,62 @@
 """Which records stay: duplicates, rare items, short users; and Table 1's row for the rest."""
 
 import numpy as np
+import pandas as pd
+
+from recommenders_utils.errors import UserError
+
+
+def first_of_pairs(users, items):
+    """Marks the first record of every (user, item) pair.
+
+    Args:
+      users: int [n] user codes from 0, in file order.
+      items: int [n] item codes from 0.
+
+    Returns:
+      bool [n], False for repetitions (RELEASED: the first in the file is kept).
+    """
+    pairs = np.asarray(users, np.int64) * (int(np.max(items)) + 1 if len(items) else 1) + items
+    return ~pd.Series(pairs).duplicated(keep="first").to_numpy()
+
+
+def core_filter(users, items, min_item_records, min_user_records, method="one_pass"):
+    """Keeps items, then users, with enough records.
+
+    Args:
+      users: int [n] user codes from 0.
+      items: int [n] item codes from 0.
+      min_item_records: an item with fewer records is dropped.
+      min_user_records: then a user with fewer of the remaining records is dropped.
+      method: ``one_pass`` as released, which may leave items with fewer records again, or
+        ``fixed_point``, repeated until nothing changes.
+
+    Returns:
+      (keep, passes): bool [n] and how many passes it took.
+
+    Raises:
+      UserError: nothing is left, with the counts before and the key to lower.
+    """
+    if method not in ("one_pass", "fixed_point"):
+        raise UserError(f"core_filter: {method!r} is unknown, expected one_pass or fixed_point")
+    keep, passes = np.ones(len(users), bool), 0
+    while True:
+        before, passes = np.count_nonzero(keep), passes + 1
+        keep[keep] = _enough(items[keep], min_item_records)
+        after_items = np.count_nonzero(keep)
+        keep[keep] = _enough(users[keep], min_user_records)
+        if not keep.any():
+            key = "min_user_records" if after_items else "min_item_records"
+            limit = min_user_records if after_items else min_item_records
+            raise UserError(
+                f"the filter leaves no record: of {len(users)} records, "
+                f"{len(np.unique(users))} users and {len(np.unique(items))} items, "
+                f"{after_items} records are left once items have min_item_records="
+                f"{min_item_records}, none once users have min_user_records={min_user_records} "
+                f"(core_filter={method}); lower {key} (now {limit})"
+            )
+        if method == "one_pass" or np.count_nonzero(keep) == before:
+            return keep, passes
 
 
 def statistics(users, items, labels):
@@ -25,3 +81,8 @@ def statistics(users, items, labels):
         "negative_records": records - positive,
         "avg_records_per_user": records / num_users if num_users else 0.0,
     }
+
+
+def _enough(codes, minimum):
+    """[m] whether a record's code occurs at least ``minimum`` times."""
+    return (np.bincount(codes) >= minimum)[codes] if len(codes) else np.zeros(0, bool)

@@ -186,9 +186,10 @@ def _first_lines(path, compressed, encoding, count=2):
 
 
 def _evidence(line, delimiter):
-    """How well ``delimiter`` cuts ``line``: columns recognised, four columns, columns."""
+    """How well ``delimiter`` cuts ``line``: named columns, four with rating and time, columns."""
     fields = split_line(line, delimiter)
-    return len(_by_name(fields)), len(fields) == len(ROLES), len(fields)
+    record = len(fields) == len(ROLES) and is_number(fields[2]) and is_number(fields[3])
+    return len(_by_name(fields)), record, len(fields)
 
 
 def _by_name(fields):

@@ -1,0 +1,274 @@
+"""From a ratings file to a SequenceStore: read, filter, split, draw candidates, keep the result."""
+
+import hashlib
+import json
+import os
+import re
+import time
+
+import numpy as np
+import pandas as pd
+
+from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
+from recommenders_utils.dataset.filtering import core_filter, first_of_pairs, statistics
+from recommenders_utils.dataset.ratings import read_ratings
+from recommenders_utils.dataset.splitting import split_instances
+from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import sha256_of
+
+# The keys of the data section that shape the arrays; the others (history length, train targets
+# and negatives, length groups, folders) act when batches are made from them.
+SHAPING_KEYS = (
+    "rating_min",
+    "rating_max",
+    "rating_threshold",
+    "max_malformed",
+    "min_item_records",
+    "min_user_records",
+    "core_filter",
+    "split",
+    "split_ratio",
+    "valid_num_ngs",
+    "test_num_ngs",
+    "candidate_sampling",
+    "candidate_seed",
+)
+
+
+def prepare(ratings_path, data, name=None, synthetic=False, log=print):
+    """The prepared sequences of a ratings file, from the cache if input and protocol are the same.
+
+    Args:
+      ratings_path: the ratings file (see ``read_ratings``).
+      data: object with the attributes of the ``data`` section of ``hparams/base.yaml``.
+      name: what to call the data; ``data.name`` by default.
+      synthetic: whether the ratings were generated; every report then says so.
+      log: called with each line of progress.
+
+    Returns:
+      SequenceStore, memory-mapped from ``<cache_dir>/<name>-<fingerprint>``.
+
+    Raises:
+      UserError: bad input, a filter or split that leaves nothing, a folder that cannot be written.
+    """
+    begun = time.perf_counter()
+    name = name or data.name
+    if not os.path.isfile(ratings_path):
+        read_ratings(ratings_path)  # raises what is wrong with it
+    protocol = protocol_of(data)
+    fingerprint = _fingerprint(ratings_path, protocol, synthetic)
+    folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
+    store = _cached(folder, fingerprint, log)
+    if store is not None:
+        log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
+        return store
+    store = _build(ratings_path, data, log)
+    store.meta.update(
+        name=name,
+        source=os.path.basename(ratings_path),
+        synthetic=bool(synthetic),
+        protocol=protocol,
+        fingerprint=fingerprint,
+    )
+    try:
+        store.save(folder)
+    except OSError as error:
+        # Another run may have written the same folder in the meantime.
+        other = _cached(folder, fingerprint, log)
+        if other is None:
+            raise UserError(
+                f"{folder}: the prepared data cannot be written: {error.strerror or error}; make "
+                "room there or set cache_dir to another folder"
+            ) from error
+        return other
+    log(f"data: prepared {folder} ({time.perf_counter() - begun:.2f} s)")
+    return SequenceStore.load(folder)
+
+
+def protocol_of(data):
+    """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
+    return json.loads(json.dumps({key: getattr(data, key) for key in SHAPING_KEYS}))
+
+
+def statistics_table(meta, paper_row=None):
+    """Table 1's row for a store, as text, beside the paper's if given.
+
+    Args:
+      meta: ``SequenceStore.meta``.
+      paper_row: dict with Table 1's columns, or None.
+    """
+    columns = ("users", "items", "positive_records", "negative_records", "avg_records_per_user")
+    rows = [("", *columns), (_label(meta), *_cells(meta["statistics"], columns))]
+    if paper_row:
+        rows.append(("paper, Table 1", *_cells(paper_row, columns)))
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])])
+        for row in rows
+    )
+
+
+def _cached(folder, fingerprint, log):
+    """The store in ``folder`` if it is sound and the right one, else None."""
+    if not os.path.isdir(folder):
+        return None
+    try:
+        store = SequenceStore.load(folder)
+        if store.meta.get("fingerprint") != fingerprint:
+            raise DamagedStore(f"{folder}: made from another input or protocol")
+        return store
+    except DamagedStore as damage:
+        log(f"data: stale or damaged: {damage}")
+        log("data: preparing it again")
+        return None
+
+
+def _build(path, data, log):
+    if not data.rating_min <= data.rating_threshold < data.rating_max:
+        raise UserError(
+            f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
+            f"{data.rating_min:g} to rating_max={data.rating_max:g} the same label; expected a "
+            "value between them"
+        )
+    clock = _Clock()
+    frame, reading = read_ratings(path, data.rating_min, data.rating_max, data.max_malformed)
+    for kind, found in reading["malformed"].items():
+        log(
+            f"data: dropped {found['count']} malformed rows: {kind} (first on line "
+            f"{found['first_line']})"
+        )
+    if reading["time_unit"] != "seconds":
+        log(f"data: times are in {reading['time_unit']}, converted to seconds")
+    log(f"data: read {reading['kept']} ratings from {path} ({clock.lap('read'):.2f} s)")
+    users, user_ids = _codes(frame["user_id"])
+    items, item_ids = _codes(frame["item_id"])
+    labels = (frame["rating"].to_numpy() > data.rating_threshold).astype(np.int8)
+    times = frame["timestamp"].to_numpy()
+    counts = {"read": statistics(users, items, labels)}
+    kept = np.flatnonzero(first_of_pairs(users, items))
+    counts["duplicates"] = len(users) - len(kept)
+    enough, counts["passes"] = core_filter(
+        users[kept], items[kept], data.min_item_records, data.min_user_records, data.core_filter
+    )
+    kept = kept[enough]
+    store = sequences(users[kept], items[kept], labels[kept], times[kept], user_ids, item_ids)
+    log(
+        f"data: kept {len(kept)} of {len(users)} records, {store.num_users} of {len(user_ids)} "
+        f"users, {store.num_items} of {len(item_ids)} items; {counts['duplicates']} repetitions "
+        f"of a user and item dropped ({clock.lap('filter'):.2f} s)"
+    )
+    counts["users_with_one_record"] = _require_histories(store, log)
+    store.splits = split_instances(
+        data.split, store.user_offsets, store.times, store.labels, data.split_ratio
+    )
+    add_candidates(store, data)
+    sizes = ", ".join(f"{len(store.splits[name])} {name}" for name in SPLITS)
+    log(f"data: {sizes} instances by {data.split} ({clock.lap('split'):.2f} s)")
+    store.times = np.floor(store.times).astype(np.int64)
+    store.meta = {
+        "statistics": store.statistics(),
+        "preparation_report": {"reading": reading, "filter": counts, "seconds": clock.laps},
+    }
+    return store
+
+
+def sequences(users, items, labels, times, user_ids, item_ids):
+    """Groups records by user in time order and numbers users and items.
+
+    Users are numbered by first appearance, items by descending count, ties by first appearance;
+    records of equal time keep the order given.
+
+    Args:
+      users: int [n] codes into ``user_ids``, in file order.
+      items: int [n] codes into ``item_ids``.
+      labels: int8 [n].
+      times: [n] seconds.
+      user_ids: unicode array of raw ids, also of users without record.
+      item_ids: the same for items; one without record is left out.
+
+    Returns:
+      SequenceStore without splits.
+    """
+    user_rows, user_found = pd.factorize(users)
+    item_rows, item_found = pd.factorize(items)
+    by_count = np.argsort(-np.bincount(item_rows), kind="stable")
+    item_numbers = np.empty(len(by_count), np.int32)
+    item_numbers[by_count] = np.arange(1, len(by_count) + 1)
+    order = np.lexsort((times, user_rows))
+    return SequenceStore(
+        user_offsets=np.concatenate([[0], np.cumsum(np.bincount(user_rows))]).astype(np.int64),
+        items=item_numbers[item_rows][order],
+        labels=labels[order],
+        times=times[order],
+        user_ids=np.asarray(user_ids)[user_found],
+        item_ids=np.asarray(item_ids)[item_found[by_count]],
+        splits={},
+        meta={},
+    )
+
+
+def add_candidates(store, data):
+    """Draws and stores the candidates of validation and test."""
+    counts = np.bincount(store.items, minlength=store.num_items + 1)[1:]
+    for name, number in (("valid", data.valid_num_ngs), ("test", data.test_num_ngs)):
+        part = store.splits[name]
+        part.candidates, part.labels, part.counts = draw_candidates(
+            store.items[part.ends],
+            store.labels[part.ends],
+            number,
+            counts,
+            data.candidate_sampling,
+            candidate_seed(data.candidate_seed, SPLITS.index(name)),
+        )
+
+
+def _require_histories(store, log):
+    """How many users have one record; they stay, but their record is nobody's target."""
+    single = int(np.count_nonzero(np.diff(store.user_offsets) == 1))
+    if single == store.num_users:
+        raise UserError(
+            f"each of the {single} users has one record, so that no record has a history; check "
+            "that the user column is the right one, or use a longer log"
+        )
+    if single:
+        log(f"data: {single} users have one record: no instance, but their items count")
+    return single
+
+
+class _Clock:
+    """Seconds of consecutive steps."""
+
+    def __init__(self):
+        self.laps, self._last = {}, time.perf_counter()
+
+    def lap(self, name):
+        now = time.perf_counter()
+        self.laps[name], self._last = round(now - self._last, 3), now
+        return self.laps[name]
+
+
+def _codes(column):
+    """(int64 codes, unicode ids) of a Categorical column."""
+    return column.cat.codes.to_numpy(np.int64), np.array(column.cat.categories, dtype=str)
+
+
+def _fingerprint(path, protocol, synthetic):
+    try:
+        content = sha256_of(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    described = json.dumps([FORMAT_VERSION, content, protocol, bool(synthetic)], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def _slug(name):
+    return re.sub(r"[^\w.]+", "-", name).strip("-.").lower()[:60] or "ratings"
+
+
+def _label(meta):
+    return meta["name"] + (" (SYNTHETIC)" if meta["synthetic"] else "")
+
+
+def _cells(row, columns):
+    return [f"{float(row[c]):,.2f}" if c.startswith("avg") else f"{int(row[c]):,}" for c in columns]

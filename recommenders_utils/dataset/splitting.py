@@ -1,0 +1,107 @@
+"""Which records are training, validation and test targets.
+
+An instance is a target record with its user's whole history before it, so every record but a
+user's first can be one. Test keeps only liked targets, validation keeps all (RELEASED, data, 7).
+"""
+
+import numpy as np
+
+from recommenders_utils.dataset.store import SPLITS, Instances
+from recommenders_utils.errors import UserError
+
+DAY = 86400  # seconds
+METHODS = ("leave_one_out", "last_day", "ratio")
+
+
+def split_instances(method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1)):
+    """Splits the instances of all users.
+
+    - ``leave_one_out`` (RELEASED): a user's last record is test, the last but one validation, the
+      others training. A user with two records gives a test instance only, with three no training.
+    - ``last_day`` (the paper): the log's last calendar day (UTC) is test, the last day before it
+      that has any record is validation, all earlier days training.
+    - ``ratio``: shares of the records in the log's time order; equal times in the order of users
+      and their records, so that a user's earlier record never falls into a later split.
+
+    Args:
+      method: one of the above.
+      user_offsets: int64 [U + 1].
+      times: [n] unix seconds, never falling within a user.
+      labels: int8 [n] 1 positive, 0 negative feedback.
+      ratio: train, valid and test shares, for ``ratio``.
+
+    Returns:
+      dict: split -> Instances without candidates, in the order of users and their records.
+
+    Raises:
+      UserError: an unknown method, shares that are none, a split without an instance.
+    """
+    if method == "leave_one_out":
+        parts = _leave_one_out(user_offsets, len(times))
+    elif method == "last_day":
+        parts = _last_day(times)
+    elif method == "ratio":
+        parts = _ratio(times, ratio)
+    else:
+        raise UserError(f"split: {method!r} is unknown, expected one of {', '.join(METHODS)}")
+    parts[user_offsets[:-1]] = -1  # no history
+    parts[(parts == SPLITS.index("test")) & (np.asarray(labels) != 1)] = -1
+    users = np.repeat(np.arange(len(user_offsets) - 1, dtype=np.int32), np.diff(user_offsets))
+    splits = {}
+    for k, name in enumerate(SPLITS):
+        ends = np.flatnonzero(parts == k)
+        if not len(ends):
+            raise UserError(_nothing_in(name, method, times))
+        splits[name] = Instances(users=users[ends], ends=ends)
+    return splits
+
+
+def _leave_one_out(user_offsets, n):
+    parts = np.zeros(n, np.int8)
+    lasts = user_offsets[1:] - 1
+    # Where a user has one record this marks the record of the user before; the line below, which
+    # writes every user's last record, sets it right.
+    parts[lasts[np.diff(user_offsets) > 1] - 1] = 1
+    parts[lasts] = 2
+    return parts
+
+
+def _last_day(times):
+    days = np.floor_divide(times, DAY)
+    found = np.unique(days)
+    parts = np.zeros(len(times), np.int8)
+    parts[days == found[-1]] = 2
+    if len(found) > 1:
+        parts[days == found[-2]] = 1
+    return parts
+
+
+def _ratio(times, ratio):
+    shares = np.asarray(ratio, np.float64)
+    if shares.shape != (3,) or np.any(shares <= 0) or abs(shares.sum() - 1) > 1e-6:
+        raise UserError(
+            f"split_ratio: {list(ratio)} is no split, expected three positive shares (train, "
+            "valid, test) that add up to 1, such as [0.8, 0.1, 0.1]"
+        )
+    ranks = np.empty(len(times), np.int64)
+    ranks[np.argsort(times, kind="stable")] = np.arange(len(times))
+    cuts = np.rint(np.cumsum(shares)[:2] * len(times))
+    return np.searchsorted(cuts, ranks, side="right").astype(np.int8)
+
+
+def _nothing_in(name, method, times):
+    if method == "last_day":
+        days = np.unique(np.floor_divide(times, DAY))[-2:] * DAY
+        dates = ", ".join(str(np.datetime64(int(day), "s"))[:10] for day in days)
+        why = (
+            f"the last days of the log ({dates}) hold no {name} target (a record with a history"
+            f"{', liked' if name == 'test' else ''})"
+        )
+    elif method == "ratio":
+        why = f"the log has only {len(times)} records"
+    else:
+        need = {"test": "a liked last record and one before it", "valid": "3", "train": "4"}[name]
+        why = f"no user has {need}{'' if name == 'test' else ' records'}"
+    other = "ratio" if method == "last_day" else "leave_one_out"
+    instead = f"choose another split (split={other})" if method != other else "use a longer log"
+    return f"split={method}: no {name} instance: {why}; {instead} or filter less"
