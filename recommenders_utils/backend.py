@@ -5,13 +5,16 @@ in this repository takes ``tf`` from here, so that no other module needs to know
 """
 
 import os
+import warnings
 
 # TensorFlow reads this at import: keep its C++ start-up chatter out of a person's terminal.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow.compat.v1 as tf
 
-tf.disable_v2_behavior()
 tf.logging.set_verbosity(tf.logging.ERROR)
+tf.disable_v2_behavior()
+# The gradient of a gather from an activation is dense here on purpose.
+warnings.filterwarnings("ignore", message="Converting sparse IndexedSlices")
 
 __all__ = ["tf"]

@@ -1,0 +1,231 @@
+"""The session hook that turns steps into epochs: progress, validation, best checkpoint, early stop."""
+
+import os
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from dfar_tf.estimator.model_fn import TRAINING_LOSS, VALIDATION
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import read_json, write_json
+
+STATE_FILE = "training_state.json"
+LOWER_IS_BETTER = ("logloss",)
+
+
+class TrainingState:
+    """What early stopping remembers, in ``training_state.json`` beside the checkpoints.
+
+    Attributes:
+      epochs: one dict an epoch: epoch, seconds, train_loss, targets_per_second, validation metrics.
+    """
+
+    def __init__(self, folder, metric, patience):
+        self.path = os.path.join(folder, STATE_FILE)
+        self.metric = metric
+        self.patience = patience
+        self.epochs = read_json(self.path)["epochs"] if os.path.exists(self.path) else []
+
+    def truncate(self, finished):
+        """Forgets epochs that the newest checkpoint does not hold."""
+        self.epochs = self.epochs[:finished]
+
+    def add(self, record):
+        """Appends one epoch and writes the file; returns whether it is the best so far."""
+        self.epochs.append(record)
+        write_json(self.path, {"epochs": self.epochs})
+        return self.best_epoch() == record["epoch"]
+
+    def best_epoch(self):
+        """Number of the best epoch, the earliest of equals; 0 before the first."""
+        if not self.epochs:
+            return 0
+        sign = -1 if self.metric in LOWER_IS_BETTER else 1
+        best = max(self.epochs, key=lambda e: (sign * e["validation"][self.metric], -e["epoch"]))
+        return best["epoch"]
+
+    def should_stop(self):
+        """Whether ``patience`` epochs in a row were no better than the best."""
+        return len(self.epochs) - self.best_epoch() >= self.patience > 0
+
+
+class EpochHook(tf.estimator.SessionRunHook):
+    """Runs what happens between epochs inside the training session.
+
+    Args:
+      state: the run's ``TrainingState``.
+      checkpoint_dir: the Estimator's ``model_dir``; one checkpoint, the newest epoch's, lies there.
+      best_dir: folder of the best epoch's checkpoint.
+      steps_per_epoch: steps an epoch.
+      targets_per_epoch: training instances an epoch, for the rate.
+      epochs: at most so many.
+      evaluate: predictions (dict of arrays, rows of candidates) -> dict of metrics.
+      validate_checkpoint: checkpoint path -> predictions, where the graph holds no validation (several
+        devices); None otherwise.
+      log: takes lines to print.
+      show_progress: whether to draw a bar.
+    """
+
+    def __init__(
+        self,
+        state,
+        checkpoint_dir,
+        best_dir,
+        steps_per_epoch,
+        targets_per_epoch,
+        epochs,
+        evaluate,
+        validate_checkpoint=None,
+        log=print,
+        show_progress=True,
+    ):
+        self.state = state
+        self.checkpoint_dir = checkpoint_dir
+        self.best_dir = best_dir
+        self.steps_per_epoch = steps_per_epoch
+        self.targets_per_epoch = targets_per_epoch
+        self.epochs = epochs
+        self.evaluate = evaluate
+        self.validate_checkpoint = validate_checkpoint
+        self.log = log
+        self.show_progress = show_progress
+        self.bar = None
+
+    def begin(self):
+        """Adds the savers before the graph is closed."""
+        self.saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
+        self.best_saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
+        self.loss = tf.get_collection(TRAINING_LOSS)[0]
+        self.writer = tf.summary.FileWriterCache.get(self.checkpoint_dir)
+
+    def after_create_session(self, session, coord):
+        """Finds out where a resumed run stands."""
+        self.step = int(session.run(tf.train.get_global_step()))
+        self.state.truncate(self.step // self.steps_per_epoch)
+        self._start_epoch()
+
+    def before_run(self, run_context):
+        """Asks for the loss of the step."""
+        return tf.estimator.SessionRunArgs(self.loss)
+
+    def after_run(self, run_context, run_values):
+        """Counts the step; at an epoch's end validates, saves and decides."""
+        loss = float(run_values.results)
+        self.step += 1
+        if not np.isfinite(loss):
+            raise UserError(
+                f"The loss is {loss} at step {self.step}: training diverged. Lower learning_rate "
+                "or set max_grad_norm."
+            )
+        self.loss_sum += loss
+        done = (self.step - 1) % self.steps_per_epoch + 1
+        self._advance(done, loss)
+        if done == self.steps_per_epoch:
+            self._finish_epoch(run_context.session)
+            if self.state.should_stop() or len(self.state.epochs) >= self.epochs:
+                run_context.request_stop()
+            else:
+                self._start_epoch()
+
+    def end(self, session):
+        """Closes the bar."""
+        self._close_bar()
+
+    def _start_epoch(self):
+        self.started, self.loss_sum, self.shown = time.time(), 0.0, 0
+        if self.show_progress:
+            name = f"epoch {len(self.state.epochs) + 1}/{self.epochs}"
+            self.bar = tqdm(
+                total=self.targets_per_epoch,
+                desc=name,
+                unit=" targets",
+                leave=False,
+                mininterval=0.5,
+            )
+
+    def _advance(self, done, loss):
+        if self.bar is not None:
+            reached = self.targets_per_epoch * done // self.steps_per_epoch
+            self.bar.update(reached - self.shown)
+            self.shown = reached
+            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+
+    def _close_bar(self):
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _finish_epoch(self, session):
+        seconds = time.time() - self.started
+        self._close_bar()
+        started = time.time()
+        metrics = self.evaluate(self._validation_predictions(session))
+        record = {
+            "epoch": len(self.state.epochs) + 1,
+            "step": self.step,
+            "seconds": round(seconds, 3),
+            "validation_seconds": round(time.time() - started, 3),
+            "targets_per_second": round(self.targets_per_epoch / seconds, 1),
+            "train_loss": self.loss_sum / self.steps_per_epoch,
+            "validation": metrics,
+        }
+        # The state goes first: were the process killed in between, the older checkpoint makes the
+        # resumed run forget this epoch and repeat it.
+        best = self.state.add(record)
+        if best:
+            self._save(self.best_saver, session, self.best_dir)
+        self._save(self.saver, session, self.checkpoint_dir)
+        values = [
+            tf.Summary.Value(tag="validation/" + k, simple_value=v) for k, v in metrics.items()
+        ]
+        self.writer.add_summary(tf.Summary(value=values), self.step)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.log(
+            f"epoch {record['epoch']:>2}  loss {record['train_loss']:.4f}  validation: {shown}  "
+            f"({seconds:.1f} s, {record['targets_per_second']:.0f} targets/s)"
+            + ("  best" if best else "")
+        )
+
+    def _validation_predictions(self, session):
+        if self.validate_checkpoint is not None:
+            path = self._save(self.saver, session, self.checkpoint_dir)
+            return self.validate_checkpoint(path)
+        ((initializer, predictions),) = tf.get_collection(VALIDATION)
+        session.run(initializer)
+        batches = []
+        while True:
+            try:
+                batches.append(session.run(predictions))
+            except tf.errors.OutOfRangeError:
+                return join_predictions(batches)
+
+    def _save(self, saver, session, folder):
+        path = os.path.join(folder, "model.ckpt")
+        return saver.save(session, path, global_step=self.step, write_meta_graph=False)
+
+
+def join_predictions(batches):
+    """Concatenates batches of predictions and drops padding candidates.
+
+    Args:
+      batches: dicts of arrays as ``make_predictions`` names them, [B, C] or [B].
+
+    Returns:
+      dict of flat arrays, one row a candidate: user, instance, item, label, score, logit.
+    """
+    width = max(batch["score"].shape[1] for batch in batches)
+    real = np.concatenate([batch["candidate_mask"] for batch in batches]) > 0
+    flat = {}
+    for name, key in (("user", "user"), ("instance", "instance")):
+        column = np.concatenate([batch[key] for batch in batches])
+        flat[name] = np.repeat(column[:, None], width, axis=1)[real]
+    for name, key in (
+        ("item", "candidates"),
+        ("label", "labels"),
+        ("score", "score"),
+        ("logit", "logit"),
+    ):
+        flat[name] = np.concatenate([batch[key] for batch in batches])[real]
+    return flat

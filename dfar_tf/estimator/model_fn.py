@@ -1,0 +1,143 @@
+"""The ``model_fn`` all models share: encode, score, losses, optimiser, summaries, predictions.
+
+Letters: B batch, T history, C candidates.
+"""
+
+from dfar_tf.losses import main_loss
+from dfar_tf.models import get_model
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+
+HISTORY = ("history_items", "history_labels", "history_mask")
+TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
+VALIDATION = "validation"  # graph collection: the in-session validation's ops
+
+
+def make_model_fn(hparams, num_items, validation_dataset=None):
+    """Makes the ``model_fn`` of a run.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      num_items: items in the vocabulary.
+      validation_dataset: function without arguments that returns a ``tf.data.Dataset``. If given,
+        training's graph also scores it with the very same variables, so that validating costs
+        neither a new graph nor a checkpoint; its ops are put into collection ``VALIDATION``.
+
+    Returns:
+      ``model_fn(features, labels, mode)`` for ``tf.estimator.Estimator``. ``features`` is a batch of
+      ``SequentialIterator``; ``labels`` is not used (they are in the batch).
+    """
+
+    def model_fn(features, labels, mode):
+        del labels
+        training = mode == tf.estimator.ModeKeys.TRAIN
+        model = get_model(hparams.model_type)(hparams, num_items)
+        outputs = apply_model(model, features, training, hparams.share_history)
+        predictions = make_predictions(outputs, features)
+        if mode == tf.estimator.ModeKeys.PREDICT:
+            return tf.estimator.EstimatorSpec(mode, predictions=predictions)
+        terms = loss_terms(model, outputs, features)
+        loss = tf.add_n([weight * value for weight, value in terms.values()])
+        if mode == tf.estimator.ModeKeys.EVAL:
+            auc = tf.metrics.auc(
+                features["labels"], predictions["score"], features["candidate_mask"]
+            )
+            return tf.estimator.EstimatorSpec(mode, loss=loss, eval_metric_ops={"auc": auc})
+        for name, (_, value) in terms.items():
+            tf.summary.scalar("loss/" + name, value)
+        tf.summary.scalar("learning_rate", hparams.learning_rate)
+        tf.add_to_collection(TRAINING_LOSS, loss)
+        train_op = make_train_op(hparams, loss, model)
+        if validation_dataset is not None:
+            _add_validation(model, validation_dataset())
+        return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
+
+    # No layer has control flow for AutoGraph to convert, and letting it look costs seconds a graph.
+    plain = tf.autograph.experimental.do_not_convert(model_fn)
+    # An Estimator reads the names of the arguments, which that wrapper hides.
+    return lambda features, labels, mode: plain(features, labels, mode)
+
+
+def apply_model(model, features, training, share_history=True):
+    """Scores a batch's candidates.
+
+    Args:
+      model: a ``SequentialModel``.
+      features: a batch of ``SequentialIterator``.
+      training: Python bool.
+      share_history: whether a history is encoded once for its C candidates; if not it is repeated
+        and encoded C times, which gives the same numbers and is there to be compared with.
+
+    Returns:
+      What ``model.score`` returns; every tensor has [B, C, ...].
+    """
+    history = {name: features[name] for name in HISTORY}
+    candidates = features["candidates"]  # [B, C]
+    if share_history:
+        return model.score(model.encode(history, training), candidates, training)
+    width = tf.shape(candidates)[1]
+    repeated = {name: tf.repeat(value, width, axis=0) for name, value in history.items()}
+    each = tf.reshape(candidates, [-1, 1])  # [B * C, 1]
+    outputs = model.score(model.encode(repeated, training), each, training)
+    shape = tf.shape(candidates)
+    return {
+        name: tf.reshape(value, tf.concat([shape, tf.shape(value)[2:]], 0))
+        for name, value in outputs.items()
+    }
+
+
+def make_predictions(outputs, features):
+    """Scores in [0, 1] and logits, [B, C], with what is needed to tell whose they are."""
+    predictions = {"logit": outputs["logits"], "score": tf.sigmoid(outputs["logits"])}
+    for name in ("user", "instance", "candidates", "candidate_mask", "labels"):
+        if name in features:
+            predictions[name] = tf.identity(features[name])
+    return predictions
+
+
+def loss_terms(model, outputs, features):
+    """All losses of a batch by name, (weight, scalar) each: main, the model's own, regularisers."""
+    hp = model.hp
+    labels, weights = features["labels"], features["candidate_mask"]
+    terms = {"main": (1.0, main_loss(hp.loss, outputs["logits"], labels, weights))}
+    terms.update(model.losses(outputs, labels, weights))
+    if hp.embed_l2:
+        seen = [tf.reshape(features[name], [-1]) for name in ("history_items", "candidates")]
+        rows = tf.unique(tf.concat(seen, 0))[0]
+        terms["embed_l2"] = (hp.embed_l2, tf.nn.l2_loss(model.embed_items(rows)))
+    if hp.layer_l2:
+        kernels = [v for v in model.trainable_weights if "kernel" in v.name]
+        terms["layer_l2"] = (hp.layer_l2, tf.add_n([tf.nn.l2_loss(v) for v in kernels]))
+    return terms
+
+
+def make_train_op(hparams, loss, model):
+    """One optimiser step, with the moving averages of the model's normalisations."""
+    optimizer = make_optimizer(hparams)
+    gradients = optimizer.compute_gradients(loss, model.trainable_weights)
+    if hparams.max_grad_norm:
+        values, variables = zip(*gradients)
+        values, _ = tf.clip_by_global_norm(values, hparams.max_grad_norm)
+        gradients = list(zip(values, variables))
+    # Under an Estimator, Keras keeps these updates on the layers, not in GraphKeys.UPDATE_OPS.
+    with tf.control_dependencies(model.updates):
+        return optimizer.apply_gradients(gradients, global_step=tf.train.get_global_step())
+
+
+def make_optimizer(hparams):
+    """The optimiser of ``train.optimizer`` at ``train.learning_rate``."""
+    kinds = {
+        "adam": tf.train.AdamOptimizer,
+        "adagrad": tf.train.AdagradOptimizer,
+        "sgd": tf.train.GradientDescentOptimizer,
+    }
+    if hparams.optimizer not in kinds:
+        raise UserError(f"optimizer: {hparams.optimizer!r} is none of {', '.join(kinds)}.")
+    return kinds[hparams.optimizer](hparams.learning_rate)
+
+
+def _add_validation(model, dataset):
+    iterator = tf.data.make_initializable_iterator(dataset)
+    features = iterator.get_next()
+    outputs = apply_model(model, features, training=False)
+    tf.add_to_collection(VALIDATION, (iterator.initializer, make_predictions(outputs, features)))

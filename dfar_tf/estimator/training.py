@@ -1,0 +1,113 @@
+"""Training and prediction of one model on one store, through ``tf.estimator``."""
+
+import dataclasses
+import os
+
+from dfar_tf.estimator.devices import choose_devices
+from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
+from dfar_tf.estimator.model_fn import make_model_fn
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+from recommenders_utils.io import SequentialIterator
+
+CHECKPOINTS, BEST = "checkpoints", "best"
+
+
+@dataclasses.dataclass
+class Trained:
+    """A finished training: where its best checkpoint is and how it went, an epoch a dict."""
+
+    checkpoint: str
+    epochs: list
+    best_epoch: int
+
+
+def train(hparams, store, run_dir, evaluate, log=print):
+    """Trains until the epochs are over or validation stops improving; resumes where it finds a run.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      store: a ``SequenceStore``.
+      run_dir: folder of the run; ``checkpoints/`` and ``best/`` are made in it.
+      evaluate: predictions -> dict of validation metrics, ``early_stop_metric`` among them.
+      log: takes lines to print.
+
+    Returns:
+      Trained.
+
+    Raises:
+      UserError: a batch size the devices do not divide; a loss that is not finite.
+    """
+    config, strategy, replicas = choose_devices(hparams.device, log)
+    if hparams.batch_size % replicas:
+        raise UserError(
+            f"batch_size: {hparams.batch_size} is not a multiple of {replicas} devices."
+        )
+    iterator = SequentialIterator(store, hparams)
+    folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
+    os.makedirs(best_dir, exist_ok=True)
+    state = TrainingState(folder, hparams.early_stop_metric, hparams.EARLY_STOP)
+    steps = iterator.steps_per_epoch(hparams.batch_size)
+    per_replica = hparams.batch_size // replicas
+    finished = _finished_steps(folder) // steps
+    state.truncate(finished)
+    validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
+    model_fn = make_model_fn(hparams, store.num_items, None if strategy else validation)
+    estimator = make_estimator(model_fn, hparams, folder, config, strategy)
+    hook = EpochHook(
+        state,
+        folder,
+        best_dir,
+        steps,
+        iterator.num_train(),
+        hparams.epochs,
+        evaluate,
+        validate_checkpoint=(lambda path: predict(hparams, store, "valid", path))
+        if strategy
+        else None,
+        log=log,
+        show_progress=hparams.show_progress,
+    )
+    if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
+        estimator.train(lambda: iterator.train_dataset(finished, per_replica), hooks=[hook])
+    return Trained(tf.train.latest_checkpoint(best_dir), state.epochs, state.best_epoch())
+
+
+def predict(hparams, store, split, checkpoint, log=lambda line: None):
+    """Scores a split's stored candidates with a checkpoint.
+
+    Returns:
+      dict of flat arrays, one row a candidate in instance order (see ``join_predictions``).
+    """
+    config, _, _ = choose_devices(hparams.device.split(",")[0], log)
+    model_fn = make_model_fn(hparams, store.num_items)
+    estimator = make_estimator(model_fn, hparams, os.path.dirname(checkpoint), config)
+    iterator = SequentialIterator(store, hparams)
+    batches = estimator.predict(
+        lambda: iterator.eval_dataset(split),
+        checkpoint_path=checkpoint,
+        yield_single_examples=False,
+    )
+    return join_predictions(list(batches))
+
+
+def make_estimator(model_fn, hparams, folder, session_config, strategy=None):
+    """An Estimator that seeds TensorFlow and leaves checkpoints and logs to ``EpochHook``."""
+    config = tf.estimator.RunConfig(
+        model_dir=folder,
+        tf_random_seed=hparams.seed,
+        session_config=session_config,
+        save_summary_steps=hparams.log_every,
+        save_checkpoints_steps=None,
+        save_checkpoints_secs=None,
+        log_step_count_steps=None,
+        train_distribute=strategy,
+    )
+    return tf.estimator.Estimator(model_fn, config=config)
+
+
+def _finished_steps(folder):
+    path = tf.train.latest_checkpoint(folder)
+    if path is None:
+        return 0
+    return int(tf.train.load_variable(path, tf.GraphKeys.GLOBAL_STEP))

@@ -1,0 +1,59 @@
+"""What may stand around an attention: nothing, a residual, or a Transformer block."""
+
+from recommenders_utils.backend import tf
+
+BLOCKS = ("plain", "residual", "transformer")
+
+
+class AttentionBlock(tf.keras.layers.Layer):
+    """An attention in one of three settings, padding zeroed at the end.
+
+    ::
+
+        plain        attend(x)                          as Eqs. 12 and 14 are written
+        residual     x + attend(x)
+        transformer  z = x + attend(LN(x), x, x);  LN(z + W_2 relu(W_1 LN(z)))    as the release's block
+
+    Args:
+      attention: a layer of the attention family whose output is as wide as its input.
+      kind: one of ``BLOCKS``.
+      **kwargs: of ``tf.keras.layers.Layer``.
+
+    Raises:
+      ValueError: an unknown ``kind``.
+    """
+
+    def __init__(self, attention, kind="plain", **kwargs):
+        super().__init__(**kwargs)
+        if kind not in BLOCKS:
+            raise ValueError(f"kind must be one of {BLOCKS}, got {kind!r}")
+        self.attention = attention
+        self.kind = kind
+        if kind == "transformer":
+            norm = tf.keras.layers.LayerNormalization
+            self.norm_in, self.norm_mid, self.norm_out = (
+                norm(epsilon=1e-8, name="norm_" + place) for place in ("in", "mid", "out")
+            )
+
+    def build(self, input_shape):
+        """Makes the feed-forward layers; ``input_shape`` is [B, T, D]."""
+        if self.kind == "transformer":
+            width = tf.TensorShape(input_shape).as_list()[-1]
+            self.inner = tf.keras.layers.Dense(width, activation="relu", name="dense_inner")
+            self.outer = tf.keras.layers.Dense(width, name="dense_outer")
+        super().build(input_shape)
+
+    def call(self, inputs, mask, training=False, **extra):
+        """[B, T, D] and its padding mask [B, T] -> [B, T, D]; ``extra`` goes to the attention."""
+        if self.kind == "transformer":
+            normed = self.norm_in(inputs)
+            attended = self.attention(
+                normed, value=inputs, padding_mask=mask, training=training, **extra
+            )
+            middle = inputs + attended
+            outputs = self.norm_out(middle + self.outer(self.inner(self.norm_mid(middle))))
+        else:
+            outputs = self.attention(inputs, padding_mask=mask, training=training, **extra)
+            if self.kind == "residual":
+                outputs += inputs
+        return outputs * mask[:, :, None]

@@ -1,0 +1,138 @@
+"""Multi-layer perceptrons over the last axis, and the prediction tower between two normalisations."""
+
+from recommenders_utils.backend import tf
+
+NORMALIZATIONS = ("batch", "layer", "none")
+
+
+class MLP(tf.keras.layers.Layer):
+    """Dense layers one after the other: ``x -> act(x W_1 + b_1) -> ... -> x W_n + b_n``.
+
+    Args:
+      units: widths of the layers, the last one linear.
+      activation: between them.
+      **kwargs: of ``tf.keras.layers.Layer``.
+    """
+
+    def __init__(self, units, activation="relu", **kwargs):
+        super().__init__(**kwargs)
+        self.units = list(units)
+        self.activation = activation
+        last = len(self.units) - 1
+        self.dense = [
+            tf.keras.layers.Dense(
+                width, activation=None if i == last else activation, name=f"dense_{i}"
+            )
+            for i, width in enumerate(self.units)
+        ]
+
+    def call(self, inputs):
+        """[..., X] -> [..., units[-1]]."""
+        for layer in self.dense:
+            inputs = layer(inputs)
+        return inputs
+
+    def get_config(self):
+        """See ``tf.keras.layers.Layer``."""
+        config = super().get_config()
+        config.update(units=self.units, activation=self.activation)
+        return config
+
+
+class NormalizedTower(tf.keras.layers.Layer):
+    """The prediction tower of appendix A.3: an MLP between two normalisation layers, then one logit.
+
+    ::
+
+        logit = norm_out(MLP(norm_in([x_instance || x_candidate]))) w + b
+
+    Features of the instance are given once, not once per candidate: the first dense layer is applied
+    to the two parts and the results are added, which equals the layer on their concatenation. With
+    ``batch`` the statistics are over the B * C candidate rows; those of an instance's features over
+    its B rows are the same numbers.
+
+    Args:
+      units: hidden widths.
+      normalization: ``batch``, ``layer`` or ``none``.
+      activation: of the hidden layers.
+      dropout: rate after each hidden layer, in training.
+      **kwargs: of ``tf.keras.layers.Layer``.
+
+    Raises:
+      ValueError: an unknown ``normalization``.
+    """
+
+    def __init__(
+        self, units=(100, 64), normalization="batch", activation="relu", dropout=0.0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if normalization not in NORMALIZATIONS:
+            message = "normalization must be one of {}, got {!r}"
+            raise ValueError(message.format(NORMALIZATIONS, normalization))
+        self.units = list(units)
+        self.normalization = normalization
+        self.activation = activation
+        self.dropout = dropout
+        dense = tf.keras.layers.Dense
+        self.instance_norm = _normalization(normalization, "norm_instance")
+        self.candidate_norm = _normalization(normalization, "norm_candidate")
+        # One bias is enough for the sum of the two parts.
+        self.instance_dense = dense(self.units[0], use_bias=False, name="dense_instance")
+        self.candidate_dense = dense(self.units[0], name="dense_candidate")
+        self.hidden = [
+            dense(width, name=f"dense_{i + 1}") for i, width in enumerate(self.units[1:])
+        ]
+        self.output_norm = _normalization(normalization, "norm_out")
+        self.logit = dense(1, name="logit")
+        self.activate = tf.keras.activations.get(activation)
+
+    def call(self, instance, candidate, training=False):
+        """Scores each candidate.
+
+        Args:
+          instance: [B, X] features shared by an instance's candidates.
+          candidate: [B, C, Z] features of each candidate.
+          training: whether batch statistics and dropout are on.
+
+        Returns:
+          [B, C] logits.
+        """
+        shared = self.instance_dense(_normalize(self.instance_norm, instance, training))
+        own = self.candidate_dense(_normalize(self.candidate_norm, candidate, training))
+        hidden = self._activated(own + shared[:, None, :], training)  # [B, C, units[0]]
+        for layer in self.hidden:
+            hidden = self._activated(layer(hidden), training)
+        hidden = _normalize(self.output_norm, hidden, training)
+        return tf.squeeze(self.logit(hidden), -1)  # [B, C]
+
+    def _activated(self, hidden, training):
+        hidden = self.activate(hidden)
+        return tf.nn.dropout(hidden, rate=self.dropout) if training and self.dropout else hidden
+
+    def get_config(self):
+        """See ``tf.keras.layers.Layer``."""
+        config = super().get_config()
+        config.update(
+            units=self.units,
+            normalization=self.normalization,
+            activation=self.activation,
+            dropout=self.dropout,
+        )
+        return config
+
+
+def _normalization(kind, name):
+    if kind == "batch":
+        # Epsilon and momentum as in the released towers; 2-D and 3-D inputs normalise the last axis.
+        return tf.keras.layers.BatchNormalization(momentum=0.95, epsilon=1e-4, name=name)
+    if kind == "layer":
+        return tf.keras.layers.LayerNormalization(epsilon=1e-6, name=name)
+    return None
+
+
+def _normalize(layer, inputs, training):
+    if layer is None:
+        return inputs
+    if isinstance(layer, tf.keras.layers.BatchNormalization):
+        return layer(inputs, training=training)
+    return layer(inputs)

@@ -1,0 +1,50 @@
+"""Talking-heads attention (Eqs. 5-7, Listing 2): MHA whose heads exchange logits and weights."""
+
+from dfar_tf.layers.multi_head import MultiHeadAttention, masked_softmax
+from recommenders_utils.backend import tf
+
+
+class TalkingHeadsAttention(MultiHeadAttention):
+    """Multi-head attention with a learned mix of heads on each side of the softmax.
+
+    ::
+
+        A_{h'}     = sum_h  W_THA[h, h']     Q_h K_h^T / sqrt(K)        H -> H' maps    (6)
+        A^THA_h    = sum_h' W^S_THA[h', h]   softmax(A_{h'})            H' -> H maps    (7)
+        S          = [A^THA_1 V_1, ..., A^THA_H V_H] W_0                                (5)
+
+    Masked keys are taken out between the two mixes, inside the softmax.
+
+    Args:
+      num_heads: H.
+      key_dim: K.
+      num_softmax_heads: H', how many maps pass the softmax; H if None.
+      **kwargs: of ``MultiHeadAttention``.
+    """
+
+    def __init__(self, num_heads, key_dim, num_softmax_heads=None, **kwargs):
+        super().__init__(num_heads, key_dim, **kwargs)
+        self.num_softmax_heads = num_softmax_heads or num_heads
+
+    def build(self, input_shape):
+        """Adds the two mixes, [H, H'] and [H', H], to the projections."""
+        mix = [self.num_heads, self.num_softmax_heads]
+        init = self.kernel_initializer
+        self.logits_mix = self.add_weight(name="logits_mix", shape=mix, initializer=init)
+        self.weights_mix = self.add_weight(name="weights_mix", shape=mix[::-1], initializer=init)
+        super().build(input_shape)
+
+    def _weights(self, logits, visible, sides):
+        mixed = _mix_heads(logits, self.logits_mix)  # [B, H, N, M] -> [B, H', N, M]
+        return _mix_heads(masked_softmax(mixed, visible), self.weights_mix)  # [B, H, N, M]
+
+    def get_config(self):
+        """See ``tf.keras.layers.Layer``."""
+        config = super().get_config()
+        config.update(num_softmax_heads=self.num_softmax_heads)
+        return config
+
+
+def _mix_heads(maps, mix):
+    heads_last = tf.transpose(maps, [0, 2, 3, 1])  # [B, N, M, H]
+    return tf.transpose(tf.tensordot(heads_last, mix, 1), [0, 3, 1, 2])  # [B, H', N, M]

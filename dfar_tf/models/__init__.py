@@ -1,0 +1,37 @@
+"""The models, one a file, found by name: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``."""
+
+import difflib
+import importlib
+import inspect
+import os
+import pkgutil
+
+from dfar_tf.models.base import SequentialModel
+from recommenders_utils.errors import UserError
+
+
+def model_names():
+    """Names of all models: the modules of this folder but ``base``, sorted."""
+    found = (module.name for module in pkgutil.iter_modules([os.path.dirname(__file__)]))
+    return sorted(name for name in found if name != "base")
+
+
+def get_model(name):
+    """The model class of a name.
+
+    Raises:
+      UserError: no such model; names the nearest.
+    """
+    names = model_names()
+    if name not in names:
+        near = difflib.get_close_matches(str(name), names, 1)
+        raise UserError(
+            "model_type: unknown model {!r}{}. Models: {}.".format(
+                name, f"; did you mean {near[0]!r}?" if near else "", ", ".join(names)
+            )
+        )
+    module = importlib.import_module("dfar_tf.models." + name)
+    for _, value in inspect.getmembers(module, inspect.isclass):
+        if issubclass(value, SequentialModel) and value.__module__ == module.__name__:
+            return value
+    raise UserError(f"dfar_tf/models/{name}.py has no class derived from SequentialModel.")

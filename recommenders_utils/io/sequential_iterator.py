@@ -1,0 +1,187 @@
+"""The sequential iterator: fixed-length histories with label histories, masks and candidates.
+
+As in Microsoft Recommenders a batch is a dict of arrays; here each is cut out of the store by one
+vectorised gather, and nothing is stored per instance that can be gathered.
+
+Letters: B batch, T history (``max_seq_length``), C candidates, N instances.
+"""
+
+import numpy as np
+
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+
+# name -> (dtype, rank): what a batch holds.
+BATCH = {
+    "user": (np.int32, 1),  # [B] row of the user
+    "instance": (np.int32, 1),  # [B] row of the instance in its split
+    "history_items": (np.int32, 2),  # [B, T] oldest first, 0 past the end
+    "history_labels": (np.int32, 2),  # [B, T] feedback, 0 past the end
+    "history_mask": (np.float32, 2),  # [B, T] 1 at real positions
+    "candidates": (np.int32, 2),  # [B, C]
+    "candidate_mask": (np.float32, 2),  # [B, C] 1 at real candidates
+    "labels": (np.float32, 2),  # [B, C]
+}
+
+
+class SequentialIterator:
+    """Batches of a ``SequenceStore``.
+
+    Args:
+      store: the prepared data.
+      hparams: needs ``max_seq_length``, ``train_targets``, ``train_num_ngs``, ``batch_size``,
+        ``eval_batch_size`` and ``seed``.
+
+    Raises:
+      UserError: no training target is left by ``train_targets``.
+    """
+
+    def __init__(self, store, hparams):
+        self.store = store
+        self.hp = hparams
+        train = store.splits["train"]
+        self.train_rows = np.arange(len(train.ends))
+        if hparams.train_targets == "positive":
+            self.train_rows = np.flatnonzero(store.labels[train.ends] == 1)
+        if not len(self.train_rows):
+            raise UserError(
+                f"train_targets: {hparams.train_targets!r} leaves no training instance of "
+                f"{len(train.ends)}. Use train_targets=all, or another split or filter."
+            )
+
+    def num_train(self):
+        """Training instances of an epoch."""
+        return len(self.train_rows)
+
+    def steps_per_epoch(self, batch_size=None):
+        """Training steps of an epoch; the last batch may be smaller."""
+        return -(-self.num_train() // (batch_size or self.hp.batch_size))
+
+    def train_batches(self, epoch, batch_size=None):
+        """Yields the batches of one epoch, shuffled and with negatives drawn by (seed, epoch).
+
+        ``train_num_ngs`` negatives of a target are drawn uniformly from the batch's other targets,
+        never its own item; column 0 is the target. A batch with one distinct item draws from the
+        catalogue instead.
+        """
+        random = np.random.RandomState([self.hp.seed, epoch])
+        rows = random.permutation(self.train_rows)
+        step = batch_size or self.hp.batch_size
+        instances = self.store.splits["train"]
+        for start in range(0, len(rows), step):
+            chosen = rows[start : start + step]
+            users, ends = instances.users[chosen], instances.ends[chosen]
+            targets = self.store.items[ends]  # [B]
+            negatives = in_batch_negatives(
+                targets, self.hp.train_num_ngs, self.store.num_items, random
+            )
+            candidates = np.concatenate([targets[:, None], negatives], axis=1)
+            labels = np.zeros(candidates.shape, np.float32)
+            observed = self.hp.train_targets == "feedback"
+            labels[:, 0] = self.store.labels[ends] if observed else 1
+            mask = np.ones(candidates.shape, np.float32)
+            yield self._batch(chosen, users, ends, candidates, mask, labels)
+
+    def eval_batches(self, split, batch_size=None):
+        """Yields a split's instances in order, with their stored candidates."""
+        instances = self.store.splits[split]
+        step = batch_size or self.hp.eval_batch_size
+        for start in range(0, len(instances.ends), step):
+            chosen = np.arange(start, min(start + step, len(instances.ends)))
+            candidates = np.asarray(instances.candidates[chosen])
+            counts = instances.counts[chosen]
+            mask = (np.arange(candidates.shape[1]) < counts[:, None]).astype(np.float32)
+            yield self._batch(
+                chosen,
+                instances.users[chosen],
+                instances.ends[chosen],
+                candidates,
+                mask,
+                np.asarray(instances.labels[chosen], np.float32),
+            )
+
+    def train_dataset(self, first_epoch=0, batch_size=None):
+        """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ..."""
+
+        def batches():
+            epoch = first_epoch
+            while True:
+                yield from self.train_batches(epoch, batch_size)
+                epoch += 1
+
+        return self._dataset(batches, 1 + self.hp.train_num_ngs)
+
+    def eval_dataset(self, split, batch_size=None):
+        """A ``tf.data`` pipeline over a split, once, in order."""
+        width = self.store.splits[split].candidates.shape[1]
+        return self._dataset(lambda: self.eval_batches(split, batch_size), width)
+
+    def _batch(self, rows, users, ends, candidates, candidate_mask, labels):
+        items, history_labels, mask = self.histories(users, ends)
+        return {
+            "user": users.astype(np.int32),
+            "instance": rows.astype(np.int32),
+            "history_items": items,
+            "history_labels": history_labels,
+            "history_mask": mask,
+            "candidates": candidates.astype(np.int32),
+            "candidate_mask": candidate_mask,
+            "labels": labels,
+        }
+
+    def histories(self, users, ends):
+        """Gathers the newest T records before flat index ``ends`` of each user.
+
+        Args:
+          users: [B] user rows.
+          ends: [B] flat index just past the history.
+
+        Returns:
+          items [B, T] int32, labels [B, T] int32, mask [B, T] float32, left-aligned.
+        """
+        length = self.hp.max_seq_length
+        starts = np.maximum(self.store.user_offsets[users], ends - length)  # [B]
+        index = starts[:, None] + np.arange(length)  # [B, T]
+        real = index < ends[:, None]
+        index = np.where(real, index, 0)
+        items = np.where(real, self.store.items[index], 0).astype(np.int32)
+        labels = np.where(real, self.store.labels[index], 0).astype(np.int32)
+        return items, labels, real.astype(np.float32)
+
+    def _dataset(self, batches, width):
+        sizes = {"candidates": width, "candidate_mask": width, "labels": width}
+        types = {name: dtype for name, (dtype, _) in BATCH.items()}
+        shapes = {
+            name: [None, sizes.get(name, self.hp.max_seq_length)][:rank]
+            for name, (_, rank) in BATCH.items()
+        }
+        return tf.data.Dataset.from_generator(batches, types, shapes).prefetch(4)
+
+
+def in_batch_negatives(targets, count, num_items, random):
+    """Draws negatives uniformly from the other targets of a batch, never the row's own item.
+
+    No rejection: in the sorted targets a row's own item is one block, which the draw skips.
+
+    Args:
+      targets: [B] item ids.
+      count: negatives a row.
+      num_items: size of the catalogue, for a batch that holds one distinct item.
+      random: ``numpy.random.RandomState``.
+
+    Returns:
+      [B, count] item ids.
+
+    Raises:
+      UserError: the catalogue has a single item.
+    """
+    uniform = random.random_sample([len(targets), count])
+    ordered = np.sort(targets)
+    if ordered[0] == ordered[-1]:
+        if num_items < 2:
+            raise UserError("The catalogue has a single item: there is no negative to draw.")
+        ordered = np.arange(1, num_items + 1)
+    first = np.searchsorted(ordered, targets, side="left")[:, None]  # [B, 1]
+    own = np.searchsorted(ordered, targets, side="right")[:, None] - first
+    drawn = (uniform * (len(ordered) - own)).astype(np.int64)  # [B, count]
+    return ordered[drawn + own * (drawn >= first)]
