@@ -7,6 +7,7 @@ import http.server
 import os
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -54,6 +55,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if fault == "slow":
+            time.sleep(0.4)
         body, start, status = server.body, 0, 200
         fresh = server.obeys_if_range and self.headers.get("If-Range") not in (
             None,
@@ -65,6 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start and start >= len(body):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(body)}")
+            self.send_header("ETag", server.etag)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -212,7 +216,8 @@ def test_a_server_that_ignores_range_starts_over(server, target):
 def test_without_any_mark_a_part_is_not_trusted(server, target):
     server.etag = None
     interrupted(server, target)
-    fetch(server, target)
+    lines = fetch(server, target)
+    assert "resuming" not in lines[0]
     assert server.seen == [(None, None)]
     assert content(target) == BODY
 
@@ -265,6 +270,14 @@ def test_a_part_that_was_whole_already_is_just_renamed(server, target):
     fetch(server, target, sha256=hashlib.sha256(BODY).hexdigest())
     assert server.seen == [("bytes=300017-", '"v1"')]
     assert content(target) == BODY and alone(target)
+
+
+def test_a_changed_file_just_as_long_as_the_part(server, target):
+    interrupted(server, target)
+    server.body, server.etag = OTHER[:100_000], '"v2"'
+    fetch(server, target)
+    assert [asked for asked, _ in server.seen] == ["bytes=100000-", None]
+    assert content(target) == OTHER[:100_000]
 
 
 def test_a_server_that_always_tells_too_great_a_length(server, target):
@@ -386,6 +399,18 @@ def test_a_silent_server_is_not_offline(target):
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.csv"
         with pytest.raises(UserError, match="no answer in time; 0 bytes got in 2 tries") as caught:
             fetch(url, target, read_timeout=0.1, attempts=2)
+    assert not isinstance(caught.value, OfflineError)
+
+
+def test_an_answer_may_take_longer_than_the_connection(server, target):
+    server.faults = ["slow"]
+    fetch(server, target, connect_timeout=0.2, attempts=1)
+    assert content(target) == BODY
+
+
+def test_failed_encryption_is_not_offline(server, target):
+    with pytest.raises(UserError, match="SSL") as caught:
+        fetch(server.url.replace("http:", "https:"), target, attempts=2)
     assert not isinstance(caught.value, OfflineError)
 
 
