@@ -1,0 +1,29 @@
+"""Fixtures that several test files share."""
+
+import os
+import pathlib
+
+import pytest
+from run_sh_box import BASH, Box
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The development folder with recorded inputs and outputs; the tests pass without it."""
+    checkout = pathlib.Path(__file__).resolve().parent.parent
+    folder = pathlib.Path(os.environ.get("DFAR_SHARED") or checkout.parent / "shared")
+    if not (folder / "golden").is_dir():
+        pytest.skip(
+            "no development folder: neither $DFAR_SHARED nor ../shared has a folder 'golden'"
+        )
+    return folder
+
+
+@pytest.fixture()
+def box(tmp_path):
+    """A copy of the checkout on a machine of stand-ins, in a folder whose name has spaces."""
+    if BASH is None or os.name != "posix":
+        pytest.skip("run.sh needs bash")
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    return Box(folder)
