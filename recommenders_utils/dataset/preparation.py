@@ -29,11 +29,15 @@ SHAPING_KEYS = (
     "core_filter",
     "split",
     "split_ratio",
+    "tie_order",
     "valid_num_ngs",
     "test_num_ngs",
     "candidate_sampling",
     "candidate_seed",
 )
+# Keys that a data section may leave out.
+DEFAULTS = {"tie_order": "item"}
+TIE_ORDERS = ("item", "file")
 
 
 def prepare(ratings_path, data, name=None, synthetic=False, log=print):
@@ -88,7 +92,8 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
 
 def protocol_of(data):
     """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
-    return json.loads(json.dumps({key: getattr(data, key) for key in SHAPING_KEYS}))
+    values = {key: getattr(data, key, DEFAULTS.get(key)) for key in SHAPING_KEYS}
+    return json.loads(json.dumps(values))
 
 
 def statistics_table(meta, paper_row=None):
@@ -152,7 +157,9 @@ def _build(path, data, log):
         users[kept], items[kept], data.min_item_records, data.min_user_records, data.core_filter
     )
     kept = kept[enough]
-    store = sequences(users[kept], items[kept], labels[kept], times[kept], user_ids, item_ids)
+    tie_order = getattr(data, "tie_order", DEFAULTS["tie_order"])
+    columns = (column[kept] for column in (users, items, labels, times))
+    store = sequences(*columns, user_ids, item_ids, tie_order)
     log(
         f"data: kept {len(kept)} of {len(users)} records, {store.num_users} of {len(user_ids)} "
         f"users, {store.num_items} of {len(item_ids)} items; {counts['duplicates']} repetitions "
@@ -173,29 +180,39 @@ def _build(path, data, log):
     return store
 
 
-def sequences(users, items, labels, times, user_ids, item_ids):
+def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file"):
     """Groups records by user in time order and numbers users and items.
 
-    Users are numbered by first appearance, items by descending count, ties by first appearance;
-    records of equal time keep the order given.
+    Users are numbered by first appearance, items by descending count, ties by first appearance.
+    Day stamps leave many of a user's records with equal times, and nobody knows their true order.
+    The released code gathers the records by item before it sorts them, stably, by time: there
+    they follow their items' first appearance in the file (seen in its recorded output).
 
     Args:
       users: int [n] codes into ``user_ids``, in file order.
-      items: int [n] codes into ``item_ids``.
+      items: int [n] codes into ``item_ids``, which are in order of first appearance in the file.
       labels: int8 [n].
       times: [n] seconds.
       user_ids: unicode array of raw ids, also of users without record.
       item_ids: the same for items; one without record is left out.
+      tie_order: order of a user's records of equal time: ``item``, by first appearance of the item
+        in the file, as released, or ``file``, as given.
 
     Returns:
       SequenceStore without splits.
+
+    Raises:
+      UserError: an unknown ``tie_order``.
     """
+    if tie_order not in TIE_ORDERS:
+        raise UserError(f"tie_order: {tie_order!r} is unknown, expected item or file")
     user_rows, user_found = pd.factorize(users)
     item_rows, item_found = pd.factorize(items)
     by_count = np.argsort(-np.bincount(item_rows), kind="stable")
     item_numbers = np.empty(len(by_count), np.int32)
     item_numbers[by_count] = np.arange(1, len(by_count) + 1)
-    order = np.lexsort((times, user_rows))
+    ties = items if tie_order == "item" else np.arange(len(items))
+    order = np.lexsort((ties, times, user_rows))
     return SequenceStore(
         user_offsets=np.concatenate([[0], np.cumsum(np.bincount(user_rows))]).astype(np.int64),
         items=item_numbers[item_rows][order],

@@ -63,17 +63,15 @@ def _read_fast(layout, rating_min, rating_max):
     """All columns at once by pandas' C parser, or None if anything at all needs a closer look."""
     if len(layout.delimiter) > 1 or not layout.regular:
         return None
-    names = [str(k) for k in range(layout.width)]
-    user, item, rating, time = (names[layout.positions[role]] for role in ROLES)
-    # No usecols: with it the parser silently accepts rows that are too long.
-    dtypes = {name: str for name in names}
+    user, item, rating, time = (layout.positions[role] for role in ROLES)
+    dtypes = {column: str for column in range(layout.width)}
     dtypes.update({rating: np.float64, time: np.int64})
+    # Neither usecols nor names: with them the parser silently accepts rows that are too long.
     try:
         frame = pd.read_csv(
             os.path.abspath(layout.path),
             sep=layout.delimiter,
             header=None,
-            names=names,
             skiprows=layout.first_line - 1,
             dtype=dtypes,
             na_filter=False,
@@ -96,11 +94,11 @@ def _read_fast(layout, rating_min, rating_max):
         and (times.min() < MILLISECONDS) == (times.max() < MILLISECONDS)
     )
     # A row that is too short ends in empty fields.
-    if not sound or (frame[names[-1]] == "").any():
+    if not sound or (frame[layout.width - 1] == "").any():
         return None
     columns = {"rating": ratings, "timestamp": times}
-    for role, name in (("user_id", user), ("item_id", item)):
-        codes, ids = pd.factorize(frame.pop(name))
+    for role, column in (("user_id", user), ("item_id", item)):
+        codes, ids = pd.factorize(frame.pop(column))
         if len(ids) == 0 or "" in ids or any(map(has_control, ids)):
             return None
         columns[role] = pd.Categorical.from_codes(codes, ids)

@@ -153,7 +153,8 @@ class readable:
             raise UserError(_bad_text(self.path)) from error
         if isinstance(error, FileNotFoundError):
             raise UserError(f"{self.path}: no such file, expected a ratings file") from error
-        if isinstance(error, (EOFError, zlib.error)) or "gzip" in str(error).lower():
+        of_gzip = isinstance(error, OSError) and error.errno is None  # not the system's
+        if of_gzip or isinstance(error, (EOFError, zlib.error)):
             raise UserError(
                 f"{self.path}: the gzip data is truncated or damaged; fetch or pack the file again"
             ) from error

@@ -120,7 +120,10 @@ def _spans(rows, line_num, line):
     """[rows] how many lines of the file each row takes: more than one if quoted line breaks."""
     if line_num is None or line_num == line - 1 + len(rows):
         return np.ones(len(rows), np.int64)
-    return np.array([1 + sum(len(re.findall("\r\n|\n|\r", f)) for f in row) for row in rows])
+    breaks = re.compile("\r\n|\n|\r")
+    spans = np.array([1 + sum(len(breaks.findall(f)) for f in row) for row in rows])
+    spans[-1] -= line - 1 + spans.sum() - line_num  # an open quote takes the last line's end, too
+    return spans
 
 
 def _convert(texts, lines, vocabularies, scale, malformed):

@@ -59,8 +59,6 @@ def split_instances(method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1)):
 def _leave_one_out(user_offsets, n):
     parts = np.zeros(n, np.int8)
     lasts = user_offsets[1:] - 1
-    # Where a user has one record this marks the record of the user before; the line below, which
-    # writes every user's last record, sets it right.
     parts[lasts[np.diff(user_offsets) > 1] - 1] = 1
     parts[lasts] = 2
     return parts
@@ -90,18 +88,20 @@ def _ratio(times, ratio):
 
 
 def _nothing_in(name, method, times):
+    """What to say of a split without an instance."""
+    liked = " and is liked" if name == "test" else ""
+    instead = "use a longer log or filter less"
     if method == "last_day":
         days = np.unique(np.floor_divide(times, DAY))[-2:] * DAY
-        dates = ", ".join(str(np.datetime64(int(day), "s"))[:10] for day in days)
-        why = (
-            f"the last days of the log ({dates}) hold no {name} target (a record with a history"
-            f"{', liked' if name == 'test' else ''})"
-        )
+        dates = " and ".join(str(np.datetime64(int(day), "s"))[:10] for day in days)
+        where = f"before the log's last days ({dates})" if name == "train" else f"on {dates}"
+        why = f"no record {where} has a history{liked}"
+        instead = "choose another split (split=leave_one_out or split=ratio) or filter less"
     elif method == "ratio":
-        why = f"the log has only {len(times)} records"
+        why = f"none in its share of the log's {len(times)} records has a history{liked}"
+        instead = "choose another split_ratio, use a longer log or filter less"
+    elif name == "test":
+        why = "no user has two records or more of which the last is liked"
     else:
-        need = {"test": "a liked last record and one before it", "valid": "3", "train": "4"}[name]
-        why = f"no user has {need}{'' if name == 'test' else ' records'}"
-    other = "ratio" if method == "last_day" else "leave_one_out"
-    instead = f"choose another split (split={other})" if method != other else "use a longer log"
-    return f"split={method}: no {name} instance: {why}; {instead} or filter less"
+        why = f"no user has {3 if name == 'valid' else 4} records or more"
+    return f"split={method}: no {name} instance: {why}; {instead}"
