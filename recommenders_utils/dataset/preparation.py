@@ -1,5 +1,6 @@
 """From a ratings file to a SequenceStore: read, filter, split, draw candidates, keep the result."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -35,8 +36,6 @@ SHAPING_KEYS = (
     "candidate_sampling",
     "candidate_seed",
 )
-# Keys that a data section may leave out.
-DEFAULTS = {"tie_order": "item"}
 TIE_ORDERS = ("item", "file")
 
 
@@ -60,14 +59,14 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
     name = name or data.name
     if not os.path.isfile(ratings_path):
         read_ratings(ratings_path)  # raises what is wrong with it
-    protocol = protocol_of(data)
+    protocol = protocol_of(data, synthetic)
     fingerprint = _fingerprint(ratings_path, protocol, synthetic)
     folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
     store = _cached(folder, fingerprint, log)
     if store is not None:
         log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
         return store
-    store = _build(ratings_path, data, log)
+    store = _build(ratings_path, argparse.Namespace(**protocol), log)
     store.meta.update(
         name=name,
         source=os.path.basename(ratings_path),
@@ -90,10 +89,17 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
     return SequenceStore.load(folder)
 
 
-def protocol_of(data):
-    """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
-    values = {key: getattr(data, key, DEFAULTS.get(key)) for key in SHAPING_KEYS}
-    return json.loads(json.dumps(values))
+def protocol_of(data, synthetic=False):
+    """The keys of ``data`` that shape the arrays, as a JSON-able dict.
+
+    A data section without ``tie_order`` gets ``item``, as released; generated ratings get ``file``,
+    since their file order is the true one.
+    """
+    values = {
+        "tie_order": "file" if synthetic else "item",
+        **{k: getattr(data, k) for k in SHAPING_KEYS if hasattr(data, k)},
+    }
+    return json.loads(json.dumps({key: values[key] for key in SHAPING_KEYS}))
 
 
 def statistics_table(meta, paper_row=None):
@@ -157,9 +163,8 @@ def _build(path, data, log):
         users[kept], items[kept], data.min_item_records, data.min_user_records, data.core_filter
     )
     kept = kept[enough]
-    tie_order = getattr(data, "tie_order", DEFAULTS["tie_order"])
     columns = (column[kept] for column in (users, items, labels, times))
-    store = sequences(*columns, user_ids, item_ids, tie_order)
+    store = sequences(*columns, user_ids, item_ids, data.tie_order)
     log(
         f"data: kept {len(kept)} of {len(users)} records, {store.num_users} of {len(user_ids)} "
         f"users, {store.num_items} of {len(item_ids)} items; {counts['duplicates']} repetitions "
