@@ -3,6 +3,8 @@
 import dataclasses
 import os
 
+import numpy as np
+
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
@@ -15,11 +17,19 @@ CHECKPOINTS, BEST = "checkpoints", "best"
 
 @dataclasses.dataclass
 class Trained:
-    """A finished training: where its best checkpoint is and how it went, an epoch a dict."""
+    """A finished training.
+
+    Attributes:
+      checkpoint: path of the best epoch's checkpoint.
+      epochs: how it went, one dict an epoch.
+      best_epoch: number of the best.
+      parameters: how many trainable numbers the model has.
+    """
 
     checkpoint: str
     epochs: list
     best_epoch: int
+    parameters: int
 
 
 def train(hparams, store, run_dir, evaluate, log=print):
@@ -70,7 +80,8 @@ def train(hparams, store, run_dir, evaluate, log=print):
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
         estimator.train(lambda: iterator.train_dataset(finished, per_replica), hooks=[hook])
-    return Trained(tf.train.latest_checkpoint(best_dir), state.epochs, state.best_epoch())
+    best = tf.train.latest_checkpoint(best_dir)
+    return Trained(best, state.epochs, state.best_epoch(), count_parameters(best))
 
 
 def predict(hparams, store, split, checkpoint, log=lambda line: None):
@@ -104,6 +115,24 @@ def make_estimator(model_fn, hparams, folder, session_config, strategy=None):
         train_distribute=strategy,
     )
     return tf.estimator.Estimator(model_fn, config=config)
+
+
+def count_parameters(checkpoint):
+    """Trainable numbers in a checkpoint: no optimiser slots, moving statistics or step."""
+    shapes = dict(tf.train.list_variables(checkpoint))
+    leave = (
+        "moving_mean",
+        "moving_variance",
+        tf.GraphKeys.GLOBAL_STEP,
+        "beta1_power",
+        "beta2_power",
+    )
+    slots = ("Adam", "Adam_1", "Adagrad")
+    return sum(
+        int(np.prod(shape))
+        for name, shape in shapes.items()
+        if name.split("/")[-1] not in (*leave, *slots)
+    )
 
 
 def _finished_steps(folder):

@@ -1,0 +1,161 @@
+"""The command line: absl flags made from the hyper-parameters' own schema, forwarded to a command."""
+
+import contextlib
+import errno
+import glob
+import os
+import shlex
+import signal
+import sys
+
+from absl import flags
+
+from dfar_tf.commands import get_command
+from dfar_tf.paths import HPARAMS
+from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import prepare_hparams
+
+# Flags whose value is a path: taken from the directory the person is in.
+PATHS = ("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output")
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+class Options:
+    """What the command line gave.
+
+    Attributes:
+      command: the whole command, to be shown and recorded.
+      given: hyper-parameters given as flags, by key.
+    """
+
+    def __init__(self, command, given, own):
+        self.command = command
+        self.given = given
+        self._own = own
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["_own"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def hparams(self, dataset=None):
+        """Merges base < data set < protocol < model < flags.
+
+        Args:
+          dataset: name of a data set's file in ``hparams/``, or None.
+
+        Raises:
+          UserError: see ``prepare_hparams``.
+        """
+        return merge_hparams(dataset, **self.given)
+
+
+def merge_hparams(dataset=None, **overrides):
+    """The hyper-parameters of a data set, a protocol and a model (both by name), with overrides."""
+    files = [hparams_file("base")] + ([hparams_file(dataset)] if dataset else [])
+    # The protocol's and the model's names come from the flags or the files read so far.
+    named = {key: overrides[key] for key in ("protocol", "model_type") if key in overrides}
+    chosen = prepare_hparams(*files, **named)
+    files += [
+        hparams_file("protocol_" + chosen.protocol),
+        hparams_file("model_" + chosen.model_type),
+    ]
+    return prepare_hparams(*files, **overrides)
+
+
+def hparams_file(name):
+    """Path of ``hparams/<name>.yaml``; ``model_*`` names an unknown model itself."""
+    path = os.path.join(HPARAMS, name + ".yaml")
+    if name.startswith("model_") and not os.path.exists(path):
+        from dfar_tf.models import get_model
+
+        get_model(name[len("model_") :])
+    return path
+
+
+def main(arguments):
+    """Runs one command; returns the exit status: 0, 2 for bad input, 130 when interrupted."""
+    # A polite kill ends as Ctrl-C does, so that a run says how to resume it.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    try:
+        if not arguments:
+            raise UserError("no command given. " + _commands_hint())
+        module = get_command(arguments[0])
+        options = parse(module, arguments)
+        return module.run(options) or 0 if options else 0
+    except UserError as error:
+        return _fail(error)
+    except KeyboardInterrupt as interrupt:
+        print("\ninterrupted. " + str(interrupt), file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror}. Make room or choose a folder that can be written.")
+
+
+def parse(module, arguments):
+    """Parses a command's flags; prints help and returns None if ``--help`` is among them.
+
+    Raises:
+      UserError: a flag that does not exist or has a bad value.
+    """
+    values = flags.FlagValues()
+    schema = _whole_schema()
+    own = getattr(module, "FLAGS", {})
+    for name, (default, meaning) in own.items():
+        kind = flags.DEFINE_bool if isinstance(default, bool) else flags.DEFINE_string
+        kind(name, default, meaning, flag_values=values)
+    for name, key in schema.items():
+        kind = flags.DEFINE_bool if key.type == "bool" else flags.DEFINE_string
+        kind(name, None, key.meaning, flag_values=values)
+    flags.DEFINE_alias("model", "model_type", flag_values=values)
+    flags.DEFINE_bool("help", False, "print this", flag_values=values)
+    try:
+        rest = values(arguments)[1:]
+    except flags.Error as error:
+        raise UserError(str(error).replace("Unknown command line flag", "unknown flag")) from None
+    if rest:
+        raise UserError(f"unexpected word {rest[0]!r}; flags are written --name=value.")
+    if values["help"].value:
+        _print_help(module, own, schema)
+        return None
+    given = {name: values[name].value for name in schema if values[name].value is not None}
+    taken = {name: values[name].value for name in own}
+    for table in (given, taken):
+        for name in PATHS:
+            if table.get(name) and table[name] != "null":
+                table[name] = os.path.abspath(os.path.expanduser(table[name]))
+    words = ["bash", "run.sh", *map(shlex.quote, arguments)]
+    return Options(" ".join(words), given, taken)
+
+
+def _whole_schema():
+    """The keys of base.yaml and of every model's file."""
+    schema = {}
+    for path in sorted(glob.glob(os.path.join(HPARAMS, "model_*.yaml"))):
+        schema.update(prepare_hparams(hparams_file("base"), path).schema)
+    return schema
+
+
+def _print_help(module, own, schema):
+    print(module.__doc__.strip() + "\n\nflags:")
+    for name, (default, meaning) in own.items():
+        print(f"  --{name}={'' if default is None else default}\n      {meaning}")
+    print("\nhyper-parameters, as flags too:")
+    for name, key in schema.items():
+        print(f"  --{name} ({key.kind})\n      {key.meaning}")
+
+
+def _commands_hint():
+    from dfar_tf.commands import command_names
+
+    return "Commands: " + ", ".join(command_names()) + "."
+
+
+def _fail(error):
+    with contextlib.suppress(BrokenPipeError):
+        print(f"error: {error}", file=sys.stderr)
+    return BAD_INPUT

@@ -1,0 +1,18 @@
+"""prepare Amazon Toys & Games, train a model, evaluate it, print the table beside the paper's
+
+``bash run.sh amazon [--ratings=FILE] [--model=dfar] [--epochs=N] [--learning_rate=X] [--seed=N] ...``
+"""
+
+from dfar_tf.experiments.pipeline import run_experiment
+
+FLAGS = {
+    "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
+    "resume": (False, "go on with the run in --run_dir"),
+}
+
+
+def run(options):
+    """Forwards to ``run_experiment`` with ``hparams/amazon.yaml``."""
+    run_experiment(
+        options.hparams("amazon"), options.command, options.run_dir, options.resume, options.given
+    )

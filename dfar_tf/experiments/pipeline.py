@@ -1,0 +1,177 @@
+"""From ratings to table: prepare, train, evaluate, report."""
+
+import time
+
+from dfar_tf.experiments.paper import paper_row, paper_table1
+from dfar_tf.experiments.run_folder import RESULTS_FILE, RunFolder
+from dfar_tf.experiments.tables import results_rows, results_table, to_csv
+from dfar_tf.paths import ROOT, in_checkout, shown
+from recommenders_utils.dataset.preparation import prepare, statistics_table
+from recommenders_utils.dataset.sources import find_ratings
+from recommenders_utils.dataset.store import SequenceStore
+from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.evaluation.predictions import evaluate_file
+from recommenders_utils.files import write_json
+
+
+def prepare_data(hparams, given=(), log=print):
+    """The prepared data of a run: a prepared folder as it is, or ratings found and prepared.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      given: keys a person gave; what a source needs overridden does not touch these.
+      log: takes lines to print.
+
+    Returns:
+      (SequenceStore, hparams), the latter with the source's overrides and name.
+
+    Raises:
+      UserError: see ``find_ratings``, ``prepare`` and ``SequenceStore.load``.
+    """
+    if hparams.prepared:
+        store = SequenceStore.load(in_checkout(hparams.prepared))
+        log(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
+    else:
+        source = find_ratings(hparams.ratings, ROOT, log)
+        log(f"data: {shown(source.path)}, {source.how}")
+        overrides = {key: value for key, value in source.overrides.items() if key not in given}
+        if "name" not in given:
+            overrides["name"] = source.name
+        hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
+        store = prepare(source.path, hparams.data, hparams.name, source.synthetic, log)
+    paper = None if hparams.paper_column == "none" else paper_table1(hparams.paper_column)
+    log("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
+    return store, hparams.replace(name=store.meta["name"])
+
+
+def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
+    """Prepares, trains, evaluates and prints the table; leaves a run folder.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      command: what the person typed, for the record.
+      run_dir: the run's folder; a new one under ``runs/`` if None.
+      resume: go on with the run in ``run_dir``.
+      given: keys given as flags.
+
+    Returns:
+      dict, as written to ``results.json``.
+
+    Raises:
+      UserError: bad input of any kind.
+      KeyboardInterrupt: with a message that says how to resume.
+    """
+    started = time.time()
+    store, hparams = prepare_data(hparams, given)
+    folder = RunFolder(run_dir, hparams)
+    folder.open(store, command, resume)
+    try:
+        return _train_and_report(folder, store, started)
+    except KeyboardInterrupt:
+        again = command if resume else f"{command} --run_dir={shown(folder.path)} --resume"
+        raise KeyboardInterrupt(f"To go on: {again}") from None
+
+
+def _train_and_report(folder, store, started):
+    from dfar_tf.estimator.training import predict, train  # TensorFlow takes seconds to import
+
+    hparams = folder.hparams
+    folder.log(f"run folder: {shown(folder.path)}")
+    folder.log(hparams.describe() + "\n")
+    trained = train(hparams, store, folder.path, _evaluator(hparams), folder.log)
+    training_seconds = time.time() - started
+    folder.log(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
+    results = {
+        "model": hparams.model_type,
+        "loss": hparams.loss,
+        "data": store.meta["name"],
+        "synthetic": store.meta["synthetic"],
+        "protocol": {**hparams.to_dict()["data"], **store.meta["protocol"], "ties": hparams.ties},
+        "data_fingerprint": store.meta["fingerprint"],
+        "seed": hparams.seed,
+        "parameters": trained.parameters,
+        "best_epoch": trained.best_epoch,
+        "epochs": trained.epochs,
+    }
+    for split in ("valid", "test"):
+        flat = predict(hparams, store, split, trained.checkpoint)
+        path = folder.write_predictions(split, flat, store)
+        # From the file, so that `metrics` on it can give nothing else.
+        results[split] = evaluate_file(path, hparams.metrics, hparams.ties)
+    results["seconds"] = {"train": training_seconds, "all": time.time() - started}
+    write_json(folder.file(RESULTS_FILE), results)
+    report(results, hparams.paper_column, folder)
+    return results
+
+
+def report(results, paper_column, folder):
+    """Prints the validation and test tables and writes ``results.csv``."""
+    paper = None if paper_column == "none" else paper_row(results["model"], paper_column)
+    lines = []
+    for split in ("valid", "test"):
+        beside = paper if split == "test" else None
+        folder.log(
+            "\n"
+            + results_table(
+                results[split],
+                beside,
+                model=results["model"],
+                loss=results["loss"],
+                dataset=results["data"],
+                protocol=results["protocol"],
+                seed=results["seed"],
+                part=split,
+                synthetic=results["synthetic"],
+            )
+        )
+        _, rows = results_rows(results[split], beside or {})
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        lines += [[*what, results["loss"], results["seed"], split, *row] for row in rows]
+    headers = [
+        "data",
+        "synthetic",
+        "model",
+        "loss",
+        "seed",
+        "split",
+        "metric",
+        "ours",
+        "paper",
+        "difference",
+    ]
+    to_csv(
+        headers,
+        [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines],
+        folder.file("results.csv"),
+    )
+    seconds = results["seconds"]
+    folder.log(
+        f"\n{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
+        f"{len(results['epochs'])} epochs, {seconds['all']:.0f} s in all; run folder "
+        + shown(folder.path)
+    )
+
+
+def _evaluator(hparams):
+    names = sorted({*hparams.metrics, hparams.early_stop_metric}, key=str)
+    ordered = [m for m in (*hparams.metrics, hparams.early_stop_metric) if m in names]
+    metrics = list(dict.fromkeys(ordered))
+
+    def evaluate(flat):
+        values = evaluate_predictions(flat, metrics, hparams.ties)
+        return {name: float(values[name]) for name in metrics}
+
+    return evaluate
+
+
+def _table1_columns(paper):
+    """Table 1 under the names of ``statistics``."""
+    if paper is None:
+        return None
+    names = {
+        "positive_records": "positive",
+        "negative_records": "negative",
+        "avg_records_per_user": "records_per_user",
+    }
+    keys = ("users", "items", *names)
+    return {key: paper[names.get(key, key)] for key in keys}
