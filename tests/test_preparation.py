@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommenders_utils.dataset import preparation
-from recommenders_utils.dataset.preparation import prepare, sequences, statistics_table
+from recommenders_utils.dataset.preparation import prepare, statistics_table
+from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
 

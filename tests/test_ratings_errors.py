@@ -82,6 +82,7 @@ def test_no_header_and_not_four_columns(file, row):
         ("u,i,4", "wrong number of columns", "3 columns, expected 4"),
         ("u,i,4,100,9", "wrong number of columns", "5 columns, expected 4"),
         ("u", "wrong number of columns", "1 columns, expected 4"),
+        (",,", "wrong number of columns", "3 columns, expected 4"),
         (",,,", "empty user or item id", "an id is empty"),
         ("u,i,10,100", "rating outside the scale", "rating 10 is outside the scale 1 to 5"),
         ("u,i,0.5,100", "rating outside the scale", "set rating_min"),

@@ -108,7 +108,7 @@ def _chunks(stream, layout, malformed):
         widths = np.fromiter(map(len, rows), np.int64, len(rows))
         right = (widths == layout.width) & (lines >= layout.first_line)
         for k in np.flatnonzero(~right & (lines >= layout.first_line)):
-            if "".join(rows[k]).strip():  # not a blank line
+            if len(rows[k]) > 1 or "".join(rows[k]).strip():  # not a blank line
                 # A quote that is not closed swallows lines: each is lost, so each counts.
                 detail = f"{widths[k]} columns, expected {layout.width}"
                 malformed.add(COLUMNS, int(lines[k]), detail, int(spans[k]))

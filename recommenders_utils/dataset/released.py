@@ -12,8 +12,8 @@ import os
 
 import numpy as np
 
-from recommenders_utils.dataset.preparation import sequences
 from recommenders_utils.dataset.ratings_layout import readable
+from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SPLITS, Instances
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import sha256_of
