@@ -18,6 +18,7 @@ from recommenders_utils.hparams import prepare_hparams
 # Flags whose value is a path: taken from the directory the person is in.
 PATHS = ("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output")
 BAD_INPUT, INTERRUPTED = 2, 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Options:
@@ -90,7 +91,7 @@ def main(arguments):
         print("\ninterrupted. " + str(interrupt), file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+        if error.errno not in UNWRITABLE:
             raise
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror}. Make room or choose a folder that can be written.")

@@ -4,7 +4,7 @@ Letters: B batch, T history, C candidates.
 """
 
 from dfar_tf.losses import main_loss
-from dfar_tf.models import get_model
+from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -31,7 +31,7 @@ def make_model_fn(hparams, num_items, validation_dataset=None):
     def model_fn(features, labels, mode):
         del labels
         training = mode == tf.estimator.ModeKeys.TRAIN
-        model = get_model(hparams.model_type)(hparams, num_items)
+        model = make_model(hparams, num_items)
         outputs = apply_model(model, features, training, hparams.share_history)
         predictions = make_predictions(outputs, features)
         if mode == tf.estimator.ModeKeys.PREDICT:

@@ -1,5 +1,6 @@
 """Training and prediction of one model on one store, through ``tf.estimator``."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -79,9 +80,22 @@ def train(hparams, store, run_dir, evaluate, log=print):
         show_progress=hparams.show_progress,
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
-        estimator.train(lambda: iterator.train_dataset(finished, per_replica), hooks=[hook])
-    best = tf.train.latest_checkpoint(best_dir)
+        with _explained(folder):
+            estimator.train(lambda: iterator.train_dataset(finished, per_replica), hooks=[hook])
+    best = best_checkpoint(run_dir)
     return Trained(best, state.epochs, state.best_epoch(), count_parameters(best))
+
+
+def best_checkpoint(run_dir):
+    """Path of the best epoch's checkpoint of a run.
+
+    Raises:
+      UserError: there is none.
+    """
+    path = tf.train.latest_checkpoint(os.path.join(run_dir, BEST))
+    if path is None:
+        raise UserError(f"{run_dir}: no checkpoint in {BEST}/; train first.")
+    return path
 
 
 def predict(hparams, store, split, checkpoint, log=lambda line: None):
@@ -99,7 +113,8 @@ def predict(hparams, store, split, checkpoint, log=lambda line: None):
         checkpoint_path=checkpoint,
         yield_single_examples=False,
     )
-    return join_predictions(list(batches))
+    with _explained(checkpoint):
+        return join_predictions(list(batches))
 
 
 def make_estimator(model_fn, hparams, folder, session_config, strategy=None):
@@ -133,6 +148,31 @@ def count_parameters(checkpoint):
         for name, shape in shapes.items()
         if name.split("/")[-1] not in (*leave, *slots)
     )
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Turns what TensorFlow says of disks and checkpoints into a message for a person."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        text = str(error)
+        if "No space left" in text or "File too large" in text:
+            raise UserError(
+                f"{path}: the disk is full. Make room, then go on with --run_dir and --resume."
+            ) from None
+        fits = (
+            "Assign requires shapes",
+            "not found in checkpoint",
+            "tensor shape",
+            "Shape of variable",
+        )
+        if any(sign in text for sign in fits):
+            raise UserError(
+                f"{path}: its checkpoint does not fit this model and data: {text.splitlines()[0]}. "
+                "Give the hyper-parameters and data it was trained with, or another --run_dir."
+            ) from None
+        raise
 
 
 def _finished_steps(folder):

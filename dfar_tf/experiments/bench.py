@@ -13,7 +13,7 @@ from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import apply_model, loss_terms, make_train_op
 from dfar_tf.experiments.run_folder import versions
 from dfar_tf.experiments.tables import format_table
-from dfar_tf.models import get_model
+from dfar_tf.models import make_model
 from dfar_tf.paths import in_checkout, shown
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
@@ -92,7 +92,7 @@ class _Bench:
         with self.graph.as_default():
             tf.set_random_seed(hparams.seed)
             tf.train.create_global_step()
-            model = get_model(hparams.model_type)(hparams, store.num_items)
+            model = make_model(hparams, store.num_items)
             step = tf.autograph.experimental.do_not_convert(self._step)
             fixed = tf.data.Dataset.from_tensors(self.batch).repeat()
             step(model, tf.data.make_one_shot_iterator(fixed).get_next(), share_history, "")

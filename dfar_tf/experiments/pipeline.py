@@ -1,9 +1,10 @@
 """From ratings to table: prepare, train, evaluate, report."""
 
+import os
 import time
 
 from dfar_tf.experiments.paper import paper_row, paper_table1
-from dfar_tf.experiments.run_folder import RESULTS_FILE, RunFolder
+from dfar_tf.experiments.run_folder import RESULTS_FILE, RunFolder, open_run
 from dfar_tf.experiments.tables import results_rows, results_table, to_csv
 from dfar_tf.paths import ROOT, in_checkout, shown
 from recommenders_utils.dataset.preparation import prepare, statistics_table
@@ -11,7 +12,7 @@ from recommenders_utils.dataset.sources import find_ratings
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.predictions import evaluate_file
-from recommenders_utils.files import write_json
+from recommenders_utils.files import read_json, write_json
 
 
 def prepare_data(hparams, given=(), log=print):
@@ -61,10 +62,13 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
       UserError: bad input of any kind.
       KeyboardInterrupt: with a message that says how to resume.
     """
+    from dfar_tf.models import get_model  # TensorFlow takes seconds to import
+
     started = time.time()
-    store, hparams = prepare_data(hparams, given)
-    folder = RunFolder(run_dir, hparams)
-    folder.open(store, command, resume)
+    get_model(hparams.model_type).check(hparams)
+    folder = RunFolder(run_dir)
+    store, hparams = prepare_data(hparams, given, folder.log)
+    folder.open(hparams, store, command, resume)
     try:
         return _train_and_report(folder, store, started)
     except KeyboardInterrupt:
@@ -73,7 +77,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
 
 
 def _train_and_report(folder, store, started):
-    from dfar_tf.estimator.training import predict, train  # TensorFlow takes seconds to import
+    from dfar_tf.estimator.training import train
 
     hparams = folder.hparams
     folder.log(f"run folder: {shown(folder.path)}")
@@ -86,19 +90,55 @@ def _train_and_report(folder, store, started):
         "loss": hparams.loss,
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],
+        "statistics": store.meta["statistics"],
         "protocol": {**hparams.to_dict()["data"], **store.meta["protocol"], "ties": hparams.ties},
         "data_fingerprint": store.meta["fingerprint"],
         "seed": hparams.seed,
         "parameters": trained.parameters,
         "best_epoch": trained.best_epoch,
         "epochs": trained.epochs,
+        **_score(folder, store, trained.checkpoint),
+        "seconds": {"train": training_seconds, "all": time.time() - started},
     }
+    write_json(folder.file(RESULTS_FILE), results)
+    report(results, hparams.paper_column, folder)
+    return results
+
+
+def _score(folder, store, checkpoint):
+    """Writes both predictions files and gives the metrics recomputed from them."""
+    from dfar_tf.estimator.training import predict
+
+    hparams, metrics = folder.hparams, {}
     for split in ("valid", "test"):
-        flat = predict(hparams, store, split, trained.checkpoint)
+        flat = predict(hparams, store, split, checkpoint)
         path = folder.write_predictions(split, flat, store)
-        # From the file, so that `metrics` on it can give nothing else.
-        results[split] = evaluate_file(path, hparams.metrics, hparams.ties)
-    results["seconds"] = {"train": training_seconds, "all": time.time() - started}
+        # From the file, so that the command `metrics` on it can give nothing else.
+        metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
+    return metrics
+
+
+def evaluate_run(run_dir, given=None):
+    """Scores a finished run's best checkpoint again, rewrites its predictions and prints its tables.
+
+    Args:
+      run_dir: folder of the run.
+      given: ``info`` hyper-parameters to change, such as ``metrics`` or ``ties``.
+
+    Returns:
+      dict, as written to ``results.json``.
+
+    Raises:
+      UserError: no finished run there, or its data are no longer what they were.
+    """
+    from dfar_tf.estimator.training import best_checkpoint
+
+    hparams = open_run(run_dir).replace(**(given or {}))
+    results = read_json(os.path.join(run_dir, RESULTS_FILE))
+    folder = RunFolder(run_dir)
+    store, _ = prepare_data(hparams, hparams.values(), folder.log)
+    folder.attach(hparams, store)
+    results.update(_score(folder, store, best_checkpoint(run_dir)))
     write_json(folder.file(RESULTS_FILE), results)
     report(results, hparams.paper_column, folder)
     return results
@@ -144,6 +184,8 @@ def report(results, paper_column, folder):
         [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines],
         folder.file("results.csv"),
     )
+    if paper and not _same_statistics(results["statistics"], paper_table1(paper_column)):
+        folder.log("The paper's column is from its own log (Table 1), which this one is not.")
     seconds = results["seconds"]
     folder.log(
         f"\n{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
@@ -153,15 +195,21 @@ def report(results, paper_column, folder):
 
 
 def _evaluator(hparams):
-    names = sorted({*hparams.metrics, hparams.early_stop_metric}, key=str)
-    ordered = [m for m in (*hparams.metrics, hparams.early_stop_metric) if m in names]
-    metrics = list(dict.fromkeys(ordered))
+    metrics = list(dict.fromkeys([*hparams.metrics, hparams.early_stop_metric]))
 
     def evaluate(flat):
         values = evaluate_predictions(flat, metrics, hparams.ties)
         return {name: float(values[name]) for name in metrics}
 
     return evaluate
+
+
+def _same_statistics(ours, paper):
+    return all(
+        ours[key] == value
+        for key, value in _table1_columns(paper).items()
+        if key != "avg_records_per_user"
+    )
 
 
 def _table1_columns(paper):

@@ -29,27 +29,35 @@ class RunFolder:
     ``results.json``, ``results.csv``.
 
     Args:
-      path: the folder; a new one under ``runs/`` named by data, model and time if None.
-      hparams: the run's hyper-parameters.
+      path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.
     """
 
-    def __init__(self, path, hparams):
-        self.hparams = hparams
-        self.path = path or _new_path(hparams)
+    def __init__(self, path=None):
+        self.path = path
+        self.hparams = None
+        self._early = []  # lines logged before there is a folder
 
-    def open(self, store, command, resume=False):
+    def open(self, hparams, store, command, resume=False):
         """Makes the folder, or with ``resume`` checks that it holds this very run.
+
+        Args:
+          hparams: the run's hyper-parameters.
+          store: the ``SequenceStore`` it trains on.
+          command: what the person typed.
+          resume: whether the folder must hold the run already.
 
         Raises:
           UserError: the folder holds a run and ``resume`` is off; or it holds another one.
         """
+        self.path = self.path or _new_path(hparams)
         if os.path.exists(self.file(HPARAMS_FILE)):
             if not resume:
                 raise UserError(
                     f"{self.path}: holds a run already. Add --resume to go on with it, or give "
                     "another --run_dir."
                 )
-            self._check_same(store)
+            self._check_same(hparams)
+            self.attach(hparams, store)
             return
         if resume:
             raise UserError(f"{self.path}: no run to resume there ({HPARAMS_FILE} is missing).")
@@ -59,25 +67,28 @@ class RunFolder:
             {
                 "command": command,
                 "started": datetime.datetime.now().isoformat(timespec="seconds"),
-                "seed": self.hparams.seed,
+                "seed": hparams.seed,
                 "synthetic": store.meta["synthetic"],
                 "data": store.meta["name"],
                 "data_fingerprint": store.meta["fingerprint"],
                 "versions": versions(),
             },
         )
-        self.hparams.save(self.file(HPARAMS_FILE))
+        hparams.save(self.file(HPARAMS_FILE))
+        self.attach(hparams, store)
 
     def file(self, name):
         """Path of a file of the run."""
         return os.path.join(self.path, name)
 
     def log(self, line=""):
-        """Prints a line and keeps it in ``run.log`` (before the folder is there, only prints)."""
+        """Prints a line and keeps it in ``run.log``, from before the folder was there too."""
         print(line, flush=True)
-        if os.path.isdir(self.path):
+        self._early.append(line)
+        if self.hparams is not None:
             with open(self.file(LOG_FILE), "a", encoding="utf-8") as stream:
-                stream.write(line + "\n")
+                stream.write("\n".join(self._early) + "\n")
+            self._early = []
 
     def write_predictions(self, split, flat, store):
         """Writes ``predictions_<split>.csv``: a row a candidate, scores in full precision.
@@ -107,9 +118,22 @@ class RunFolder:
             frame.to_csv(stream, index=False)
         return path
 
-    def _check_same(self, store):
+    def attach(self, hparams, store):
+        """Takes a folder that holds this run already.
+
+        Raises:
+          UserError: the store is not the data the run was made on.
+        """
+        if read_json(self.file(RUN_FILE))["data_fingerprint"] != store.meta["fingerprint"]:
+            raise UserError(
+                f"{self.path}: holds a run on other data. Give the same ratings to resume it, or "
+                "another --run_dir."
+            )
+        self.hparams = hparams
+
+    def _check_same(self, hparams):
         then = prepare_hparams(self.file(HPARAMS_FILE)).values()
-        now = self.hparams.values()
+        now = hparams.values()
         differing = [k for k in now if k not in FREE_KEYS and then.get(k) != now[k]]
         if differing:
             shown = ", ".join(f"{k} was {then.get(k)!r}, is {now[k]!r}" for k in differing)
@@ -117,11 +141,21 @@ class RunFolder:
                 f"{self.path}: holds a run with other hyper-parameters ({shown}). Give the same flags "
                 "to resume it, or another --run_dir."
             )
-        if read_json(self.file(RUN_FILE))["data_fingerprint"] != store.meta["fingerprint"]:
+
+
+def open_run(path):
+    """The hyper-parameters of a finished run.
+
+    Raises:
+      UserError: there is no finished run in the folder.
+    """
+    for name in (HPARAMS_FILE, RUN_FILE, RESULTS_FILE):
+        if not os.path.exists(os.path.join(path, name)):
             raise UserError(
-                f"{self.path}: holds a run on other data. Give the same ratings to resume it, or "
-                "another --run_dir."
+                f"{path}: no finished run there ({name} is missing). Give a run folder, or finish "
+                "the run with --resume."
             )
+    return prepare_hparams(os.path.join(path, HPARAMS_FILE))
 
 
 def versions():

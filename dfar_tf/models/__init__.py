@@ -35,3 +35,10 @@ def get_model(name):
         if issubclass(value, SequentialModel) and value.__module__ == module.__name__:
             return value
     raise UserError(f"dfar_tf/models/{name}.py has no class derived from SequentialModel.")
+
+
+def make_model(hparams, num_items):
+    """The model of ``hparams.model_type``, its hyper-parameters checked first."""
+    model = get_model(hparams.model_type)
+    model.check(hparams)
+    return model(hparams, num_items)

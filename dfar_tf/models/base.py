@@ -23,6 +23,13 @@ class SequentialModel(tf.keras.layers.Layer):
         self.num_items = num_items
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
 
+    @classmethod
+    def check(cls, hparams):
+        """Raises UserError if the model cannot be made with these hyper-parameters.
+
+        Called before anything is written or built; a model overrides it to refuse what it cannot do.
+        """
+
     def encode(self, history, training):
         """Reads a batch of histories.
 

@@ -32,17 +32,6 @@ class DFAR(SequentialModel):
     def __init__(self, hparams, num_items):
         super().__init__(hparams, num_items)
         hp = self.hp
-        if hp.hidden_size % hp.num_heads:
-            raise UserError(
-                f"num_heads: {hp.num_heads} does not divide hidden_size {hp.hidden_size}; "
-                "expected a divisor. Change one of the two."
-            )
-        masked = hp.ablation not in ("fha", "mo")
-        if masked and hp.num_heads % 2:
-            raise UserError(
-                f"num_heads: {hp.num_heads} is odd; the label mask needs half of the heads for each "
-                "feedback. Give an even number, or --ablation=mo for no label mask."
-            )
         self.label_embedding = self.embedding("label_embedding", 2)
         if hp.position_embedding:
             self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
@@ -52,13 +41,13 @@ class DFAR(SequentialModel):
             if hp.ablation == "fha"
             else layers.FactorizationHeadsAttention
         )
-        if masked:
+        self.masked = _masked(hp)
+        if self.masked:
             attention = layers.FeedbackAwareFactorizationHeadsAttention(
                 mask_mode=hp.mask_mode, dropout=hp.dropout, name="encoder", **sizes
             )
         else:
             attention = plain(dropout=hp.dropout, name="encoder", **sizes)
-        self.masked = masked
         self.encoder = layers.AttentionBlock(attention, hp.encoder_block, name="encoder_block")
         self.decouplers, self.aggregations, self.towers = {}, {}, {}
         for side in ("negative", "positive"):
@@ -71,6 +60,20 @@ class DFAR(SequentialModel):
             )
             self.towers[side] = layers.NormalizedTower(
                 hp.tower_layers, hp.tower_norm, hp.activation, hp.dropout, name="tower_" + side
+            )
+
+    @classmethod
+    def check(cls, hparams):
+        """H must divide D, and be even where the label mask gives each feedback half of the heads."""
+        if hparams.hidden_size % hparams.num_heads:
+            raise UserError(
+                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
+                "expected a divisor. Change one of the two."
+            )
+        if _masked(hparams) and hparams.num_heads % 2:
+            raise UserError(
+                f"num_heads: {hparams.num_heads} is odd; the label mask needs half of the heads for each "
+                "feedback. Give an even number, or --ablation=mo for no label mask."
             )
 
     def encode(self, history, training):
@@ -130,3 +133,7 @@ class DFAR(SequentialModel):
         if self.hp.pooling == "sum":
             return total
         return tf.math.divide_no_nan(total, tf.reduce_sum(mask, 1, keepdims=True))
+
+
+def _masked(hparams):
+    return hparams.ablation not in ("fha", "mo")

@@ -1,0 +1,16 @@
+"""score a run's best checkpoint again and print its tables
+
+``bash run.sh evaluate --run_dir=DIR``
+"""
+
+from dfar_tf.experiments.pipeline import evaluate_run
+from recommenders_utils.errors import UserError
+
+FLAGS = {"run_dir": (None, "folder of a finished run")}
+
+
+def run(options):
+    """Forwards to ``evaluate_run``."""
+    if not options.run_dir:
+        raise UserError(f"--run_dir is needed: {FLAGS['run_dir'][1]}.")
+    evaluate_run(options.run_dir, options.given)
