@@ -1,0 +1,63 @@
+"""A graph with its session, for tests: TensorFlow runs here in 1.x graph mode only."""
+
+import numpy as np
+
+from recommenders_utils.backend import tf
+
+
+class Bench:
+    """One graph and its session: make ops inside ``with bench:``, run them anywhere."""
+
+    def __init__(self, seed=7):
+        self.graph = tf.Graph()
+        with self.graph.as_default():
+            tf.set_random_seed(seed)
+        threads = {"intra_op_parallelism_threads": 1, "inter_op_parallelism_threads": 1}
+        self.session = tf.Session(graph=self.graph, config=tf.ConfigProto(**threads))
+
+    def __enter__(self):
+        self._scope = self.graph.as_default()
+        self._scope.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._scope.__exit__(*error)
+
+    def initialize(self):
+        """Gives every variable its initial value."""
+        with self.graph.as_default():
+            self.session.run(tf.global_variables_initializer())
+
+    def assign(self, variable, value):
+        """Gives one variable a value."""
+        with self.graph.as_default():
+            self.session.run(variable.assign(np.asarray(value, np.float32)))
+
+    def randomize(self, variables, seed=0, scale=0.5):
+        """Gives each variable a random value, gains and biases too, so that each of them matters.
+
+        Returns:
+          {name without ":0": value}.
+        """
+        random, values = np.random.RandomState(seed), {}
+        with self.graph.as_default():
+            assignments = []
+            for variable in variables:
+                value = random.normal(0, scale, variable.shape.as_list()).astype(np.float32)
+                if variable.name.endswith("variance:0"):
+                    value = np.abs(value) + np.float32(0.5)
+                values[variable.name.split(":")[0]] = value
+                assignments.append(variable.assign(value))
+            self.session.run(assignments)
+        return values
+
+    def run(self, fetches, feeds=None):
+        """Values of ``fetches``, any nest of tensors."""
+        return self.session.run(fetches, feeds)
+
+
+def close(ours, expected, tolerance=1e-5):
+    """Asserts equality of shape and of values to ``tolerance``, absolute and relative."""
+    ours, expected = np.asarray(ours), np.asarray(expected)
+    assert ours.shape == expected.shape, (ours.shape, expected.shape)
+    np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=tolerance)

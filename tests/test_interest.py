@@ -1,0 +1,107 @@
+"""Interest aggregation against Eqs. 15-17 written out densely in numpy."""
+
+import numpy as np
+import pytest
+from graph import Bench, close
+
+from dfar_tf import layers
+from recommenders_utils.backend import tf
+
+B, T, C, D = 4, 5, 3, 6
+# Real positions need not be the first ones: a feedback's items lie anywhere. Row 2 has none.
+MASK = np.array([[1, 0, 1, 1, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], np.float32)
+
+
+def dense(query, sequence, mask, w, activation=np.tanh, name="aggregation"):
+    """Eq. 15 on every (candidate, position) pair, then Eqs. 16 and 17 position by position."""
+    first = np.concatenate([w[name + "/dense_query/kernel"], w[name + "/dense_key/kernel"]])
+    pooled = np.zeros(query.shape)
+    for b in range(len(query)):
+        for c in range(query.shape[1]):
+            scores, items = [], []
+            for t in np.flatnonzero(mask[b]):
+                hidden = np.concatenate([query[b, c], sequence[b, t]]) @ first
+                hidden, layer = activation(hidden + w[name + "/dense_query/bias"]), 0
+                while f"{name}/mlp/dense_{layer}/kernel" in w:
+                    place = f"{name}/mlp/dense_{layer}"
+                    hidden = activation(hidden) if layer else hidden
+                    hidden = hidden @ w[place + "/kernel"] + w[place + "/bias"]
+                    layer += 1
+                scores.append(hidden)
+                items.append(sequence[b, t])
+            if items:
+                weights = np.exp(np.array(scores) - np.max(scores, 0))
+                pooled[b, c] = (weights / weights.sum(0) * items).sum(0)
+    return pooled
+
+
+def data(seed=0):
+    random = np.random.RandomState(seed)
+    return (
+        random.normal(size=[B, C, D]).astype(np.float32),
+        random.normal(size=[B, T, D]).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("units", [[7], [7, 4]])
+def test_follows_the_equations(units):
+    query, sequence = data()
+    layer = layers.InterestAggregation(units, "tanh", name="aggregation")
+    with Bench() as bench:
+        output = layer(tf.constant(query), tf.constant(sequence), tf.constant(MASK))
+        w = bench.randomize(layer.weights)
+        output = bench.run(output)
+    assert len(w) == 3 + 2 * len(units)
+    close(output, dense(query, sequence, MASK, w))
+    assert np.all(output[2] == 0)
+
+
+def test_content_of_padding_is_never_read_and_scores_may_be_large():
+    query, sequence = data(1)
+    other = sequence + (1 - MASK)[:, :, None] * np.float32(1e6)
+    layer = layers.InterestAggregation([7], "tanh", name="aggregation")
+    with Bench() as bench:
+        outputs = [layer(tf.constant(query), tf.constant(s), MASK) for s in (sequence, other)]
+        w = bench.randomize(layer.weights, scale=200.0)  # exp of such a score is infinite
+        first, second = bench.run(outputs)
+    close(first, second)
+    close(first, dense(query, sequence, MASK, w), 1e-4)
+
+
+def test_gradients_agree_with_differences():
+    query, sequence = data(2)
+    layer = layers.InterestAggregation([7], "tanh", name="aggregation")
+    with Bench() as bench:
+        fed = tf.placeholder(tf.float32, [B, C, D]), tf.placeholder(tf.float32, [B, T, D])
+        output = layer(*fed, tf.constant(MASK))
+        weights = np.random.RandomState(3).normal(size=[B, C, D]).astype(np.float32)
+        sources = [*fed, *layer.weights]
+        gradients = tf.gradients(tf.reduce_sum(weights * output), sources)
+        w = bench.randomize(layer.weights)
+        gradients = bench.run(gradients, {fed[0]: query, fed[1]: sequence})
+    values = [query, sequence, *w.values()]
+    random = np.random.RandomState(4)
+    for number, (value, gradient) in enumerate(zip(values, gradients)):
+        assert np.all(np.isfinite(gradient))
+        for _ in range(4):
+            place = tuple(random.randint(size) for size in value.shape)
+            results = []
+            for step in (1e-5, -1e-5):
+                changed = [np.array(v, np.float64) for v in values]
+                changed[number][place] += step
+                pooled = dense(*changed[:2], MASK, dict(zip(w, changed[2:])))
+                results.append((weights * pooled).sum())
+            close(gradient[place], (results[0] - results[1]) / 2e-5, 1e-3)
+    assert np.all(gradients[1][MASK == 0] == 0) and np.all(gradients[0][2] == 0)
+
+
+def test_a_batch_without_one_real_position_gives_zeros_and_finite_gradients():
+    query, sequence = data(5)
+    layer = layers.InterestAggregation([7, 4], name="aggregation")
+    with Bench() as bench:
+        output = layer(tf.constant(query), tf.constant(sequence), tf.zeros([B, T]))
+        gradients = tf.gradients(tf.reduce_sum(output), layer.weights)
+        bench.randomize(layer.weights)
+        output, gradients = bench.run((output, gradients))
+    assert np.all(output == 0)
+    assert all(np.all(gradient == 0) for gradient in gradients)
