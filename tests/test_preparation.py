@@ -95,6 +95,14 @@ def instance_lines(store, split):
         yield "\t".join([*map(str, target), "default_cat", str(store.times[end]), *joined])
 
 
+def test_items_of_equal_count_are_numbered_by_first_appearance():
+    items = np.arange(50)[::-1].repeat(2)
+    store = sequences(
+        np.zeros(100, int), items, np.ones(100, np.int8), np.arange(100), ["u"], np.arange(50)
+    )
+    assert store.items.tolist() == np.arange(1, 51).repeat(2).tolist()
+
+
 @pytest.mark.parametrize("tie_order", ["item", "file"])
 def test_sequences_follow_the_rules(log_file, data, tie_order):
     data.tie_order = tie_order

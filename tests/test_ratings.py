@@ -117,6 +117,12 @@ def test_preferred_spelling_wins_and_extra_columns_are_ignored():
     }
 
 
+def test_delimiter_is_the_one_that_leaves_a_rating_and_a_time():
+    frame, report = read_text("a,b;c,d,e;3;1\n")
+    assert report["delimiter"] == "semicolon"
+    assert rows_of(frame) == [("a,b", "c,d,e", 3.0, 1)]
+
+
 def test_double_colon_delimiter_and_blank_lines():
     frame, report = read_text("\n1::1193::5::978300760\n\n2::661::3::978302109\n  \n")
     assert rows_of(frame) == [("1", "1193", 5.0, 978300760), ("2", "661", 3.0, 978302109)]

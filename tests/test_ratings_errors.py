@@ -102,6 +102,11 @@ def test_malformed_row(file, header, row, kind, detail):
     )
 
 
+def test_short_row_of_a_file_with_other_columns_behind(file):
+    text = "user,item,rating,time,note\n" + GOOD.replace("\n", ",x\n")
+    refused(file(text + "u,i,3,100\n"), ":202: 4 columns, expected 5", max_malformed=0)
+
+
 def test_several_kinds_are_counted(file):
     text = GOOD + "u,i,x,1\nu,i,y,1\nu,i,3\n,i,3,1\nu,i,7,1\nu,i,3,soon\n"
     _, report = read_ratings(str(file(text)), max_malformed=0.05)

@@ -15,7 +15,7 @@ from recommenders_utils.errors import UserError
 
 # Two users; ann disliked her validation target, bob's last item (disliked) has no test line.
 SEQUENCES = {
-    "ann": [("x", 1, 10), ("y", 0, 20), ("z", 1, 20), ("w", 0, 30), ("x2", 1, 40)],
+    "ann": [("x", 1, 10), ("y", 0, 20), ("z", 1, 20), ("ww", 0, 30), ("x2", 1, 40)],
     "bob": [("y", 1, 5), ("x", 1, 6), ("z", 0, 7), ("v", 1, 8)],
 }
 
@@ -33,7 +33,12 @@ def line(user, length, item=None, label=None):
 
 FILES = {
     "train_dataA": [line("ann", 1), line("ann", 2), line("bob", 1), line("bob", 2)],
-    "valid_dataA": [line("ann", 3), line("bob", 3), line("bob", 3, "q", 0), line("bob", 3, "w", 0)],
+    "valid_dataA": [
+        line("ann", 3),
+        line("bob", 3),
+        line("bob", 3, "q", 0),
+        line("bob", 3, "ww", 0),
+    ],
     "test_dataA": [line("ann", 4), line("ann", 4, "v", 0)],
 }
 
@@ -58,13 +63,13 @@ def test_import(folder, tmp_path):
     assert as_rows(store) == SEQUENCES
     raw = ["", *store.item_ids]
     # x, y, z twice; the others once, by first appearance; q only as a candidate comes last.
-    assert raw[1:] == ["x", "y", "z", "w", "x2", "v", "q"]
+    assert raw[1:] == ["x", "y", "z", "ww", "x2", "v", "q"]
     train, valid, test = (store.splits[name] for name in ("train", "valid", "test"))
     assert train.users.tolist() == [0, 0, 1, 1] and train.ends.tolist() == [1, 2, 6, 7]
     assert train.candidates is None
     assert valid.users.tolist() == [0, 1] and valid.ends.tolist() == [3, 8]
     candidates = [[raw[k] for k in row] for row in valid.candidates]
-    assert candidates == [["w", "", ""], ["v", "q", "w"]]
+    assert candidates == [["ww", "", ""], ["v", "q", "ww"]]
     assert valid.labels.tolist() == [[0, 0, 0], [1, 0, 0]] and valid.counts.tolist() == [1, 3]
     assert [[raw[k] for k in row] for row in test.candidates] == [["x2", "v"]]
     assert store.meta["name"] == "by hand" and store.meta["synthetic"] is False
@@ -86,6 +91,7 @@ def test_import(folder, tmp_path):
         ("train_dataA", 2, line("ann", 2).replace("1,0", "0,0"), "label history and target"),
         ("train_dataA", 2, line("ann", 2).replace("10,20", "11,20"), "time history and target"),
         ("train_dataA", 2, line("ann", 1), "the same instance as"),
+        ("valid_dataA", 1, line("ann", 3, item="w"), "item history and target of user ann"),
         ("test_dataA", 2, line("ann", 4, item="v", label=1), "label 0 after a target of label 1"),
         ("test_dataA", 1, line("ann", 4, label=0), "test_dataA:2: same user and history"),
         ("test_dataA", 1, line("ann", 4).replace("10,20", "10,x"), "time history"),
