@@ -3,7 +3,6 @@
 Letters: B batch, T history, C candidates.
 """
 
-from dfar_tf.losses import main_loss
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -99,12 +98,11 @@ def loss_terms(model, outputs, features):
     """All losses of a batch by name, (weight, scalar) each: main, the model's own, regularisers."""
     hp = model.hp
     labels, weights = features["labels"], features["candidate_mask"]
-    terms = {"main": (1.0, main_loss(hp.loss, outputs["logits"], labels, weights))}
+    terms = {"main": (1.0, model.main_loss(outputs, labels, weights))}
     terms.update(model.losses(outputs, labels, weights))
     if hp.embed_l2:
-        seen = [tf.reshape(features[name], [-1]) for name in ("history_items", "candidates")]
-        rows = tf.unique(tf.concat(seen, 0))[0]
-        terms["embed_l2"] = (hp.embed_l2, tf.nn.l2_loss(model.embed_items(rows)))
+        rows = model.regularized_rows(features)
+        terms["embed_l2"] = (hp.embed_l2, tf.add_n([tf.nn.l2_loss(table) for table in rows]))
     if hp.layer_l2:
         kernels = [v for v in model.trainable_weights if "kernel" in v.name]
         terms["layer_l2"] = (hp.layer_l2, tf.add_n([tf.nn.l2_loss(v) for v in kernels]))

@@ -3,6 +3,7 @@
 Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
 
+from dfar_tf.losses import main_loss
 from recommenders_utils.backend import tf
 
 
@@ -56,6 +57,10 @@ class SequentialModel(tf.keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def main_loss(self, outputs, labels, weights):
+        """The next-item loss of ``train.loss``, a scalar; arguments as of ``losses``."""
+        return main_loss(self.hp.loss, outputs["logits"], labels, weights)
+
     def losses(self, outputs, labels, weights):
         """The model's own losses beside the main one.
 
@@ -69,6 +74,17 @@ class SequentialModel(tf.keras.layers.Layer):
         """
         return {}
 
+    def regularized_rows(self, features):
+        """The embedding rows under ``embed_l2``: the batch's items, each once.
+
+        Args:
+          features: a batch of ``SequentialIterator``.
+
+        Returns:
+          List of [rows, D] tensors.
+        """
+        return [self.embed_items(distinct(features["history_items"], features["candidates"]))]
+
     def embedding(self, name, rows):
         """A [rows, D] table, truncated normal with ``init_stddev``."""
         return self.add_weight(
@@ -80,3 +96,8 @@ class SequentialModel(tf.keras.layers.Layer):
     def embed_items(self, items):
         """[...] int ids -> [..., D]."""
         return tf.gather(self.item_embedding, items)
+
+
+def distinct(*ids):
+    """The different ids of some int tensors, 1-D."""
+    return tf.unique(tf.concat([tf.reshape(each, [-1]) for each in ids], 0))[0]
