@@ -169,14 +169,11 @@ def test_reused_until_input_or_protocol_changes(log_file, data, monkeypatch):
     assert all("my-log-" in path for path in glob.glob(os.path.join(data.cache_dir, "*")))
 
 
-def test_tie_order_where_the_section_says_nothing(log_file, data):
-    del data.tie_order
+def test_tie_order_changes_the_sequences(log_file, data):
     orders = {}
-    for synthetic in (False, True):
-        store = prepare(str(log_file), data, synthetic=synthetic, log=lambda line: None)
-        orders[store.meta["protocol"]["tie_order"]] = as_rows(store)
-    for data.tie_order, rows in orders.items():
-        assert rows == sequences_by_hand(log_file, data)
+    for data.tie_order in ("item", "file"):
+        orders[data.tie_order] = as_rows(prepare(str(log_file), data, log=lambda line: None))
+        assert orders[data.tie_order] == sequences_by_hand(log_file, data)
     assert orders["item"] != orders["file"]
 
 

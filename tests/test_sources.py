@@ -173,7 +173,8 @@ def check_stand_in(source, lines, root):
     assert source.path == str(root / "data" / STAND_IN_NAME)
     assert source.synthetic is True
     assert source.name.startswith("SYNTHETIC")
-    assert source.overrides == {"min_item_records": 0, "min_user_records": 10}
+    expected = {"min_item_records": 0, "min_user_records": 10, "tie_order": "file"}
+    assert source.overrides == expected
     assert any(line.startswith("SYNTHETIC DATA") for line in lines)
     frame = pd.read_csv(source.path, header=None)
     assert len(frame) == synthetic.TINY_SHAPE["records"]

@@ -58,7 +58,7 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
     name = name or data.name
     if not os.path.isfile(ratings_path):
         read_ratings(ratings_path)  # raises what is wrong with it
-    protocol = protocol_of(data, synthetic)
+    protocol = protocol_of(data)
     fingerprint = _fingerprint(ratings_path, protocol, synthetic)
     folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
     store = _cached(folder, fingerprint, log)
@@ -88,17 +88,9 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
     return SequenceStore.load(folder)
 
 
-def protocol_of(data, synthetic=False):
-    """The keys of ``data`` that shape the arrays, as a JSON-able dict.
-
-    A data section without ``tie_order`` gets ``item``, as released; generated ratings get ``file``,
-    since their file order is the true one.
-    """
-    values = {
-        "tie_order": "file" if synthetic else "item",
-        **{k: getattr(data, k) for k in SHAPING_KEYS if hasattr(data, k)},
-    }
-    return json.loads(json.dumps({key: values[key] for key in SHAPING_KEYS}))
+def protocol_of(data):
+    """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
+    return json.loads(json.dumps({key: getattr(data, key) for key in SHAPING_KEYS}))
 
 
 def statistics_table(meta, paper_row=None):

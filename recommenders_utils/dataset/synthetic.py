@@ -41,8 +41,9 @@ def stand_in_overrides():
     only then counts Table 1: what is left has 120,334 / 28,695 = 4.2 records an item, and a
     second filter of 10 an item would leave nothing. The stand-in is generated as that
     *already filtered* log, so items must not be filtered again; users all have 10 records or more.
+    Its file order is the planted order, within a day too.
     """
-    return {"min_item_records": 0, "min_user_records": 10}
+    return {"min_item_records": 0, "min_user_records": 10, "tie_order": "file"}
 
 
 def generate_ratings(
