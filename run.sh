@@ -24,11 +24,11 @@ list_commands() {
     name=${file##*/}
     name=${name%.py}
     case $name in _* | '*') continue ;; esac
-    printf '  %-14s %s\n' "${name//_/-}" \
+    printf '  %-16s %s\n' "${name//_/-}" \
       "$(sed -n -e '/^[rR]\{0,1\}"""/{s/^[rR]\{0,1\}"""//;s/""".*//;p;q;}' "$file")"
   done
-  printf '  %-14s %s\n' test \
-    "Run the tests on every TensorFlow this machine can hold; takes pytest's arguments."
+  printf '  %-16s %s\n' test \
+    "run the tests on every TensorFlow this machine can hold; takes pytest's arguments."
   echo
   echo "bash run.sh COMMAND --help tells a command's flags. DFAR_TF=1.15 or 2.15 chooses TensorFlow,"
   echo "DFAR_PYTHON=/path/to/python the Python that its environment is made from."
