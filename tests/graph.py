@@ -13,7 +13,10 @@ class Bench:
         with self.graph.as_default():
             tf.set_random_seed(seed)
         threads = {"intra_op_parallelism_threads": 1, "inter_op_parallelism_threads": 1}
-        self.session = tf.Session(graph=self.graph, config=tf.ConfigProto(**threads))
+        config = tf.ConfigProto(**threads)
+        # Optimising a graph that runs once costs more than running it.
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        self.session = tf.Session(graph=self.graph, config=config)
 
     def __enter__(self):
         self._scope = self.graph.as_default()

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from dfar_in_numpy import tower as naive_tower
+from dfar_in_numpy import within
 from graph import Bench, close
 
 from dfar_tf import layers
@@ -13,7 +15,6 @@ ACTIVATIONS = {
     "tanh": np.tanh,
     "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
 }
-EPSILON = {"batch": 1e-4, "layer": 1e-6}
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
@@ -30,43 +31,6 @@ def test_mlp_is_dense_layers_with_a_linear_last(activation):
     close(output, x)
 
 
-def normalized(x, w, place, kind, training):
-    """``x`` [rows, width] as the tower's normalisation ``place`` should leave it."""
-    if kind == "none":
-        return x
-    if kind == "layer":
-        mean, variance = x.mean(1, keepdims=True), x.var(1, keepdims=True)
-    elif training:
-        mean, variance = x.mean(0), x.var(0)
-    else:
-        mean, variance = w[place + "/moving_mean"], w[place + "/moving_variance"]
-    return (x - mean) / np.sqrt(variance + EPSILON[kind]) * w[place + "/gamma"] + w[place + "/beta"]
-
-
-def naive_tower(instance, candidate, w, kind, activation, training):
-    """One row a candidate, its instance's features repeated and put before its own."""
-    rows = np.concatenate([np.repeat(instance, C, 0), candidate.reshape(B * C, Z)], 1)
-    joined = {  # one normalisation of all columns: its parts' parameters side by side
-        "joined/" + name: np.concatenate([w[f"tower/norm_{part}/{name}"] for part in parts])
-        for parts in (("instance", "candidate"),)
-        for name in ("gamma", "beta", "moving_mean", "moving_variance")
-        if f"tower/norm_instance/{name}" in w
-    }
-    if kind == "layer":  # over each part by itself, as a layer's statistics are of a row
-        parts = np.split(rows, [X], 1)
-        names = ("tower/norm_instance", "tower/norm_candidate")
-        rows = np.concatenate(
-            [normalized(p, w, n, kind, training) for p, n in zip(parts, names)], 1
-        )
-    else:
-        rows = normalized(rows, joined, "joined", kind, training)
-    kernel = np.concatenate([w["tower/dense_instance/kernel"], w["tower/dense_candidate/kernel"]])
-    hidden = ACTIVATIONS[activation](rows @ kernel + w["tower/dense_candidate/bias"])
-    hidden = hidden @ w["tower/dense_1/kernel"] + w["tower/dense_1/bias"]
-    hidden = normalized(ACTIVATIONS[activation](hidden), w, "tower/norm_out", kind, training)
-    return (hidden @ w["tower/logit/kernel"] + w["tower/logit/bias"]).reshape(B, C)
-
-
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", ["batch", "layer", "none"])
 def test_tower_is_the_naive_one_on_concatenated_rows(kind, training):
@@ -81,7 +45,9 @@ def test_tower_is_the_naive_one_on_concatenated_rows(kind, training):
         output = bench.run(output)
         bench.run(moved)
         after = dict(zip(w, bench.run(tower.weights)))
-    close(output, naive_tower(instance, candidate, w, kind, "elu", training), 1e-4)
+    rows = np.concatenate([np.repeat(instance, C, 0), candidate.reshape(B * C, Z)], 1)
+    named = within(w, "tower")
+    close(output, naive_tower(rows, named, kind, ACTIVATIONS["elu"], training).reshape(B, C), 1e-4)
     statistics = [name for name in w if "/moving_" in name]
     assert len(statistics) == (6 if kind == "batch" else 0)
     assert len(moved) == (6 if kind == "batch" and training else 0)

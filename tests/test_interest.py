@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from dfar_in_numpy import aggregate, within
 from graph import Bench, close
 
 from dfar_tf import layers
@@ -12,27 +13,11 @@ B, T, C, D = 4, 5, 3, 6
 MASK = np.array([[1, 0, 1, 1, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], np.float32)
 
 
-def dense(query, sequence, mask, w, activation=np.tanh, name="aggregation"):
-    """Eq. 15 on every (candidate, position) pair, then Eqs. 16 and 17 position by position."""
-    first = np.concatenate([w[name + "/dense_query/kernel"], w[name + "/dense_key/kernel"]])
-    pooled = np.zeros(query.shape)
-    for b in range(len(query)):
-        for c in range(query.shape[1]):
-            scores, items = [], []
-            for t in np.flatnonzero(mask[b]):
-                hidden = np.concatenate([query[b, c], sequence[b, t]]) @ first
-                hidden, layer = activation(hidden + w[name + "/dense_query/bias"]), 0
-                while f"{name}/mlp/dense_{layer}/kernel" in w:
-                    place = f"{name}/mlp/dense_{layer}"
-                    hidden = activation(hidden) if layer else hidden
-                    hidden = hidden @ w[place + "/kernel"] + w[place + "/bias"]
-                    layer += 1
-                scores.append(hidden)
-                items.append(sequence[b, t])
-            if items:
-                weights = np.exp(np.array(scores) - np.max(scores, 0))
-                pooled[b, c] = (weights / weights.sum(0) * items).sum(0)
-    return pooled
+def dense(query, sequence, mask, w):
+    """The equations for each candidate by itself, on the real positions of its row."""
+    w = within(w, "aggregation")
+    rows = zip(query, sequence, mask)
+    return np.array([[aggregate(q, s[m > 0], w, np.tanh) for q in each] for each, s, m in rows])
 
 
 def data(seed=0):
