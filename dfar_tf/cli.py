@@ -4,6 +4,7 @@ import contextlib
 import errno
 import glob
 import os
+import re
 import shlex
 import signal
 import sys
@@ -17,8 +18,19 @@ from recommenders_utils.hparams import prepare_hparams
 
 # Flags whose value is a path: taken from the directory the person is in.
 PATHS = ("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output")
-BAD_INPUT, INTERRUPTED = 2, 130
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
+UNWRITABLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,  # a file where a folder is wanted
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+)
 
 
 class Options:
@@ -76,7 +88,14 @@ def hparams_file(name):
 
 
 def main(arguments):
-    """Runs one command; returns the exit status: 0, 2 for bad input, 130 when interrupted."""
+    """Runs one command.
+
+    Args:
+      arguments: the command's name and its flags.
+
+    Returns:
+      The exit status: 0; 2 for bad input; 130 when interrupted; 141 when nobody reads the output.
+    """
     # A polite kill ends as Ctrl-C does, so that a run says how to resume it.
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
@@ -90,6 +109,10 @@ def main(arguments):
     except KeyboardInterrupt as interrupt:
         print("\ninterrupted. " + str(interrupt), file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has left; Python would say so once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -117,7 +140,7 @@ def parse(module, arguments):
     try:
         rest = values(arguments)[1:]
     except flags.Error as error:
-        raise UserError(str(error).replace("Unknown command line flag", "unknown flag")) from None
+        raise UserError(_reworded(str(error), arguments[0])) from None
     if rest:
         raise UserError(f"unexpected word {rest[0]!r}; flags are written --name=value.")
     if values["help"].value:
@@ -148,6 +171,15 @@ def _print_help(module, own, schema):
     print("\nhyper-parameters, as flags too:")
     for name, key in schema.items():
         print(f"  --{name} ({key.kind})\n      {key.meaning}")
+
+
+def _reworded(text, command):
+    """What absl says of a flag, as a person would."""
+    text = re.sub(r"^Unknown command line flag", "unknown flag", text)
+    text = re.sub(r"Did you mean: (.*?) \?$", r"Did you mean --\1?", text)
+    text = re.sub(r"^flag (\S+): \('Non-boolean.*", r"\1: expected true or false", text)
+    end = "" if text.endswith("?") else "."
+    return f"{text}{end} {command} --help lists all flags."
 
 
 def _commands_hint():

@@ -27,6 +27,6 @@ def get_command(name):
     names = command_names()
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"unknown command {name!r}{hint}. Commands: {', '.join(names)}.")
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise UserError(f"unknown command {name!r}{hint} Commands: {', '.join(names)}.")
     return importlib.import_module("dfar_tf.commands." + name.replace("-", "_"))
