@@ -3,6 +3,9 @@
 ``bash run.sh metrics --predictions=FILE [--metrics=auc,gauc,mrr@10] [--ties=released]``
 """
 
+import os
+
+from dfar_tf.experiments.run_folder import is_synthetic
 from dfar_tf.experiments.tables import format_table, metric_name
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.predictions import evaluate_file
@@ -17,4 +20,7 @@ def run(options):
     hparams = options.hparams()
     values = evaluate_file(options.predictions, hparams.metrics, hparams.ties)
     rows = [[metric_name(name), value] for name, value in values.items()]
-    print(format_table(["metric", "value"], rows, f"{options.predictions}\nties {hparams.ties}"))
+    title = f"{options.predictions}\nties {hparams.ties}"
+    if is_synthetic(os.path.dirname(options.predictions)):
+        title += "; SYNTHETIC data, not comparable with the paper's"
+    print(format_table(["metric", "value"], rows, title))

@@ -1,6 +1,8 @@
 """From ratings to table: prepare, train, evaluate, report."""
 
+import contextlib
 import os
+import shlex
 import time
 
 from dfar_tf.experiments.paper import paper_row, paper_table1
@@ -10,7 +12,9 @@ from dfar_tf.paths import ROOT, in_checkout, shown
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.sources import find_ratings
 from recommenders_utils.dataset.store import SequenceStore
+from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.evaluation.names import expand
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import read_json, write_json
 
@@ -62,18 +66,28 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
       UserError: bad input of any kind.
       KeyboardInterrupt: with a message that says how to resume.
     """
-    from dfar_tf.models import get_model  # TensorFlow takes seconds to import
+    from dfar_tf.estimator.devices import choose_devices  # TensorFlow takes seconds to import
+    from dfar_tf.models import get_model
+    from recommenders_utils.io import SequentialIterator
 
     started = time.time()
+    if resume and run_dir is None:
+        raise UserError("--resume: give the folder of the run to go on with as --run_dir.")
+    # All that can be refused is refused before anything is prepared or written.
     get_model(hparams.model_type).check(hparams)
+    expand(hparams.metrics)
+    choose_devices(hparams.device, log=lambda line: None)
     folder = RunFolder(run_dir)
     store, hparams = prepare_data(hparams, given, folder.log)
-    folder.open(hparams, store, command, resume)
+    SequentialIterator(store, hparams)
+    with _at(run_dir or ROOT):
+        folder.open(hparams, store, command, resume)
     try:
-        return _train_and_report(folder, store, started)
+        with _at(folder.path):
+            return _train_and_report(folder, store, started)
     except KeyboardInterrupt:
-        again = command if resume else f"{command} --run_dir={shown(folder.path)} --resume"
-        raise KeyboardInterrupt(f"To go on: {again}") from None
+        again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"
+        raise KeyboardInterrupt(f"To go on: {command if resume else again}") from None
 
 
 def _train_and_report(folder, store, started):
@@ -138,9 +152,10 @@ def evaluate_run(run_dir, given=None):
     folder = RunFolder(run_dir)
     store, _ = prepare_data(hparams, hparams.values(), folder.log)
     folder.attach(hparams, store)
-    results.update(_score(folder, store, best_checkpoint(run_dir)))
-    write_json(folder.file(RESULTS_FILE), results)
-    report(results, hparams.paper_column, folder)
+    with _at(run_dir):
+        results.update(_score(folder, store, best_checkpoint(run_dir)))
+        write_json(folder.file(RESULTS_FILE), results)
+        report(results, hparams.paper_column, folder)
     return results
 
 
@@ -192,6 +207,16 @@ def report(results, paper_column, folder):
         f"{len(results['epochs'])} epochs, {seconds['all']:.0f} s in all; run folder "
         + shown(folder.path)
     )
+
+
+@contextlib.contextmanager
+def _at(path):
+    """Says which folder could not be written where the system's error names none (a full disk)."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def _evaluator(hparams):

@@ -5,10 +5,11 @@ import os
 import platform
 import re
 import sys
+from contextlib import nullcontext
 
 from dfar_tf.paths import in_checkout
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import atomic_write, read_json, write_json
+from recommenders_utils.files import atomic_directory, atomic_write, read_json, write_json
 from recommenders_utils.hparams import prepare_hparams
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
@@ -61,20 +62,22 @@ class RunFolder:
             return
         if resume:
             raise UserError(f"{self.path}: no run to resume there ({HPARAMS_FILE} is missing).")
-        os.makedirs(self.path, exist_ok=True)
-        write_json(
-            self.file(RUN_FILE),
-            {
-                "command": command,
-                "started": datetime.datetime.now().isoformat(timespec="seconds"),
-                "seed": hparams.seed,
-                "synthetic": store.meta["synthetic"],
-                "data": store.meta["name"],
-                "data_fingerprint": store.meta["fingerprint"],
-                "versions": versions(),
-            },
-        )
-        hparams.save(self.file(HPARAMS_FILE))
+        # A new folder appears with both files in it or, on a full disk, not at all.
+        fresh = not os.path.exists(self.path)
+        with atomic_directory(self.path) if fresh else nullcontext(self.path) as folder:
+            write_json(
+                os.path.join(folder, RUN_FILE),
+                {
+                    "command": command,
+                    "started": datetime.datetime.now().isoformat(timespec="seconds"),
+                    "seed": hparams.seed,
+                    "synthetic": store.meta["synthetic"],
+                    "data": store.meta["name"],
+                    "data_fingerprint": store.meta["fingerprint"],
+                    "versions": versions(),
+                },
+            )
+            hparams.save(os.path.join(folder, HPARAMS_FILE))
         self.attach(hparams, store)
 
     def file(self, name):
@@ -156,6 +159,12 @@ def open_run(path):
                 "the run with --resume."
             )
     return prepare_hparams(os.path.join(path, HPARAMS_FILE))
+
+
+def is_synthetic(path):
+    """Whether a folder holds a run on generated data."""
+    record = os.path.join(path, RUN_FILE)
+    return os.path.exists(record) and bool(read_json(record).get("synthetic"))
 
 
 def versions():
