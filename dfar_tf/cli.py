@@ -144,7 +144,7 @@ def parse(module, arguments):
     if rest:
         raise UserError(f"unexpected word {rest[0]!r}; flags are written --name=value.")
     if values["help"].value:
-        _print_help(module, own, schema)
+        _print_help(module, own)
         return None
     given = {name: values[name].value for name in schema if values[name].value is not None}
     taken = {name: values[name].value for name in own}
@@ -159,18 +159,30 @@ def parse(module, arguments):
 def _whole_schema():
     """The keys of base.yaml and of every model's file."""
     schema = {}
-    for path in sorted(glob.glob(os.path.join(HPARAMS, "model_*.yaml"))):
-        schema.update(prepare_hparams(hparams_file("base"), path).schema)
+    for _, keys in _schemas():
+        schema.update(keys)
     return schema
 
 
-def _print_help(module, own, schema):
+def _schemas():
+    """(title, keys) of base.yaml, then of each model: its own keys, which two models may share."""
+    base = prepare_hparams(hparams_file("base")).schema
+    yield "hyper-parameters, as flags too:", base
+    for path in sorted(glob.glob(os.path.join(HPARAMS, "model_*.yaml"))):
+        keys = prepare_hparams(hparams_file("base"), path).schema
+        own = {name: key for name, key in keys.items() if name not in base}
+        yield f"of model {os.path.basename(path)[len('model_') : -len('.yaml')]}:", own
+
+
+def _print_help(module, own):
     print(module.__doc__.strip() + "\n\nflags:")
     for name, (default, meaning) in own.items():
         print(f"  --{name}={'' if default is None else default}\n      {meaning}")
-    print("\nhyper-parameters, as flags too:")
-    for name, key in schema.items():
-        print(f"  --{name} ({key.kind})\n      {key.meaning}")
+    for title, keys in _schemas():
+        if keys:
+            print(f"\n{title}")
+        for name, key in keys.items():
+            print(f"  --{name} ({key.kind})\n      {key.meaning}")
 
 
 def _reworded(text, command):

@@ -1,0 +1,263 @@
+"""The command line: commands, flags, paths, and the order in which hyper-parameters are merged."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from small import call
+
+from dfar_tf import cli, paths
+from dfar_tf.commands import command_names, get_command
+from dfar_tf.experiments import pipeline
+from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import prepare_hparams
+
+ROWS = "".join(
+    f"u{user},i{(user + 3 * record) % 11},{1 + (user * (record + 1)) % 5},{1400000000 + 90000 * record}\n"
+    for user in range(12)
+    for record in range(6)
+)
+WHOLE = ("--min_item_records=0", "--min_user_records=0")
+
+
+def options(*arguments):
+    return cli.parse(get_command(arguments[0]), list(arguments))
+
+
+def refused(*arguments):
+    with pytest.raises(UserError) as caught:
+        options(*arguments)
+    return str(caught.value)
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(ROWS)
+    return path
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_help_of_every_command(name):
+    outcome = call(name, "--help")
+    assert (outcome.status, outcome.err) == (0, "")
+    module = get_command(name)
+    assert outcome.out.startswith(module.__doc__.splitlines()[0])
+    for flag, (_, meaning) in module.FLAGS.items():
+        assert f"--{flag}=" in outcome.out
+        assert meaning in outcome.out
+    # Every hyper-parameter is a flag, with its meaning: base's first, each model's own below it.
+    base, models = outcome.out.split("\nof model ", 1)
+    base_schema = prepare_hparams(cli.hparams_file("base")).schema
+    for key in base_schema.values():
+        assert f"--{key.name} ({key.kind})\n      {key.meaning}\n" in base
+    (dfar,) = (part for part in models.split("\nof model ") if part.startswith("dfar:"))
+    schema = prepare_hparams(cli.hparams_file("base"), cli.hparams_file("model_dfar")).schema
+    for key in schema.values():
+        shown = f"--{key.name} ({key.kind})\n      {key.meaning}\n" in dfar
+        assert shown == (key.name not in base_schema)
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_a_commands_flags_and_hyper_parameters_are_apart(name):
+    own = get_command(name).FLAGS
+    assert not set(own) & (set(cli._whole_schema()) | {"help", "model"})
+    parsed = options(name)
+    assert parsed.given == {}
+    for flag, (default, _) in own.items():
+        assert getattr(parsed, flag) == default
+
+
+def test_a_readers_leaving_is_no_error():
+    command = [sys.executable, "-m", "dfar_tf", "metrics", "--help"]
+    with subprocess.Popen(
+        command, cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == cli.READER_LEFT
+
+
+def test_no_command_and_an_unknown_one():
+    for arguments, start in (
+        ((), "error: no command given. Commands: "),
+        (("amazom",), "error: unknown command 'amazom'; did you mean amazon? Commands: "),
+        (("qqq",), "error: unknown command 'qqq'. Commands: "),
+    ):
+        outcome = call(*arguments)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert outcome.err == start + ", ".join(command_names()) + ".\n"
+
+
+def test_commands_are_spelt_with_a_hyphen():
+    assert "import-released" in command_names()
+    assert get_command("import-released").__name__ == "dfar_tf.commands.import_released"
+
+
+def test_an_unknown_flag_is_refused_with_the_nearest():
+    hint = " amazon --help lists all flags."
+    assert refused("amazon", "--epochz=3") == "unknown flag 'epochz'. Did you mean --epochs?" + hint
+    assert refused("amazon", "--qqqqqq=3") == "unknown flag 'qqqqqq'." + hint
+    # A flag of another command is unknown here.
+    assert (
+        refused("prepare", "--resume") == "unknown flag 'resume'. prepare --help lists all flags."
+    )
+
+
+def test_words_without_dashes_are_refused():
+    message = refused("amazon", "epochs=3")
+    assert message == "unexpected word 'epochs=3'; flags are written --name=value."
+
+
+def test_model_is_short_for_model_type():
+    assert options("amazon", "--model=dfar").given == {"model_type": "dfar"}
+    assert options("amazon", "--model_type=dfar").given == {"model_type": "dfar"}
+
+
+def test_flags_of_all_types():
+    hparams = options(
+        "amazon",
+        "--position_embedding",
+        "--noshare_history",
+        "--show_progress=false",
+        "--tower_layers=7,5",
+        "--metrics=auc,mrr@5",
+        "--learning_rate=2e-3",
+        "--epochs",
+        "3",
+        "--ratings=null",
+        "--pooling=mean",
+    ).hparams("amazon")
+    assert hparams.position_embedding is True
+    assert hparams.share_history is False
+    assert hparams.show_progress is False
+    assert hparams.tower_layers == (7, 5)
+    assert hparams.metrics == ("auc", "mrr@5")
+    assert hparams.learning_rate == 0.002
+    assert hparams.epochs == 3
+    assert hparams.ratings is None
+    assert hparams.pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    "flag, signs",
+    [
+        ("--epochs=some", ("--epochs", "int", "'some'")),
+        ("--epochs=0", ("--epochs", "0", "1")),
+        ("--tower_layers=7,x", ("--tower_layers", "list of int", "'x'")),
+        ("--dropout=-1", ("--dropout", ">= 0")),
+        ("--split=first", ("--split", "leave_one_out, last_day, ratio")),
+        ("--protocol=mine", ("--protocol", "released, paper")),
+        ("--position_embedding=maybe", ("--position_embedding=maybe", "expected true or false")),
+    ],
+)
+def test_a_bad_value_names_its_flag_and_what_was_expected(flag, signs):
+    outcome = call("prepare", flag)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    for sign in signs:
+        assert sign in outcome.err
+
+
+def test_given_paths_are_the_callers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    given = options(
+        "amazon", "--ratings=my log.csv", "--cache_dir=../cache", "--run_dir=~/runs/a", "--resume"
+    )
+    assert given.given["ratings"] == str(tmp_path / "my log.csv")
+    assert given.given["cache_dir"] == str(tmp_path.parent / "cache")
+    assert given.run_dir == "/home/somebody/runs/a"
+    assert given.resume is True
+    assert given.command == (
+        "bash run.sh amazon '--ratings=my log.csv' --cache_dir=../cache '--run_dir=~/runs/a' --resume"
+    )
+
+
+def test_default_paths_are_the_checkouts(ratings, tmp_path, monkeypatch):
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    for folder in (checkout, elsewhere):
+        folder.mkdir()
+    monkeypatch.setattr(paths, "ROOT", str(checkout))
+    monkeypatch.setattr(pipeline, "ROOT", str(checkout))
+    monkeypatch.chdir(elsewhere)
+    outcome = call("prepare", "--ratings=../log.csv", *WHOLE)
+    assert outcome.status == 0, outcome.err
+    (prepared,) = (checkout / "data" / "prepared").iterdir()
+    assert (prepared / "meta.json").is_file()
+    assert list(elsewhere.iterdir()) == []
+    outcome = call("prepare", "--ratings=../log.csv", "--cache_dir=here", *WHOLE)
+    assert outcome.status == 0, outcome.err
+    assert [path.name for path in elsewhere.iterdir()] == ["here"]
+
+
+def test_later_files_win_and_flags_win_over_all(tmp_path, monkeypatch):
+    """base < data set < protocol < model < flags, each seen to win over the one before."""
+    monkeypatch.setattr(cli, "HPARAMS", str(tmp_path))
+    real = pathlib.Path(paths.HPARAMS)
+    (tmp_path / "base.yaml").write_text((real / "base.yaml").read_text())
+    keys = ("min_item_records", "min_user_records", "train_num_ngs", "test_num_ngs")
+    levels = ("shop", "protocol_paper", "model_dfar")
+    for level, name in enumerate(levels):
+        lines = [f"  {key}: {100 * (level + 1)}" for key in keys[level:]]
+        if name == "shop":
+            lines.append("  protocol: paper")
+        (tmp_path / (name + ".yaml")).write_text("\n".join(["data:", *lines, ""]))
+    merged = cli.merge_hparams("shop", test_num_ngs="7")
+    assert [merged.values()[key] for key in keys] == [100, 200, 300, 7]
+    assert merged.max_seq_length == 20  # base's own
+    assert merged.protocol == "paper"
+    # Another protocol by flag takes the place of the data set's.
+    (tmp_path / "protocol_released.yaml").write_text("data:\n  min_user_records: 33\n")
+    other = cli.merge_hparams("shop", protocol="released")
+    assert [other.values()[key] for key in keys] == [100, 33, 300, 300]
+
+
+def test_the_protocol_sets_the_split_and_is_printed(ratings, tmp_path):
+    shown = {}
+    for protocol in ("released", "paper"):
+        outcome = call(
+            "prepare", f"--ratings={ratings}", f"--protocol={protocol}", f"--cache_dir={tmp_path}/c",
+            *WHOLE,
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+        shown[protocol] = outcome.out
+    assert "instances by leave_one_out" in shown["released"]
+    assert "instances by last_day" in shown["paper"]
+    merged = cli.merge_hparams("amazon", protocol="paper", split="ratio")
+    assert (merged.split, merged.protocol) == ("ratio", "paper")
+
+
+def test_prepare_prints_table_1_beside_the_papers(ratings, tmp_path):
+    outcome = call("prepare", f"--ratings={ratings}", f"--cache_dir={tmp_path}/c", *WHOLE)
+    lines = [line.split() for line in outcome.out.splitlines()]
+    (ours,) = (line for line in lines if line[:1] == ["log"])
+    assert ours[1:3] == ["12", "11"]
+    (papers,) = (line for line in lines if line[:3] == ["paper,", "Table", "1"])
+    assert papers[3:] == ["6,919", "28,695", "99,753", "20,581", "17.39"]
+
+
+def test_a_key_is_never_silently_dropped():
+    """Flags of one model are refused, not ignored, where the model's file has no such key."""
+    keys = set(cli._whole_schema())
+    merged = set(cli.merge_hparams("amazon").values())
+    assert set(prepare_hparams(cli.hparams_file("base")).values()) <= merged <= keys
+    for key in sorted(keys - merged):  # other models' own
+        with pytest.raises(UserError, match=key):
+            cli.merge_hparams("amazon", **{key: "1"})
+
+
+def test_the_module_runs_from_another_folder(tmp_path):
+    environment = dict(os.environ, PYTHONPATH=paths.ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "dfar_tf", "metrics", "--predictions=a b.csv"],
+        cwd=str(tmp_path),
+        env=environment,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    missing = os.path.realpath(str(tmp_path / "a b.csv"))
+    assert done.stderr.decode() == f"error: {missing}: no such file; give a run's predictions.csv\n"
