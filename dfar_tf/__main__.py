@@ -1,8 +1,15 @@
 """``python -m dfar_tf COMMAND --flag=value ...``."""
 
+import os
 import sys
 
-from dfar_tf.cli import main
+from dfar_tf.cli import INTERRUPTED, main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    if status == INTERRUPTED:
+        # The input pipeline's threads may still be calling Python; finalising it under them crashes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -62,6 +62,10 @@ class RunFolder:
             return
         if resume:
             raise UserError(f"{self.path}: no run to resume there ({HPARAMS_FILE} is missing).")
+        if os.path.isdir(self.path) and os.listdir(self.path):
+            raise UserError(
+                f"{self.path}: is not empty and holds no run. Give a new or an empty --run_dir."
+            )
         # A new folder appears with both files in it or, on a full disk, not at all.
         fresh = not os.path.exists(self.path)
         with atomic_directory(self.path) if fresh else nullcontext(self.path) as folder:
