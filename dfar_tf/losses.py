@@ -62,9 +62,14 @@ def cosine_loss(first, second, weights, epsilon=1e-12):
 
     A zero vector (a history without that feedback) has cosine 0 and gradient 0, never NaN.
     """
-    first = first * tf.math.rsqrt(tf.reduce_sum(tf.square(first), -1, keepdims=True) + epsilon)
-    second = second * tf.math.rsqrt(tf.reduce_sum(tf.square(second), -1, keepdims=True) + epsilon)
+    first, second = _unit(first, epsilon), _unit(second, epsilon)
     return weighted_mean(tf.reduce_sum(first * second, -1), weights)
+
+
+def _unit(vectors, epsilon):
+    squares = tf.reduce_sum(tf.square(vectors), -1, keepdims=True)
+    there = tf.cast(squares > epsilon, tf.float32)
+    return vectors * there * tf.math.rsqrt(tf.maximum(squares, epsilon))
 
 
 def weighted_mean(values, weights):

@@ -65,7 +65,8 @@ def normalized(x, w, kind, training=False):
 
 def tower(rows, w, kind, activation=relu, training=False):
     """A ``NormalizedTower`` on rows of concatenated features [rows, X + Z]: [rows] logits."""
-    parts = [within(w, "norm_instance"), within(w, "norm_candidate")]
+    names = ["norm_in"] if kind == "layer" else ["norm_instance", "norm_candidate"]
+    parts = [within(w, name) for name in names]
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     rows = normalized(rows, joined, kind, training)
     first = np.concatenate([w["dense_instance/kernel"], w["dense_candidate/kernel"]])

@@ -49,7 +49,7 @@ class NormalizedTower(tf.keras.layers.Layer):
     Features of the instance are given once, not once per candidate: the first dense layer is applied
     to the two parts and the results are added, which equals the layer on their concatenation. With
     ``batch`` the statistics are over the B * C candidate rows; those of an instance's features over
-    its B rows are the same numbers.
+    its B rows are the same numbers. ``layer`` needs both parts of a row, so there they are joined.
 
     Args:
       units: hidden widths.
@@ -74,8 +74,11 @@ class NormalizedTower(tf.keras.layers.Layer):
         self.activation = activation
         self.dropout = dropout
         dense = tf.keras.layers.Dense
-        self.instance_norm = _normalization(normalization, "norm_instance")
-        self.candidate_norm = _normalization(normalization, "norm_candidate")
+        if normalization == "layer":
+            self.joint_norm = _normalization(normalization, "norm_in")
+        else:
+            self.instance_norm = _normalization(normalization, "norm_instance")
+            self.candidate_norm = _normalization(normalization, "norm_candidate")
         # One bias is enough for the sum of the two parts.
         self.instance_dense = dense(self.units[0], use_bias=False, name="dense_instance")
         self.candidate_dense = dense(self.units[0], name="dense_candidate")
@@ -97,13 +100,25 @@ class NormalizedTower(tf.keras.layers.Layer):
         Returns:
           [B, C] logits.
         """
-        shared = self.instance_dense(_normalize(self.instance_norm, instance, training))
-        own = self.candidate_dense(_normalize(self.candidate_norm, candidate, training))
-        hidden = self._activated(own + shared[:, None, :], training)  # [B, C, units[0]]
+        if self.normalization == "layer":
+            instance, candidate = self._joint(instance, candidate)  # [B, C, X], [B, C, Z]
+        else:
+            instance = _normalize(self.instance_norm, instance, training)[:, None, :]
+            candidate = _normalize(self.candidate_norm, candidate, training)
+        hidden = self.candidate_dense(candidate) + self.instance_dense(instance)
+        hidden = self._activated(hidden, training)  # [B, C, units[0]]
         for layer in self.hidden:
             hidden = self._activated(layer(hidden), training)
         hidden = _normalize(self.output_norm, hidden, training)
         return tf.squeeze(self.logit(hidden), -1)  # [B, C]
+
+    def _joint(self, instance, candidate):
+        width = instance.shape.as_list()[-1]
+        repeated = tf.repeat(instance[:, None, :], tf.shape(candidate)[1], axis=1)
+        joined = tf.concat([repeated, candidate], -1)
+        joined.set_shape([None, None, width + candidate.shape.as_list()[-1]])
+        normed = self.joint_norm(joined)  # [B, C, X + Z]
+        return normed[..., :width], normed[..., width:]
 
     def _activated(self, hidden, training):
         hidden = self.activate(hidden)

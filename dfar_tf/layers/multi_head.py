@@ -183,7 +183,7 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         """[B, 1, N or 1, M] float, 1 where a query may see a key; None where it sees all."""
         visible = None
         if padding_mask is not None:
-            visible = tf.cast(padding_mask, tf.float32)[:, None, None, :]
+            visible = tf.cast(tf.cast(padding_mask, tf.bool), tf.float32)[:, None, None, :]
         if self.causal:
             ones = tf.ones([_length(query), _length(key)])
             lower = tf.linalg.band_part(ones, -1, 0)[None, None, :, :]

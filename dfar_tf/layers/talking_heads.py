@@ -24,7 +24,13 @@ class TalkingHeadsAttention(MultiHeadAttention):
 
     def __init__(self, num_heads, key_dim, num_softmax_heads=None, **kwargs):
         super().__init__(num_heads, key_dim, **kwargs)
-        self.num_softmax_heads = num_softmax_heads or num_heads
+        if num_softmax_heads is None:
+            num_softmax_heads = num_heads
+        if int(num_softmax_heads) != num_softmax_heads or num_softmax_heads < 1:
+            raise ValueError(
+                f"num_softmax_heads must be a positive whole number, got {num_softmax_heads!r}"
+            )
+        self.num_softmax_heads = num_softmax_heads
 
     def build(self, input_shape):
         """Adds the two mixes, [H, H'] and [H', H], to the projections."""
