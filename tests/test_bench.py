@@ -37,8 +37,7 @@ def test_the_figures_are_stored(benched):
     results = record["results"]
     assert results["targets_per_step"] == 40
     seconds = results["seconds"]
-    assert set(seconds) == {"forward", "backward", "optimiser", "step", "input", "step_with_input"}
-    for name in ("forward", "step", "input", "step_with_input"):
+    for name in ("forward", "input", "step_with_input"):
         assert 0 < seconds[name] < 60
     assert min(seconds["backward"], seconds["optimiser"]) >= 0
     for name in ("prepare_seconds", "test_seconds", "targets_per_second", "input_share"):

@@ -1,5 +1,6 @@
 """Speed and memory on a generated log of Table 1's shape, every ratio measured in one run."""
 
+import itertools
 import os
 import resource
 import sys
@@ -31,6 +32,8 @@ RELEASED = {
     "test_seconds": 10.0,
 }
 WARM_UP = 10
+IN_MEMORY = 20  # batches that stand in memory where the input pipeline is not to be measured
+BLOCK = 10  # steps in a row with the pipeline, then as many without
 
 
 def run_bench(hparams, steps=60, output=None, command=""):
@@ -86,41 +89,53 @@ class _Bench:
 
     def __init__(self, hparams, store, iterator, share_history):
         self.hparams = hparams
-        self.batch = next(iterator.train_batches(0))
+        batches = list(itertools.islice(iterator.train_batches(0), IN_MEMORY))
+        whole = [batch for batch in batches if len(batch["user"]) == len(batches[0]["user"])]
+        self.batch = whole[0]
+        stacked = {name: np.stack([batch[name] for batch in whole]) for name in self.batch}
         config, _, _ = choose_devices(hparams.device, lambda line: None)
         self.graph = tf.Graph()
         with self.graph.as_default():
             tf.set_random_seed(hparams.seed)
             tf.train.create_global_step()
             model = make_model(hparams, store.num_items)
-            step = tf.autograph.experimental.do_not_convert(self._step)
-            fixed = tf.data.Dataset.from_tensors(self.batch).repeat()
-            step(model, tf.data.make_one_shot_iterator(fixed).get_next(), share_history, "")
-            live = tf.data.make_one_shot_iterator(iterator.train_dataset()).get_next()
-            step(model, live, share_history, "live_")
+            memory = tf.data.Dataset.from_tensor_slices(stacked).repeat().prefetch(4)
+            sources = [memory, iterator.train_dataset()]
+            handles = [tf.data.make_one_shot_iterator(s).string_handle() for s in sources]
+            # One graph for both: a second one would run the first one's moving averages too.
+            self.source = tf.placeholder(tf.string, [])
+            features = tf.data.Iterator.from_string_handle(
+                self.source,
+                tf.data.get_output_types(sources[1]),
+                tf.data.get_output_shapes(sources[1]),
+            ).get_next()
+            tf.autograph.experimental.do_not_convert(self._step)(model, features, share_history)
             tests = tf.data.make_initializable_iterator(iterator.eval_dataset("test"))
             self.tests = tests.initializer
             scorer = tf.autograph.experimental.do_not_convert(apply_model)
+            constants = {name: tf.constant(value) for name, value in self.batch.items()}
+            self.scores = tf.sigmoid(scorer(model, constants, True, share_history)["logits"])
             self.test_scores = scorer(model, tests.get_next(), False)["logits"]
             self.session = tf.Session(config=config)
             self.session.run(tf.global_variables_initializer())
+            self.memory, self.live = self.session.run(handles)
 
-    def _step(self, model, features, share_history, prefix):
+    def _step(self, model, features, share_history):
         outputs = apply_model(model, features, True, share_history)
         terms = loss_terms(model, outputs, features)
         loss = tf.add_n([weight * value for weight, value in terms.values()])
         gradients = [g for g in tf.gradients(loss, model.trainable_weights) if g is not None]
         dense = [getattr(g, "values", g) for g in gradients]
         # One number of each: what only hangs on a control edge is optimised away and not computed.
-        setattr(self, prefix + "backward", tf.add_n([tf.reshape(g, [-1])[0] for g in dense]))
-        setattr(self, prefix + "forward", loss)
-        setattr(self, prefix + "scores", tf.sigmoid(outputs["logits"]))
-        setattr(self, prefix + "step", make_train_op(self.hparams, loss, model))
+        self.backward = tf.add_n([tf.reshape(g, [-1])[0] for g in dense])
+        self.forward = loss
+        self.step = make_train_op(self.hparams, loss, model)
 
-    def time(self, op):
-        """Seconds of one run."""
+    def time(self, op, live=False):
+        """Seconds of one run, on batches in memory or out of the running input pipeline."""
+        source = self.live if live else self.memory
         started = time.perf_counter()
-        self.session.run(op)
+        self.session.run(op, {self.source: source})
         return time.perf_counter() - started
 
     def test_seconds(self, iterator):
@@ -149,7 +164,7 @@ def _prepared(hparams):
 
 def _parts(bench, iterator, steps):
     """Median seconds of input, forward, backward, optimiser; each kind in turn, round by round."""
-    kinds = ("forward", "backward", "step", "live_step")
+    kinds = ("forward", "backward", "step")
     taken = {kind: [] for kind in (*kinds, "input")}
     batches = _endless(iterator)
     for number in tqdm(range(WARM_UP + steps), desc="step by part", unit="round", leave=False):
@@ -161,19 +176,21 @@ def _parts(bench, iterator, steps):
         next(batches)
         taken["input"].append(time.perf_counter() - started)
     medians = {kind: float(np.median(values)) for kind, values in taken.items()}
-    live = []
-    for _ in tqdm(range(steps), desc="training", unit="step", leave=False):
-        live.append(bench.time(bench.live_step))
+    live, memory = [], []
+    for _ in tqdm(range(-(-steps // BLOCK)), desc="training", unit="block", leave=False):
+        memory += [bench.time(bench.step) for _ in range(BLOCK)]
+        live += [bench.time(bench.step, live=True) for _ in range(BLOCK)]
     return {
         "seconds": {
             "forward": medians["forward"],
             "backward": max(medians["backward"] - medians["forward"], 0.0),
             "optimiser": max(medians["step"] - medians["backward"], 0.0),
-            "step": medians["step"],
             "input": medians["input"],
+            "step_from_memory": float(np.median(memory)),
             "step_with_input": float(np.median(live)),
         },
-        "input_share": medians["input"] / medians["step"],
+        "input_share": medians["input"] / float(np.median(live)),
+        "input_stall": float(np.median(live) / np.median(memory) - 1),
         "targets_per_second": len(bench.batch["user"]) * len(live) / sum(live),
     }
 
@@ -218,7 +235,9 @@ def _table(results):
         ["step: forward", f"{seconds['forward'] * 1e3:.1f} ms", ""],
         ["step: backward", f"{seconds['backward'] * 1e3:.1f} ms", ""],
         ["step: optimiser", f"{seconds['optimiser'] * 1e3:.1f} ms", ""],
-        ["step, input pipeline running", f"{seconds['step_with_input'] * 1e3:.1f} ms", ""],
+        ["step, batches in memory", f"{seconds['step_from_memory'] * 1e3:.1f} ms", ""],
+        ["step, input pipeline running", f"{seconds['step_with_input'] * 1e3:.1f} ms",
+         f"{results['input_stall']:+.1%} of a step"],
         ["input: making a batch (beside the step)", f"{seconds['input'] * 1e3:.2f} ms",
          f"{results['input_share']:.1%} of a step"],
         ["training", f"{rate:,.0f} targets/s", times(rate / recorded["targets_per_second"])],
