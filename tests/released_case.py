@@ -132,3 +132,32 @@ def off(ours, theirs):
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
     return float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
+
+
+def random_values(case, seed=3):
+    """Random weights for every variable, gains, biases and moving statistics too."""
+    random, values = np.random.RandomState(seed), {}
+    for name in sorted(case.variables):
+        shape = case.variables[name].shape.as_list()
+        value = random.normal(0, 0.4, shape)
+        if name.endswith(("gain", "gamma", "moving_variance")):
+            value = 0.7 + np.abs(value)
+        values[name] = value.astype(np.float32)
+    return values
+
+
+def random_batch(histories=5, candidates=3, length=6, items=60, seed=4):
+    """A batch with histories of 1 to ``length`` items; column 0 of the candidates is the target."""
+    random = np.random.RandomState(seed)
+    mask = np.arange(length) < np.arange(histories)[:, None] % length + 1
+    shape = [histories, length]
+    labels = np.zeros([histories, candidates], np.float32)
+    labels[:, 0] = 1
+    return {
+        "history_items": (random.randint(1, items, shape) * mask).astype(np.int32),
+        "history_labels": (random.randint(0, 2, shape) * mask).astype(np.int32),
+        "history_mask": mask.astype(np.float32),
+        "candidates": random.randint(1, items, [histories, candidates]).astype(np.int32),
+        "candidate_mask": np.ones([histories, candidates], np.float32),
+        "labels": labels,
+    }
