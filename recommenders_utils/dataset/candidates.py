@@ -33,7 +33,8 @@ def draw_candidates(targets, target_labels, num_negatives, item_counts, sampling
     liked = np.asarray(target_labels) == 1
     if sampling not in METHODS:
         raise UserError(
-            f"candidate_sampling: {sampling!r} is unknown, expected one of {', '.join(METHODS)}"
+            f"candidate_sampling: {sampling!r} is unknown, expected one of {', '.join(METHODS)}, "
+            "released"
         )
     if liked.any() and len(item_counts) < num_negatives + 1:
         raise UserError(

@@ -12,6 +12,7 @@ import numpy as np
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
 from recommenders_utils.dataset.filtering import core_filter, first_of_pairs, statistics
 from recommenders_utils.dataset.ratings import read_ratings
+from recommenders_utils.dataset.released_candidates import draw_as_released
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
@@ -178,6 +179,9 @@ def _build(path, data, log):
 
 def add_candidates(store, data):
     """Draws and stores the candidates of validation and test."""
+    if data.candidate_sampling == "released":
+        draw_as_released(store, data.candidate_seed, data.valid_num_ngs, data.test_num_ngs)
+        return
     counts = np.bincount(store.items, minlength=store.num_items + 1)[1:]
     for name, number in (("valid", data.valid_num_ngs), ("test", data.test_num_ngs)):
         part = store.splits[name]

@@ -1,60 +1,87 @@
 """Imports the released code's instance files, with the very candidates its numbers were made on.
 
-A line is tab-separated: label, user, item, category, time, then comma-joined label, item, category
-and time histories (RELEASED, data, 5). Consecutive lines of ``valid_dataA`` and ``test_dataA`` that
-share user and history are one instance: its target first, then the negatives drawn for it.
+Consecutive lines of ``valid_dataA`` and ``test_dataA`` that share user and history are one instance:
+its target first, then the negatives drawn for it.
 """
 
-import collections
-import gzip
 import hashlib
 import os
 
 import numpy as np
 
-from recommenders_utils.dataset.ratings_layout import readable
+from recommenders_utils.dataset.released_files import (
+    COLUMNS,
+    DISLIKED,
+    GROUP_EDGES,
+    LABELS,
+    find_file,
+    group_name,
+    group_of,
+    read_lines,
+)
+from recommenders_utils.dataset.released_vocabulary import (
+    DEFAULTS,
+    read_vocabulary,
+    vocabulary_file,
+)
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SPLITS, Instances
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import sha256_of
 
-COLUMNS = (
-    "label, user, item, category, time, label history, item history, category history, time history"
-)
-# One line: where it stands, its target, and its user's labels, items and times up to and with it.
-Line = collections.namedtuple("Line", "where label user item length labels items times")
-
 
 def import_released(folder, name="released files", log=print):
     """Reads ``train_dataA``, ``valid_dataA`` and ``test_dataA`` (plain or ``.gz``) of a folder.
 
-    Users' sequences are put together from their longest line. The files hold no line for a last
-    record that the user disliked, so that record is not part of the result.
+    Where they are there, ``test_data_neg``, the length groups (which must be the parts of
+    ``test_dataA`` that they are called after) and the three vocabularies are read as well. Users'
+    sequences are put together from their longest line. Without ``test_data_neg`` no line tells of a
+    last record that the user disliked, so that it is not part of the result.
 
     Args:
-      folder: folder of the three files.
+      folder: folder of the files, or several, searched in turn.
       name: what to call the data.
       log: called with a line of progress.
 
     Returns:
-      SequenceStore; instances and candidates in the order of the files.
+      SequenceStore; instances and candidates in the order of the files, and the extras that
+      ``released_order`` names.
 
     Raises:
       UserError: a missing or damaged file, or a line that is malformed or contradicts another.
     """
-    paths = {split: _find(folder, f"{split}_dataA") for split in SPLITS}
-    instances = {split: list(_instances(path, split)) for split, path in paths.items()}
-    longest = _longest(first for part in instances.values() for first, _ in part)
+    paths = _paths(folder)
+    parts = {split: list(_instances(paths[split], split)) for split in SPLITS}
+    if DISLIKED in paths:
+        parts[DISLIKED] = list(_instances(paths[DISLIKED], DISLIKED))
+    longest = _longest(first for part in parts.values() for first, _ in part)
     store = _store_of(longest)
     item_numbers = {raw: k for k, raw in enumerate(store.item_ids.tolist(), 1)}
     in_records = len(item_numbers)
     user_rows = {raw: k for k, raw in enumerate(longest)}
     seen = {}
-    for split, part in instances.items():
-        store.splits[split] = _to_arrays(part, split, store, user_rows, item_numbers, seen)
+    arrays = {
+        split: _to_arrays(part, split, store, user_rows, item_numbers, seen)
+        for split, part in parts.items()
+    }
+    store.splits = {split: arrays[split] for split in SPLITS}
     store.item_ids = np.array(list(item_numbers))
-    fingerprint = hashlib.sha256("".join(map(sha256_of, paths.values())).encode()).hexdigest()
+    store.extras = _vocabulary_extras(paths, parts)
+    disliked = arrays.get(DISLIKED)
+    if disliked is not None:
+        store.extras["disliked_users"] = disliked.users
+        store.extras["disliked_ends"] = disliked.ends
+        store.extras["disliked_candidates"] = disliked.candidates
+    known = np.concatenate([a.users for a in (arrays["test"], disliked) if a is not None])
+    store.extras["unknown_last"] = np.setdiff1d(
+        np.arange(store.num_users, dtype=np.int32), known.astype(np.int32)
+    )
+    for number in range(1, len(GROUP_EDGES) + 2):
+        if group_name(number) in paths:
+            _check_group(paths[group_name(number)], number, paths["test"])
+    categories = {line.category for line in longest.values()}
     widths = {s: store.splits[s].candidates.shape[1] - 1 for s in ("valid", "test")}
+    fingerprint = hashlib.sha256("".join(map(sha256_of, paths.values())).encode()).hexdigest()
     store.meta = {
         "name": name,
         "source": ", ".join(os.path.basename(path) for path in paths.values()),
@@ -66,32 +93,44 @@ def import_released(folder, name="released files", log=print):
             "test_num_ngs": widths["test"],
         },
         "fingerprint": fingerprint,
+        "category": categories.pop() if len(categories) == 1 else None,
         "statistics": store.statistics(),
         "preparation_report": {"items_only_candidates": len(item_numbers) - in_records},
     }
     store.check()
     sizes = ", ".join(f"{len(part)} {split}" for split, part in store.splits.items())
+    shown = folder if isinstance(folder, str) else ", ".join(folder)
     log(
         f"data: imported {store.num_users} users, {store.num_items} items, {len(store.items)} "
-        f"records; {sizes} instances from {folder}"
+        f"records; {sizes} instances from {shown}"
     )
     return store
 
 
-def _find(folder, name):
-    for path in (os.path.join(folder, name), os.path.join(folder, name + ".gz")):
-        if os.path.isfile(path):
-            return path
-    raise UserError(
-        f"{os.path.join(folder, name)}: no such file, plain or .gz, expected with "
-        "train_dataA, valid_dataA and test_dataA of a released preparation"
-    )
+def _paths(folder):
+    """{split, other file's name or vocabulary's kind: path} of what is there."""
+    paths = {}
+    for split in SPLITS:
+        paths[split] = find_file(folder, f"{split}_dataA")
+        if paths[split] is None:
+            where = folder if isinstance(folder, str) else folder[0]
+            raise UserError(
+                f"{os.path.join(where, split + '_dataA')}: no such file, plain or .gz, expected with "
+                "train_dataA, valid_dataA and test_dataA of a released preparation"
+            )
+    others = {name: name for name in [DISLIKED, *map(group_name, range(1, len(GROUP_EDGES) + 2))]}
+    others.update({kind: vocabulary_file(kind) for kind in DEFAULTS})
+    for key, name in others.items():
+        path = find_file(folder, name)
+        if path is not None:
+            paths[key] = path
+    return paths
 
 
 def _instances(path, split):
     """Yields (target Line, [negative items]) of each instance of one file."""
     first, negatives, previous = None, [], None
-    for line, history in _lines(path):
+    for line, history in read_lines(path):
         follows = split != "train" and first is not None and history == previous
         if follows:
             if first.label == "0" or line.label == "1":
@@ -103,40 +142,20 @@ def _instances(path, split):
             negatives.append(line.item)
             continue
         if first is not None:
-            yield first, negatives
+            yield _true(first, split), negatives
         first, negatives, previous = line, [], history
     if first is None:
+        if split == DISLIKED:
+            return
         raise UserError(f"{path}: the file is empty, expected lines of {COLUMNS}")
-    yield first, negatives
+    yield _true(first, split), negatives
 
 
-def _lines(path):
-    """Yields (Line, (user, histories)) of each line of a file."""
-    with readable(path):
-        with open(path, "rb") as stream:
-            compressed = stream.read(2) == b"\x1f\x8b"
-        with (gzip.open if compressed else open)(path, "rt", encoding="utf-8") as stream:
-            for number, text in enumerate(stream, 1):
-                where = f"{path}:{number}"
-                fields = text.rstrip("\r\n").split("\t")
-                if len(fields) != 9:
-                    raise UserError(
-                        f"{where}: {len(fields)} tab-separated columns, expected 9: {COLUMNS}"
-                    )
-                label, user, item, _, time, labels, items, categories, times = fields
-                if label not in ("0", "1"):
-                    raise UserError(f"{where}: label {label!r}, expected 0 or 1")
-                if not user or not item or not items:
-                    raise UserError(f"{where}: the user, item or item history is empty")
-                length = items.count(",") + 1
-                lengths = [h.count(",") + 1 for h in (labels, items, categories, times)]
-                if len(set(lengths)) > 1:
-                    raise UserError(
-                        f"{where}: label, item, category and time history have {lengths} entries, "
-                        "expected the same number in each"
-                    )
-                full = (f"{labels},{label}", f"{items},{item}", f"{times},{time}")
-                yield Line(where, label, user, item, length, *full), (user, labels, items, times)
+def _true(target, split):
+    """A target as its user saw it: ``test_data_neg`` calls its disliked targets 1."""
+    if split != DISLIKED:
+        return target
+    return target._replace(label="0", labels=target.labels[:-1] + "0")
 
 
 def _longest(targets):
@@ -164,7 +183,7 @@ def _store_of(longest):
     for line in longest.values():
         items.extend(line.items.split(","))
         try:
-            labels.extend(_LABELS[text] for text in line.labels.split(","))
+            labels.extend(LABELS[text] for text in line.labels.split(","))
             user_times = [int(float(text)) for text in line.times.split(",")]
         except (KeyError, ValueError, OverflowError) as error:
             raise UserError(
@@ -186,9 +205,6 @@ def _store_of(longest):
     )
 
 
-_LABELS = {"0": 0, "1": 1}
-
-
 def _first_appearance(texts):
     codes = {}
     coded = np.array([codes.setdefault(text, len(codes)) for text in texts])
@@ -198,7 +214,7 @@ def _first_appearance(texts):
 def _to_arrays(part, split, store, user_rows, item_numbers, seen):
     """Instances of one file; items met for the first time are added to ``item_numbers``."""
     users = np.array([user_rows[first.user] for first, _ in part], np.int32)
-    ends = store.user_offsets[users] + [first.length for first, _ in part]
+    ends = store.user_offsets[users] + np.array([first.length for first, _ in part], np.int64)
     for end, (first, _) in zip(ends.tolist(), part):
         if seen.setdefault(end, first) is not first:
             raise UserError(
@@ -208,10 +224,60 @@ def _to_arrays(part, split, store, user_rows, item_numbers, seen):
     if split == "train":
         return Instances(users=users, ends=ends)
     counts = np.array([1 + len(negatives) for _, negatives in part], np.int32)
-    candidates = np.zeros((len(part), counts.max()), np.int32)
+    candidates = np.zeros((len(part), counts.max() if len(part) else 1), np.int32)
     for row, (first, negatives) in zip(candidates, part):
         for k, raw in enumerate([first.item, *negatives]):
             row[k] = item_numbers.setdefault(raw, len(item_numbers) + 1)
     labels = np.zeros(candidates.shape, np.int8)
-    labels[:, 0] = [_LABELS[first.label] for first, _ in part]
+    labels[:, 0] = [LABELS[first.label] for first, _ in part]
     return Instances(users, ends, candidates, labels, counts)
+
+
+def _vocabulary_extras(paths, parts):
+    """The vocabularies as extras; every line's entries must be in them."""
+    names = {kind: read_vocabulary(paths[kind], kind) for kind in DEFAULTS if kind in paths}
+    if names and len(names) < len(DEFAULTS):
+        missing = [vocabulary_file(kind) for kind in DEFAULTS if kind not in names]
+        raise UserError(
+            f"{next(paths[kind] for kind in names)}: found without {' and '.join(missing)}; "
+            "expected all three vocabularies or none"
+        )
+    known = {kind: set(entries) for kind, entries in names.items()}
+    for line in (first for part in parts.values() if known for first, _ in part):
+        # The item vocabulary is counted from targets, the category vocabulary from histories.
+        for kind, what, entries in (
+            ("user", "user", [line.user]),
+            ("item", "target item", [line.item]),
+            ("category", "history item", line.items.split(",")[:-1]),
+        ):
+            for entry in entries:
+                if entry not in known[kind]:
+                    raise UserError(
+                        f"{line.where}: {what} {entry!r} is not in {paths[kind]}; give the "
+                        "vocabularies that were made with these files"
+                    )
+    return {f"{kind}_vocabulary": np.array(entries) for kind, entries in names.items()}
+
+
+def _check_group(path, number, test_path):
+    """A group file must be the lines of ``test_dataA`` with histories of its lengths."""
+    expected = (
+        (line, history)
+        for line, history in read_lines(test_path)
+        if group_of(line.length) == number
+    )
+    count = 0
+    for line, history in read_lines(path):
+        other, other_history = next(expected, (None, None))
+        count += 1
+        if (line.label, line.item, history) != (
+            (other.label, other.item, other_history) if other else None
+        ):
+            instead = f"expected that of {other.where}" if other else "expected no further line"
+            raise UserError(
+                f"{line.where}: not the next line of {os.path.basename(test_path)} with a history "
+                f"of group {number}'s length; {instead}"
+            )
+    rest = next(expected, (None, None))[0]
+    if rest is not None:
+        raise UserError(f"{path}:{count + 1}: the line of {rest.where} is missing")

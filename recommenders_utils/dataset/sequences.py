@@ -28,7 +28,8 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file")
         in the file, as released, or ``file``, as given.
 
     Returns:
-      SequenceStore without splits.
+      SequenceStore without splits, with the extras ``user_order`` and ``item_order``: in which order
+      the released code writes users, and the items' first appearance (see ``released_order``).
 
     Raises:
       UserError: an unknown ``tie_order``.
@@ -51,4 +52,8 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file")
         item_ids=np.asarray(item_ids)[item_found[by_count]],
         splits={},
         meta={},
+        extras={
+            "user_order": pd.unique(user_rows[np.argsort(items, kind="stable")]).astype(np.int32),
+            "item_order": item_numbers[np.argsort(item_found)],
+        },
     )

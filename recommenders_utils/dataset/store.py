@@ -10,7 +10,7 @@ from recommenders_utils.dataset.filtering import statistics
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_directory, read_json, sha256_of, write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
 
 _SEQUENCE_DTYPES = {
@@ -28,6 +28,7 @@ _INSTANCE_DTYPES = {
     "labels": np.int8,
     "counts": np.int32,
 }
+_EXTRA = "extra_"  # beginning of an extra array's file name
 
 
 class DamagedStore(UserError):
@@ -75,6 +76,7 @@ class SequenceStore:
       item_ids: unicode [I], item k has raw id ``item_ids[k - 1]``.
       splits: Instances by split name.
       meta: JSON-able description: name, source, synthetic, protocol, statistics, fingerprint, ...
+      extras: further arrays by name, kept as they are; ``dataset/released_order.py`` says which.
     """
 
     user_offsets: np.ndarray
@@ -85,6 +87,7 @@ class SequenceStore:
     item_ids: np.ndarray
     splits: typing.Dict[str, Instances]
     meta: dict
+    extras: typing.Dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def num_users(self):
@@ -168,6 +171,7 @@ class SequenceStore:
         for split, part in self.splits.items():
             for key, array in part.arrays().items():
                 named[f"{split}_{key}.npy"] = (array, _INSTANCE_DTYPES[key])
+        named.update({f"{_EXTRA}{key}.npy": (array, None) for key, array in self.extras.items()})
         return named
 
     @classmethod
@@ -205,7 +209,9 @@ class SequenceStore:
         for split in SPLITS:
             files = {k: f"{split}_{k}.npy" for k in _INSTANCE_DTYPES}
             splits[split] = Instances(**{k: arrays[f] for k, f in files.items() if f in arrays})
-        return cls(splits=splits, meta=meta, **{k: arrays[k + ".npy"] for k in _SEQUENCE_DTYPES})
+        extras = {f[len(_EXTRA) : -4]: arrays[f] for f in arrays if f.startswith(_EXTRA)}
+        sequences = {k: arrays[k + ".npy"] for k in _SEQUENCE_DTYPES}
+        return cls(splits=splits, meta=meta, extras=extras, **sequences)
 
 
 def _require(condition, reason):

@@ -1,0 +1,78 @@
+"""Reads pickles of plain containers without running anything that is in them.
+
+A pickle is a program: opcodes that may import and call anything. Here every opcode is looked at before
+one is executed, and only those that build numbers, texts and containers pass.
+"""
+
+import io
+import os
+import pickle
+import pickletools
+
+from recommenders_utils.errors import UserError
+
+LIMIT = 1 << 30  # bytes; a vocabulary of ten million entries is a quarter of it
+_ALLOWED = frozenset(
+    "PROTO FRAME STOP MARK MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET "
+    "NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT "
+    "BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES "
+    "EMPTY_DICT DICT SETITEM SETITEMS EMPTY_LIST LIST APPEND APPENDS "
+    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3".split()
+)
+_MEMO = ("BINPUT", "LONG_BINPUT")
+
+
+def read_plain_pickle(path):
+    """The object in a pickle of dicts, lists, tuples, texts and numbers (protocols 2 to 5).
+
+    Raises:
+      UserError: no such file, truncated, or anything in it that is no such data; nothing was executed.
+    """
+    try:
+        if os.path.getsize(path) > LIMIT:
+            raise UserError(f"{path}: over {LIMIT >> 20} MiB, expected a pickled vocabulary")
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    _inspect(path, data)
+    try:
+        return _Plain(io.BytesIO(data)).load()
+    except Exception as error:  # opcodes that pass one by one may still not fit one another
+        raise UserError(f"{path}: not a sound pickle: {error}; fetch the file again") from error
+
+
+def _inspect(path, data):
+    stream, position, count = io.BytesIO(data), 0, 0
+    try:
+        for opcode, argument, position in pickletools.genops(stream):
+            count += 1
+            if opcode.name not in _ALLOWED:
+                raise UserError(
+                    f"{path}: byte {position}: opcode {opcode.name}, which plain containers of texts "
+                    "and numbers have no use for; it could run code, so that nothing was executed. "
+                    "Take the file from whom you trust."
+                )
+            # The memo is an array as long as its largest index.
+            if opcode.name in _MEMO and argument > count:
+                raise UserError(
+                    f"{path}: byte {position}: memo index {argument} after {count} opcodes, a "
+                    "memory trap; nothing was executed"
+                )
+    except (ValueError, EOFError, IndexError, OverflowError) as error:
+        raise UserError(
+            f"{path}: truncated or damaged after byte {position} of {len(data)}: {error}; fetch the "
+            "file again"
+        ) from error
+    if stream.read(1):
+        raise UserError(f"{path}: byte {position + 1}: data after the end of the pickle")
+
+
+class _Plain(pickle.Unpickler):
+    """Refuses by itself, too, to import anything."""
+
+    def find_class(self, module, name):
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+    def persistent_load(self, pid):
+        raise pickle.UnpicklingError("it refers to an object outside itself")
