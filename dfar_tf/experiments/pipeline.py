@@ -68,7 +68,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
     """
     from dfar_tf.estimator.devices import choose_devices  # TensorFlow takes seconds to import
     from dfar_tf.models import get_model
-    from recommenders_utils.io import SequentialIterator
+    from recommenders_utils.io import make_iterator
 
     started = time.time()
     if resume and run_dir is None:
@@ -79,7 +79,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
     choose_devices(hparams.device, log=lambda line: None)
     folder = RunFolder(run_dir)
     store, hparams = prepare_data(hparams, given, folder.log)
-    SequentialIterator(store, hparams)
+    make_iterator(store, hparams)
     with _at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
     try:

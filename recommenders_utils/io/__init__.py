@@ -1,5 +1,13 @@
 """Batches for the models."""
 
+from recommenders_utils.io.released_iterator import ReleasedIterator
 from recommenders_utils.io.sequential_iterator import SequentialIterator
 
-__all__ = ["SequentialIterator"]
+__all__ = ["ReleasedIterator", "SequentialIterator", "make_iterator"]
+
+_ITERATORS = {"sequential": SequentialIterator, "released": ReleasedIterator}
+
+
+def make_iterator(store, hparams):
+    """The iterator of ``hparams.iterator`` on a store; its ``num_items`` is a model's vocabulary."""
+    return _ITERATORS[hparams.iterator](store, hparams)

@@ -49,6 +49,11 @@ class SequentialIterator:
                 f"{len(train.ends)}. Use train_targets=all, or another split or filter."
             )
 
+    @property
+    def num_items(self):
+        """Items in the vocabulary that batches are written in; ids are 1 to this, 0 is padding."""
+        return self.store.num_items
+
     def num_train(self):
         """Training instances of an epoch."""
         return len(self.train_rows)

@@ -1,0 +1,174 @@
+"""Batches as the released code makes them: its item ids, its draws, its order of lines.
+
+RELEASED, data, 6 and batches. Letters: B batch, T history, C candidates, K negatives.
+"""
+
+import random
+
+import numpy as np
+
+from recommenders_utils.dataset.released_order import in_file_order
+from recommenders_utils.dataset.released_vocabulary import category_of, released_ids, vocabularies
+from recommenders_utils.errors import UserError
+from recommenders_utils.io.sequential_iterator import SequentialIterator
+
+MIN_BATCH = 5  # a training batch of fewer targets is dropped
+DAY = 86400.0
+SHORTEST = 0.5  # days that a shorter time counts as before its logarithm
+
+
+class ReleasedIterator(SequentialIterator):
+    """Batches of a ``SequenceStore`` with the released vocabulary's ids.
+
+    An item that is in no vocabulary has id 0, which is also the padding id, at positions and candidates
+    whose mask is 1. Training lines are shuffled by Python's ``random``, seeded with ``hparams.seed``
+    before the first epoch; every epoch shuffles what the last left and goes on with the same stream, so
+    that a resumed epoch is found by drawing those before it again. Every target has label 1.
+
+    Args:
+      store: the prepared or imported data.
+      hparams: as of ``SequentialIterator``.
+
+    Raises:
+      UserError: ``train_targets`` is not ``all``; the vocabulary is unknown (see ``vocabularies``).
+    """
+
+    def __init__(self, store, hparams):
+        super().__init__(store, hparams)
+        if hparams.train_targets != "all":
+            raise UserError(
+                f"train_targets: {hparams.train_targets!r}, but iterator=released has every next item "
+                "as a target of label 1. Use train_targets=all or iterator=sequential."
+            )
+        self.vocabularies = vocabularies(store)
+        self.ids = np.append(np.int32(0), released_ids(store.item_ids, self.vocabularies["item"]))
+        self.lines = in_file_order(store, store.splits["train"].users)
+        self._states = {}  # batch size -> states before epoch 0, 1, ...: (random's, order of lines)
+
+    @property
+    def num_items(self):
+        """Entries of the item vocabulary, labels among them."""
+        return len(self.vocabularies["item"])
+
+    def steps_per_epoch(self, batch_size=None):
+        """Training steps of an epoch, without a last batch that is too small."""
+        size = batch_size or self.hp.batch_size
+        return self.num_train() // size + (self.num_train() % size >= MIN_BATCH)
+
+    def train_batches(self, epoch, batch_size=None):
+        """Yields the batches of one epoch, the released rows as [B, 1 + K] of target and negatives."""
+        size = batch_size or self.hp.batch_size
+        instances = self.store.splits["train"]
+        for chosen, candidates in self._draw(epoch, size):
+            labels = np.zeros(candidates.shape, np.float32)
+            labels[:, 0] = 1
+            mask = np.ones(candidates.shape, np.float32)
+            users, ends = instances.users[chosen], instances.ends[chosen]
+            yield self._batch(chosen, users, ends, candidates, mask, labels)
+
+    def eval_batches(self, split, batch_size=None):
+        """Yields a split's instances in order, with their stored candidates under released ids."""
+        for batch in super().eval_batches(split, batch_size):
+            yield {**batch, "candidates": self.ids[batch["candidates"]]}
+
+    def histories(self, users, ends):
+        """As ``SequentialIterator.histories``, with released ids."""
+        items, labels, mask = super().histories(users, ends)
+        return self.ids[items], labels, mask
+
+    def _draw(self, epoch, size):
+        """Yields (rows [B], candidates [B, 1 + K] released ids) of an epoch's batches."""
+        states = self._states.setdefault(size, [])
+        if not states:
+            states.append((random.Random(self.hp.seed).getstate(), self.lines.tolist()))
+        for earlier in range(len(states) - 1, epoch):
+            for _ in self._draw_from(states[earlier], size, states):
+                pass
+        return self._draw_from(states[epoch], size, states if epoch == len(states) - 1 else [])
+
+    def _draw_from(self, state, size, states):
+        """Draws one epoch; at its end the next one's state is appended to ``states``."""
+        generator = random.Random()
+        generator.setstate(state[0])
+        order = list(state[1])
+        generator.shuffle(order)
+        ends = self.store.splits["train"].ends
+        targets = self.ids[self.store.items[ends]]
+        before = len(states)
+        for start in range(0, len(order), size):
+            rows = np.array(order[start : start + size])
+            if len(rows) >= MIN_BATCH:
+                yield rows, self._negatives(targets[rows].tolist(), generator)
+        if len(states) == before:
+            states.append((generator.getstate(), order))
+
+    def _negatives(self, targets, generator):
+        """[B, 1 + K] targets, each with negatives of the batch drawn again while they equal it."""
+        if len(set(targets)) == 1:
+            raise UserError(
+                "a training batch has one item only (released id "
+                f"{targets[0]}), so that it has no negative to draw; use iterator=sequential"
+            )
+        count, last = self.hp.train_num_ngs, len(targets) - 1
+        draw = generator.randint
+        rows = []
+        for target in targets:
+            row = [target]
+            while len(row) <= count:
+                negative = targets[draw(0, last)]
+                if negative != target:
+                    row.append(negative)
+            rows.append(row)
+        return np.array(rows, np.int32)
+
+    def released_rows(self, batch, split):
+        """A batch as the arrays that the released code feeds, one row a candidate.
+
+        Args:
+          batch: of ``train_batches`` or ``eval_batches``.
+          split: where it is from. The release fills categories and times of histories in training only.
+
+        Returns:
+          dict of arrays of B * C rows under the released names: labels [n, 1], users, items, cates,
+          time [n], user_history (which are labels), item_history, item_cate_history, mask, mask_u,
+          time_diff, time_from_first_action and time_to_now [n, T].
+        """
+        real = batch["candidate_mask"] > 0  # [B, C]
+        part = self.store.splits[split]
+        users, ends = part.users[batch["instance"]], part.ends[batch["instance"]]
+        user_table = {name: k for k, name in enumerate(self.vocabularies["user"], 1)}
+        user_ids = np.array([user_table.get(str(name), 0) for name in self.store.user_ids[users]])
+        category, categories = category_of(self.store), self.vocabularies["category"]
+        category = categories.index(category) + 1 if category in categories else 0
+        mask = batch["history_mask"]
+        each = {
+            "users": user_ids,
+            "cates": np.full(len(users), category),
+            "time": self.store.times[ends].astype(np.float32),
+            "user_history": batch["history_labels"],
+            "item_history": batch["history_items"],
+            "item_cate_history": (mask * category * (split == "train")).astype(np.int32),
+            "mask": mask,
+            "mask_u": mask,
+            **self._times(users, ends, split == "train"),
+        }
+        rows = np.repeat(np.arange(len(users)), real.sum(axis=1))
+        flat = {name: values[rows] for name, values in each.items()}
+        flat["items"] = batch["candidates"][real]
+        flat["labels"] = batch["labels"][real][:, None]
+        return flat
+
+    def _times(self, users, ends, filled):
+        """The released time features [B, T]: logarithms of days, zeros where they are not filled."""
+        length = self.hp.max_seq_length
+        names = ("time_diff", "time_from_first_action", "time_to_now")
+        features = {name: np.zeros((len(users), length), np.float32) for name in names}
+        for row, (user, end) in enumerate(zip(users, ends)):
+            if not filled:
+                break
+            times = np.asarray(self.store.times[self.store.user_offsets[user] : end + 1]) / DAY
+            days = (np.diff(times), times[1:] - times[0], times[-1] - times[:-1])
+            for name, values in zip(names, days):
+                values = np.log(np.maximum(values, SHORTEST))[-length:]
+                features[name][row, : len(values)] = values
+        return features
