@@ -203,7 +203,14 @@ class EpochHook(tf.estimator.SessionRunHook):
 
     def _save(self, saver, session, folder):
         path = os.path.join(folder, "model.ckpt")
-        return saver.save(session, path, global_step=self.step, write_meta_graph=False)
+        try:
+            return saver.save(session, path, global_step=self.step, write_meta_graph=False)
+        except tf.errors.OutOfRangeError as error:
+            # What TensorFlow makes of "File too large"; a session would take it for the data's end.
+            raise UserError(
+                f"{folder}: a checkpoint cannot be written: {error.message.splitlines()[0]}. Make room, "
+                "then go on with --run_dir and --resume."
+            ) from None
 
 
 def join_predictions(batches):
