@@ -1,6 +1,8 @@
 """recompute the metrics of a predictions file, from that file alone
 
-``bash run.sh metrics --predictions=FILE [--metrics=auc,gauc,mrr@10] [--ties=released]``
+``bash run.sh metrics --predictions=FILE [--metrics=auc,gauc,mrr@10] [--ties=released]``; with
+``--as=released`` the figures the released code prints, with ``--explain`` why they are not ours. FILE may
+be a run's or the released code's.
 """
 
 import os
@@ -8,19 +10,48 @@ import os
 from dfar_tf.experiments.run_folder import is_synthetic
 from dfar_tf.experiments.tables import format_table, metric_name
 from recommenders_utils.errors import UserError
-from recommenders_utils.evaluation.predictions import evaluate_file
+from recommenders_utils.evaluation.explain import HEADERS, explain
+from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.evaluation.released import read_any_predictions, released_figures
 
-FLAGS = {"predictions": (None, "a predictions_*.csv of a run folder, or any of its columns")}
+FLAGS = {
+    "predictions": (None, "a predictions_*.csv of a run folder, or any of its columns"),
+    "as": ("ours", "ours, or released: its metrics, groups, ties and rounding"),
+    "explain": (False, "print ours and the released figures, and why they differ"),
+}
 
 
 def run(options):
-    """Forwards to ``evaluate_file``."""
-    if not options.predictions:
+    """Reads the file and forwards to ``evaluate_predictions``, ``released_figures`` or ``explain``."""
+    path, rule = options.predictions, getattr(options, "as")
+    if not path:
         raise UserError(f"--predictions is needed: {FLAGS['predictions'][1]}.")
+    if rule not in ("ours", "released"):
+        raise UserError(f"--as={rule}: expected ours or released.")
     hparams = options.hparams()
-    values = evaluate_file(options.predictions, hparams.metrics, hparams.ties)
-    rows = [[metric_name(name), value] for name, value in values.items()]
-    title = f"{options.predictions}\nties {hparams.ties}"
-    if is_synthetic(os.path.dirname(options.predictions)):
+    frame = read_any_predictions(path)
+
+    def locate(row):
+        return f"{path}:{row + 2}"  # the header is line 1
+
+    title = f"{path}\n"
+    if options.explain:
+        rows = explain(frame, locate)
+        rows = [
+            [metric_name(name), ours, theirs, gap if gap is None else f"{gap:+.6f}", because]
+            for name, ours, theirs, gap, because in rows
+        ]
+        title += "ours and the released figures of the same predictions"
+        headers, align = HEADERS, "lrrrl"
+    elif rule == "released":
+        rows = [[name, value] for name, value in released_figures(frame, locate).items()]
+        title += "as released"
+        headers, align = ("metric", "value"), "lr"
+    else:
+        values = evaluate_predictions(frame, hparams.metrics, hparams.ties, locate)
+        rows = [[metric_name(name), value] for name, value in values.items()]
+        title += f"ties {hparams.ties}"
+        headers, align = ("metric", "value"), "lr"
+    if is_synthetic(os.path.dirname(path)):
         title += "; SYNTHETIC data, not comparable with the paper's"
-    print(format_table(["metric", "value"], rows, title))
+    print(format_table(headers, rows, title, align))
