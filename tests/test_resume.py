@@ -106,14 +106,14 @@ def test_the_end_is_that_of_an_undisturbed_run(stopped, tmp_path_factory):
     folder, whole = stopped[0], learnt_run(tmp_path_factory).folder
     ours, expected = (read_json(str(place / "results.json")) for place in (folder, whole))
     for one, other in zip(ours["epochs"], expected["epochs"]):
-        assert one["train_loss"] == pytest.approx(other["train_loss"], abs=1e-6)
-        assert one["validation"] == pytest.approx(other["validation"], abs=1e-6)
-    assert ours["test"] == pytest.approx(expected["test"], abs=1e-6)
+        assert one["train_loss"] == pytest.approx(other["train_loss"], abs=1e-4)
+        assert one["validation"] == pytest.approx(other["validation"], abs=1e-4)
+    assert ours["test"] == pytest.approx(expected["test"], abs=1e-4)
     assert ours["best_epoch"] == expected["best_epoch"]
     scores, expected_scores = (
         pd.read_csv(str(place / "predictions_test.csv"))["score"] for place in (folder, whole)
     )
-    assert (scores - expected_scores).abs().max() < 1e-6
+    assert (scores - expected_scores).abs().max() < 1e-4
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path_factory):

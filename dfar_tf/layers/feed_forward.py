@@ -102,11 +102,12 @@ class NormalizedTower(tf.keras.layers.Layer):
         """
         if self.normalization == "layer":
             instance, candidate = self._joint(instance, candidate)  # [B, C, X], [B, C, Z]
+            shared = self.instance_dense(instance)  # [B, C, units[0]]
         else:
-            instance = _normalize(self.instance_norm, instance, training)[:, None, :]
+            instance = _normalize(self.instance_norm, instance, training)
             candidate = _normalize(self.candidate_norm, candidate, training)
-        hidden = self.candidate_dense(candidate) + self.instance_dense(instance)
-        hidden = self._activated(hidden, training)  # [B, C, units[0]]
+            shared = self.instance_dense(instance)[:, None, :]  # [B, 1, units[0]]
+        hidden = self._activated(self.candidate_dense(candidate) + shared, training)
         for layer in self.hidden:
             hidden = self._activated(layer(hidden), training)
         hidden = _normalize(self.output_norm, hidden, training)
