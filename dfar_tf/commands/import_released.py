@@ -1,8 +1,10 @@
 """read the released code's instance files, candidates included, into prepared arrays
 
 ``bash run.sh import-released --released=DIR --output=DIR [--name=NAME]``; then train on them with
-``bash run.sh amazon --prepared=DIR``.
+``bash run.sh amazon --prepared=DIR``. Length groups, test_data_neg and vocabularies are read if there.
 """
+
+import os
 
 from recommenders_utils.dataset.released import import_released
 from recommenders_utils.errors import UserError
@@ -18,6 +20,13 @@ def run(options):
     for flag in ("released", "output"):
         if not getattr(options, flag):
             raise UserError(f"--{flag} is needed: {FLAGS[flag][1]}.")
+    output = options.output
+    if os.path.isdir(output) and os.listdir(output) and not _is_prepared(output):
+        raise UserError(f"{output}: holds something else than prepared arrays; give a new folder.")
     name = options.given.get("name", "released files")
-    import_released(options.released, name).save(options.output)
-    print(f"prepared arrays: {options.output}")
+    import_released(options.released, name).save(output)
+    print(f"prepared arrays: {output}")
+
+
+def _is_prepared(folder):
+    return os.path.isfile(os.path.join(folder, "meta.json"))

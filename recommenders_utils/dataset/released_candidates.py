@@ -62,6 +62,32 @@ def draw_as_released(store, seed, valid_num_ngs, test_num_ngs):
     store.extras["disliked_candidates"] = both[len(test) :][in_file]
 
 
+def seed_of(store, first, limit=10000):
+    """The seed, below ``limit``, that draws a recorded first row of candidates.
+
+    Args:
+      store: the prepared SequenceStore.
+      first: the first liked line of ``valid_dataA`` and its negatives, item ids of the store.
+
+    Returns:
+      The seed, or None.
+    """
+    first = [int(item) for item in first]
+    draw = _Draw(store, 0)
+    for seed in range(limit):
+        draw.random.seed(seed)
+        taken = first[:1]
+        while len(taken) < len(first):
+            item = draw.random.choice(draw.population)
+            if item not in taken:
+                taken.append(item)
+                if item != first[len(taken) - 1]:
+                    break
+        if taken == first:
+            return seed
+    return None
+
+
 class _Draw:
     """The stream and the list that it draws from."""
 

@@ -1,0 +1,32 @@
+"""compare a run of the released code with ours, stage by stage
+
+``bash run.sh diff --released=DIR [--checkpoint=PREFIX] [--predictions=FILE] [--ratings=FILE]``; DIR may be
+several, comma-separated. Ends with status 0 only if nothing differs beyond tolerance.
+"""
+
+import os
+
+from recommenders_utils.errors import UserError
+
+FLAGS = {
+    "released": (None, "folder of a released run: its data files, and what else it left"),
+    "checkpoint": (None, "prefix of its checkpoint, such as epoch_5; found if it is the only one"),
+    "predictions": (None, "its predictions of the test set; found by name otherwise"),
+    "output": (None, "folder for the JSON and CSV; results/ in the checkout if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``diff_released``; returns 1 if anything differs beyond tolerance."""
+    from dfar_tf.experiments.diff import ReleasedRun, diff_released
+
+    if not options.released:
+        raise UserError(f"--released is needed: {FLAGS['released'][1]}.")
+    folders = [options.released]
+    if not os.path.isdir(options.released):
+        folders = [os.path.abspath(os.path.expanduser(f)) for f in options.released.split(",")]
+    checkpoint = options.checkpoint and os.path.abspath(os.path.expanduser(options.checkpoint))
+    given = dict(options.given)
+    found = ReleasedRun(folders, checkpoint, options.predictions, given.pop("ratings", None))
+    rows = diff_released(found, given, options.output, options.command)
+    return 0 if all(row.sound() for row in rows) else 1

@@ -1,0 +1,20 @@
+"""write prepared data as the released code's text files and vocabularies
+
+``bash run.sh export-released --prepared=DIR|--ratings=FILE --output=DIR``; with
+``--candidate_sampling=released --candidate_seed=N`` the negatives are the released code's, too, as after
+``random.seed(N)``.
+"""
+
+from dfar_tf.experiments.pipeline import prepare_data
+from recommenders_utils.dataset.released_export import export_released
+from recommenders_utils.errors import UserError
+
+FLAGS = {"output": (None, "folder to make for the files")}
+
+
+def run(options):
+    """Forwards to ``prepare_data`` and ``export_released``."""
+    if not options.output:
+        raise UserError(f"--output is needed: {FLAGS['output'][1]}.")
+    store, _ = prepare_data(options.hparams("amazon"), options.given)
+    export_released(store, options.output)
