@@ -8,7 +8,7 @@ from graph import Bench
 from dfar_tf.cli import merge_hparams
 from dfar_tf.estimator.model_fn import HISTORY, apply_model, loss_terms, make_train_op
 from dfar_tf.estimator.released_checkpoint import name_pairs
-from dfar_tf.estimator.scoring import short_name
+from dfar_tf.estimator.scoring import assign, short_name
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 
@@ -71,7 +71,7 @@ class Case:
         build = tf.autograph.experimental.do_not_convert(self._build)
         with self.bench:
             build(hparams, num_items)
-        self.bench.initialize()
+            self.fresh = tf.global_variables_initializer()
 
     def _build(self, hparams, num_items):
         length, integer = hparams.max_seq_length, tf.int32
@@ -106,13 +106,12 @@ class Case:
 
     def start(self, values):
         """Gives the model these weights and the optimiser a fresh start."""
-        self.bench.initialize()
+        self.bench.run(self.fresh)
         rows = self.variables["item_embedding"].shape.as_list()[0]
         items = values["item_embedding"]
         filled = np.pad(items, [(0, rows - len(items)), (0, 0)], "constant")
-        for name, variable in self.variables.items():
-            value = filled if name == "item_embedding" else values[name]
-            variable.load(value, self.bench.session)
+        values = {**values, "item_embedding": filled}
+        assign(self.bench.session, {v: values[name] for name, v in self.variables.items()})
 
     def run(self, fetches, batch, **weights):
         """Runs on a batch; ``weights`` are those of losses that are not the hyper-parameters'."""

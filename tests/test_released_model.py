@@ -150,7 +150,8 @@ def test_a_repeated_history_changes_nothing():
     with Bench() as bench:
         places = {name: tf.constant(value) for name, value in random_batch().items()}
         model = make_model(hparams, 59)
-        both = [apply_model(model, places, True, share) for share in (True, False)]
+        build = tf.autograph.experimental.do_not_convert(apply_model)
+        both = [build(model, places, True, share) for share in (True, False)]
         bench.initialize()
         bench.randomize(model.weights, scale=0.3)
         shared, repeated = bench.run(both)

@@ -24,7 +24,7 @@ REAL_GRADIENT = 1e-5
 
 
 def values_of(case):
-    return {name: case.bench.run(variable) for name, variable in case.variables.items()}
+    return case.bench.run(case.variables)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -58,7 +58,7 @@ def test_recorded_slots_of_adam(shared):
     case.start(ours_of(part(arrays, "var/")))
     case.run(case.step, batch_of(part(arrays, "feed/")), **weights)
     recorded = part(arrays, "step1/")
-    slots = {name: case.bench.run(slot) for name, slot in case.slots.items()}
+    slots = case.bench.run(case.slots)
     for suffix, limit in (("/Adam", 1e-6), ("/Adam_1", 1e-6)):
         theirs = ours_of({n[: -len(suffix)]: v for n, v in recorded.items() if n.endswith(suffix)})
         assert len(theirs) == 99
@@ -138,7 +138,7 @@ def test_losses_of_training_fall():
 def test_initial_weights_are_the_released_ones():
     """Truncated normal 0.01 for tables, target attention and towers; Glorot for the blocks' dense."""
     case = recorded_case()
-    case.bench.initialize()
+    case.bench.run(case.fresh)
     for name, value in values_of(case).items():
         last = name.split("/")[-1]
         if last in ("gain", "gamma", "moving_variance"):

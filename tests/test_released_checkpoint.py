@@ -1,0 +1,282 @@
+"""Released checkpoints: read by name, refused by name, scored."""
+
+import csv
+import glob
+import json
+import os
+
+import numpy as np
+import pytest
+from graph import close
+from released_case import load, ours_of, part, random_batch, released_hparams
+
+from dfar_tf import cli
+from dfar_tf.estimator import released_checkpoint as released
+from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.scoring import save_values, score_batches
+from dfar_tf.estimator.training import best_checkpoint, make_estimator
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import prepare_hparams
+
+ITEMS, LENGTH, WIDTH, HEADS = 11, 5, 6, 2
+ATTENTION, TOWER = [7, 3], [9, 4]
+ATT_NEG = "attention_fcnAtt_neg/att_fcn/nn_part/"
+SIZES = {
+    "hidden_size": WIDTH,
+    "num_heads": HEADS,
+    "max_seq_length": LENGTH,
+    "attention_layers": ATTENTION,
+    "tower_layers": TOWER,
+}
+
+
+def released_variables(seed=0):
+    """What a released checkpoint of these sizes holds, written down by hand."""
+    shapes = {
+        "embedding/user_embedding": [13, WIDTH],
+        "embedding/item_embedding": [ITEMS + 1, WIDTH],
+        "embedding/cate_embedding": [2, WIDTH],
+        "embedding/position_embedding": [LENGTH, WIDTH],
+    }
+    for prefix in ("", "pos_", "neg_"):
+        scope = prefix + "num_blocks_0"
+        for number in ("", "_1"):
+            shapes[f"{scope}/multihead_attention/conv1d{number}/kernel"] = [1, WIDTH, WIDTH]
+            shapes[f"{scope}/multihead_attention/conv1d{number}/bias"] = [WIDTH]
+            for variable in ("Variable", "Variable_1"):
+                shapes[f"dfar/{scope}/ln{number}/{variable}"] = [WIDTH]
+        for number in ("", "_1", "_2", "_3"):
+            rows = HEADS * WIDTH if number == "_3" else WIDTH
+            shapes[f"{scope}/self_attention/dense{number}/kernel"] = [rows, WIDTH]
+            shapes[f"{scope}/self_attention/dense{number}/bias"] = [WIDTH]
+    for norm in ("ln", "ln_1", "ln_2"):
+        for variable in ("Variable", "Variable_1"):
+            shapes[f"dfar/{norm}/{variable}"] = [WIDTH]
+    for side in ("pos", "neg"):
+        scope = f"attention_fcnAtt_{side}"
+        shapes[f"{scope}/attention_matAtt_{side}"] = [WIDTH, WIDTH]
+        for mlp, units in ((f"{scope}/att_fcn", ATTENTION), (f"logit_{side}", TOWER)):
+            widths = [4 * WIDTH, *units, 1]
+            for i, name in enumerate(("layer0", "layer1", "output")):
+                shapes[f"{mlp}/nn_part/w_nn_{name}"] = widths[i : i + 2]
+                shapes[f"{mlp}/nn_part/b_nn_{name}"] = widths[i + 1 : i + 2]
+            for i, norm in enumerate(("batch_normalization", "batch_normalization_1")):
+                for statistic in ("gamma", "beta", "moving_mean", "moving_variance"):
+                    shapes[f"{mlp}/nn_part/{norm}/{statistic}"] = units[i : i + 1]
+    random, variables = np.random.RandomState(seed), {}
+    for name, shape in sorted(shapes.items()):
+        value = random.normal(0, 0.3, shape)
+        if name.endswith(("gamma", "moving_variance", "Variable_1")):
+            value = 0.7 + np.abs(value)
+        variables["sequential/" + name] = value.astype(np.float32)
+    return variables
+
+
+def write(folder, variables, name="epoch_3"):
+    """Saves variables as the released code does; returns the prefix."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        made = {n: tf.Variable(value, name=n.replace(":", "_")) for n, value in variables.items()}
+        session.run(tf.global_variables_initializer())
+        return tf.train.Saver(made).save(
+            session, os.path.join(str(folder), name), write_meta_graph=False
+        )
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("released"), released_variables())
+
+
+def test_every_variable_comes_under_our_name(checkpoint):
+    theirs = released_variables()
+    values = released.load_released_checkpoint(checkpoint, released_hparams(**SIZES), ITEMS)
+    assert len(values) == 115 == len(theirs) - 1  # all but the users' table
+    of = lambda name: theirs["sequential/" + name]  # noqa: E731
+    for ours, name in (
+        ("label_embedding", "embedding/cate_embedding"),
+        ("encoder/norm_query/bias", "dfar/num_blocks_0/ln/Variable"),
+        ("encoder/norm_query/gain", "dfar/num_blocks_0/ln/Variable_1"),
+        ("encoder/norm_middle/gain", "dfar/num_blocks_0/ln_1/Variable_1"),
+        ("encoder/norm_final/bias", "dfar/ln/Variable"),
+        ("decoupler_positive/norm_final/bias", "dfar/ln_1/Variable"),
+        ("decoupler_negative/norm_final/gain", "dfar/ln_2/Variable_1"),
+        ("decoupler_negative/attention/value/kernel", "neg_num_blocks_0/self_attention/dense_2/kernel"),
+        ("encoder/attention/query/bias", "num_blocks_0/self_attention/dense/bias"),
+        ("target_attention_positive/matrix", "attention_fcnAtt_pos/attention_matAtt_pos"),
+        ("target_attention_negative/mlp/norm_1/beta", ATT_NEG + "batch_normalization_1/beta"),
+        ("tower_positive/dense_1_kernel", "logit_pos/nn_part/w_nn_layer1"),
+        ("tower_negative/norm_0/moving_variance", "logit_neg/nn_part/batch_normalization/moving_variance"),
+        ("tower_positive/dense_out_bias", "logit_pos/nn_part/b_nn_output"),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(values[ours], of(name), ours)
+    convolution = of("pos_num_blocks_0/multihead_attention/conv1d_1/kernel")
+    np.testing.assert_array_equal(values["decoupler_positive/outer/kernel"], convolution[0])
+
+
+def test_sizes_are_read_off_the_shapes(checkpoint):
+    sizes, num_items = released.released_sizes(released.read_variables(checkpoint), checkpoint)
+    assert sizes == SIZES and num_items == ITEMS
+
+
+@pytest.mark.parametrize("name", ["dfar/ln_2/Variable_1", "logit_neg/nn_part/b_nn_layer1"])
+def test_a_missing_variable_is_named(tmp_path, name):
+    variables = released_variables()
+    del variables["sequential/" + name]
+    path = write(tmp_path, variables)
+    with pytest.raises(UserError, match=f"epoch_3: variable 'sequential/{name}' is missing"):
+        released.convert(path, str(tmp_path / "out"), released_hparams())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_table_is_named(tmp_path):
+    variables = released_variables()
+    del variables["sequential/embedding/item_embedding"]
+    with pytest.raises(UserError, match="'sequential/embedding/item_embedding' is missing"):
+        released.convert(write(tmp_path, variables), str(tmp_path / "out"), released_hparams())
+
+
+def test_a_misshapen_variable_is_named_with_both_shapes(tmp_path):
+    variables = released_variables()
+    name = "sequential/pos_num_blocks_0/multihead_attention/conv1d/kernel"
+    variables[name] = np.zeros([2, WIDTH, WIDTH], np.float32)
+    message = (
+        rf"'{name}' has shape \[2, 6, 6\], expected \[6, 6\] for decoupler_positive/inner/kernel"
+    )
+    with pytest.raises(UserError, match=message):
+        released.convert(write(tmp_path, variables), str(tmp_path / "out"), released_hparams())
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_that_are_given_must_fit(checkpoint):
+    with pytest.raises(UserError, match=r"item_embedding' has shape \[12, 6\], expected \[9, 6\]"):
+        released.load_released_checkpoint(checkpoint, released_hparams(**SIZES), 8)
+    hparams = released_hparams(max_seq_length=9)
+    with pytest.raises(
+        UserError, match=r"position_embedding' has shape \[5, 6\], expected \[9, 6\]"
+    ):
+        released.convert(checkpoint, "unused", hparams, given=["max_seq_length"])
+    assert not os.path.exists("unused")
+
+
+def test_a_variable_without_a_place_is_refused_but_for_the_optimisers(tmp_path):
+    variables = released_variables()
+    item = "sequential/embedding/item_embedding"
+    variables.update({item + "/Adam": variables[item], "beta1_power": np.float32(0.9)})
+    write(tmp_path, variables)
+    values = released.load_released_checkpoint(str(tmp_path), released_hparams(**SIZES), ITEMS)
+    assert len(values) == 115
+    variables["sequential/num_blocks_1/self_attention/dense/bias"] = np.zeros(6, np.float32)
+    path = write(tmp_path, variables, "two_blocks")
+    with pytest.raises(UserError, match="num_blocks_1/self_attention/dense/bias' has no place"):
+        released.load_released_checkpoint(path, released_hparams(**SIZES), ITEMS)
+
+
+def test_what_is_no_checkpoint_is_said_so(tmp_path, checkpoint):
+    for path in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(UserError, match=r"no readable checkpoint|no file 'checkpoint'"):
+            released.read_variables(str(path))
+    for suffix in (".index", ".data-00000-of-00001"):
+        prefix = write(tmp_path, released_variables(), "cut")
+        with open(prefix + suffix, "r+b") as stream:
+            stream.truncate(os.path.getsize(prefix + suffix) // 2)
+        with pytest.raises(UserError, match=r"no readable checkpoint.*cut\.index"):
+            released.read_variables(prefix)
+    (tmp_path / "text.index").write_text("not a table")
+    with pytest.raises(UserError, match="no readable checkpoint"):
+        released.read_variables(str(tmp_path / "text"))
+    assert set(released.read_variables(checkpoint + ".index")) == set(released_variables())
+
+
+def test_the_command_prints_the_mapping_and_leaves_our_checkpoint(checkpoint, tmp_path, capsys):
+    output = tmp_path / "loaded"
+    words = ["load-released", f"--checkpoint={checkpoint}", f"--output={output}"]
+    assert cli.main(words) == 0
+    printed = capsys.readouterr().out
+    assert ["released", "shape", "dfar_released"] in [line.split() for line in printed.splitlines()]
+    rows = [line.split() for line in printed.splitlines() if line.startswith("sequential/")]
+    assert [*rows[0]] == ["sequential/embedding/item_embedding", "12x6", "item_embedding"]
+    assert rows[-1][0] == "sequential/embedding/user_embedding" and "(not used)" in printed
+    assert len(rows) == 116
+    hparams = prepare_hparams(str(output / "hparams.yaml"))
+    assert {key: hparams.values()[key] for key in SIZES} == SIZES
+    assert hparams.model_type == "dfar_released"
+    values = released.load_released_checkpoint(checkpoint, hparams, ITEMS)
+    reader = tf.train.load_checkpoint(best_checkpoint(str(output)))
+    for name, value in values.items():
+        np.testing.assert_array_equal(reader.get_tensor(name), value)
+    assert cli.main(words) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert cli.main(words[:2]) == 2
+    assert "--output is needed" in capsys.readouterr().err
+
+
+def test_a_saved_checkpoint_predicts_what_the_weights_score(checkpoint, tmp_path):
+    """Through an Estimator, as ``evaluate`` does it, and in a session of its own."""
+    hparams = released_hparams(**SIZES, device="cpu")
+    values = released.load_released_checkpoint(checkpoint, hparams, ITEMS)
+    batches = [random_batch(length=LENGTH, items=ITEMS + 1, seed=seed) for seed in (1, 2)]
+    scores = list(score_batches(batches, values, hparams, ITEMS))
+    assert [score.shape for score in scores] == [(5, 3), (5, 3)]
+    assert 0 < np.min(scores) < np.max(scores) < 1 and np.std(scores) > 1e-4
+    path = save_values(values, hparams, ITEMS, str(tmp_path / "model.ckpt"))
+    estimator = make_estimator(make_model_fn(hparams, ITEMS), hparams, str(tmp_path), None)
+    types = {name: value.dtype for name, value in batches[0].items()}
+    shapes = {name: [None, value.shape[1]] for name, value in batches[0].items()}
+    predicted = estimator.predict(
+        lambda: tf.data.Dataset.from_generator(lambda: batches, types, shapes),
+        checkpoint_path=path,
+        yield_single_examples=False,
+    )
+    close([batch["score"] for batch in predicted], scores, 1e-6)
+
+
+# The recorded runs. ------------------------------------------------------------------------------
+
+
+def released_rows(lines, items, length):
+    """A batch of rows from lines of an instance file; an item the vocabulary lacks is 0, as padding."""
+    shape = [len(lines), length]
+    batch = {
+        "history_items": np.zeros(shape, np.int32),
+        "history_labels": np.zeros(shape, np.int32),
+    }
+    batch.update(history_mask=np.zeros(shape, np.float32))
+    targets = []
+    for row, line in enumerate(lines):
+        fields = line.rstrip("\n").split("\t")
+        targets.append([items.get(fields[2], 0)])
+        labels, history = (field.split(",")[-length:] for field in fields[5:7])
+        batch["history_items"][row, : len(history)] = [items.get(item, 0) for item in history]
+        batch["history_labels"][row, : len(labels)] = [int(label) for label in labels]
+        batch["history_mask"][row, : len(history)] = 1
+    return {**batch, "candidates": np.array(targets)}
+
+
+def test_the_recorded_run_is_scored_to_the_fifth_digit(shared):
+    folder = shared / "golden"
+    path = str(folder / "run" / "epoch_1")
+    sizes, num_items = released.released_sizes(released.read_variables(path), path)
+    assert (sizes["hidden_size"], sizes["num_heads"], sizes["max_seq_length"]) == (8, 2, 6)
+    hparams = released_hparams(**sizes)
+    values = released.load_released_checkpoint(path, hparams, num_items)
+    final = ours_of(part(load(folder / "trajectory_h8_T6_H2.npz"), "final/"))
+    assert set(final) == set(values)
+    items = json.loads((folder / "preproc" / "item_vocab_cd.json").read_text())
+    assert num_items + 1 == len(items)
+    lines = (folder / "preproc" / "test_dataA.after_neg_sampling_seed0").read_text().splitlines()
+    batches = [released_rows(lines[i : i + 100], items, 6) for i in range(0, len(lines), 100)]
+    scores = np.concatenate(list(score_batches(batches, values, hparams, num_items)))[:, 0]
+    with open(str(folder / "run" / "predictions_test.csv")) as stream:
+        recorded = list(csv.DictReader(stream))
+    assert [row["label"] for row in recorded] == [line[0] for line in lines]
+    np.testing.assert_allclose(scores, [float(row["prediction"]) for row in recorded], rtol=1e-5)
+
+
+def test_the_whole_runs_checkpoint_is_read(shared, tmp_path):
+    path = str(shared / "released_run_toys" / "epoch_5")
+    hparams, num_items, rows = released.convert(path, str(tmp_path / "out"), released_hparams())
+    assert (hparams.hidden_size, hparams.max_seq_length, hparams.num_heads) == (32, 20, 2)
+    assert (num_items, len(rows)) == (5161, 116)
+    assert list(hparams.attention_layers) == [80, 40] and list(hparams.tower_layers) == [100, 64]
+    assert glob.glob(str(tmp_path / "out" / "best" / "model.ckpt-0.index"))
