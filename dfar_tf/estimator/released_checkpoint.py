@@ -139,7 +139,7 @@ def read_variables(path):
     try:
         reader = tf.train.load_checkpoint(prefix)
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise UserError(
             f"{path}: no readable checkpoint: {str(error).splitlines()[0]}. Expected "
             f"{os.path.basename(prefix)}.index and {os.path.basename(prefix)}.data-..., whole."

@@ -1,6 +1,7 @@
 """Scoring with given weights, outside an Estimator: any model, any batches."""
 
 import contextlib
+import functools
 
 import numpy as np
 
@@ -11,35 +12,22 @@ from recommenders_utils.backend import tf
 
 
 @contextlib.contextmanager
-def scoring_session(hparams, num_items, values=None):
+def scoring_session(hparams, num_items, values):
     """Opens a session on a graph that scores.
 
     Args:
       hparams: the merged hyper-parameters.
       num_items: items in the vocabulary.
-      values: {variable name without ":0": array}; initial values if None.
+      values: {variable name: array} of all the model's variables.
 
     Yields:
-      (session, model, placeholders by name as in a batch, outputs of ``apply_model``).
+      (session, placeholders by name as in a batch, outputs of ``apply_model``).
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
     with tf.Graph().as_default(), tf.Session(config=config) as session:
-        length = hparams.max_seq_length
-        kinds = {"history_mask": tf.float32}
-        feeds = {
-            name: tf.placeholder(kinds.get(name, tf.int32), [None, length], name)
-            for name in HISTORY
-        }
-        feeds["candidates"] = tf.placeholder(tf.int32, [None, None], "candidates")
-        build = tf.autograph.experimental.do_not_convert(apply_model)
-        model = make_model(hparams, num_items)
-        outputs = build(model, feeds, False)
-        if values is None:
-            session.run(tf.global_variables_initializer())
-        else:
-            for variable in model.weights:
-                variable.load(values[short_name(variable)], session)
-        yield session, model, feeds, outputs
+        model, feeds, outputs = _scoring_graph(hparams, num_items)
+        assign(session, {v: values[short_name(v)] for v in model.weights})
+        yield session, feeds, outputs
 
 
 def score_batches(batches, values, hparams, num_items):
@@ -56,28 +44,51 @@ def score_batches(batches, values, hparams, num_items):
     Yields:
       [B, C] float32 probabilities, a batch at a time.
     """
-    with scoring_session(hparams, num_items, values) as (session, _, feeds, outputs):
+    with scoring_session(hparams, num_items, values) as (session, feeds, outputs):
         score = tf.sigmoid(outputs["logits"])
         for batch in batches:
             fed = {place: np.asarray(batch[name]) for name, place in feeds.items()}
             yield session.run(score, fed)
 
 
+@functools.lru_cache(maxsize=8)
 def variable_shapes(hparams, num_items):
     """{variable name: shape} of a model, in its own order."""
-    with scoring_session(hparams, num_items) as (_, model, _, _):
+    with tf.Graph().as_default():
+        model, _, _ = _scoring_graph(hparams, num_items)
         return {short_name(variable): variable.shape.as_list() for variable in model.weights}
 
 
 def save_values(values, hparams, num_items, path):
     """Saves weights as one of our checkpoints, at step 0; returns its path."""
-    with scoring_session(hparams, num_items, values) as (session, _, _, _):
+    shapes = variable_shapes(hparams, num_items)
+    with tf.Graph().as_default(), tf.Session() as session:
+        made = [tf.Variable(values[name], name=name) for name in shapes]
         step = tf.train.create_global_step()
-        session.run(step.initializer)
-        saver = tf.train.Saver(save_relative_paths=True)
+        session.run(tf.global_variables_initializer())
+        saver = tf.train.Saver([*made, step], save_relative_paths=True)
         return saver.save(session, path, global_step=0, write_meta_graph=False)
+
+
+def assign(session, values):
+    """Gives variables their values, all in one run; ``values`` is {variable: array}."""
+    feeds = {variable.initializer.inputs[1]: value for variable, value in values.items()}
+    session.run([variable.initializer for variable in values], feeds)
 
 
 def short_name(variable):
     """A variable's name without the output's number."""
     return variable.name.split(":")[0]
+
+
+def _scoring_graph(hparams, num_items):
+    """(model, placeholders by name, outputs of ``apply_model``) in the current graph."""
+    length = hparams.max_seq_length
+    kinds = {"history_mask": tf.float32}
+    feeds = {
+        name: tf.placeholder(kinds.get(name, tf.int32), [None, length], name) for name in HISTORY
+    }
+    feeds["candidates"] = tf.placeholder(tf.int32, [None, None], "candidates")
+    model = make_model(hparams, num_items)
+    build = tf.autograph.experimental.do_not_convert(apply_model)
+    return model, feeds, build(model, feeds, False)
