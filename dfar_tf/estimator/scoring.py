@@ -21,13 +21,13 @@ def scoring_session(hparams, num_items, values):
       values: {variable name: array} of all the model's variables.
 
     Yields:
-      (session, placeholders by name as in a batch, outputs of ``apply_model``).
+      (session, model, placeholders by name as in a batch, outputs of ``apply_model``).
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
     with tf.Graph().as_default(), tf.Session(config=config) as session:
         model, feeds, outputs = _scoring_graph(hparams, num_items)
         assign(session, {v: values[short_name(v)] for v in model.weights})
-        yield session, feeds, outputs
+        yield session, model, feeds, outputs
 
 
 def score_batches(batches, values, hparams, num_items):
@@ -44,7 +44,7 @@ def score_batches(batches, values, hparams, num_items):
     Yields:
       [B, C] float32 probabilities, a batch at a time.
     """
-    with scoring_session(hparams, num_items, values) as (session, feeds, outputs):
+    with scoring_session(hparams, num_items, values) as (session, _, feeds, outputs):
         score = tf.sigmoid(outputs["logits"])
         for batch in batches:
             fed = {place: np.asarray(batch[name]) for name, place in feeds.items()}
