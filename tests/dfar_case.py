@@ -1,4 +1,4 @@
-"""One small DFAR for tests: hyper-parameters, batches, placeholders."""
+"""One small model for tests, DFAR if not said otherwise: hyper-parameters, batches, placeholders."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.io.sequential_iterator import BATCH
 
 HPARAMS = pathlib.Path(__file__).resolve().parent.parent / "hparams"
-B, T, C, ITEMS = 5, 6, 3, 11
+B, T, C, ITEMS, USERS = 5, 6, 3, 11, 8
 SMALL = {
     "hidden_size": 8,
     "num_heads": 2,
@@ -39,6 +39,13 @@ def hparams(**overrides):
     """The small case's hyper-parameters, whatever the files' defaults are."""
     files = [str(HPARAMS / name) for name in ("base.yaml", "model_dfar.yaml")]
     return prepare_hparams(*files, **dict(SMALL, **overrides))
+
+
+def model_hparams(name, **overrides):
+    """Small hyper-parameters of any model; the others are those of its file."""
+    files = [str(HPARAMS / file) for file in ("base.yaml", f"model_{name}.yaml")]
+    small = {"hidden_size": 8, "max_seq_length": T, "tower_layers": [9, 5], "init_stddev": 0.5}
+    return prepare_hparams(*files, **dict(small, **overrides))
 
 
 def batch(seed=0):
@@ -71,7 +78,7 @@ class Case:
             name: tf.placeholder(dtype, self._shape(name, rank), name)
             for name, (dtype, rank) in BATCH.items()
         }
-        self.model = make_model(hp, ITEMS)
+        self.model = make_model(hp, ITEMS, USERS)
         self.bench = bench
 
     @staticmethod

@@ -12,12 +12,13 @@ TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 
-def make_model_fn(hparams, num_items, validation_dataset=None):
+def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
     """Makes the ``model_fn`` of a run.
 
     Args:
       hparams: the merged hyper-parameters.
       num_items: items in the vocabulary.
+      num_users: users in the store.
       validation_dataset: function without arguments that returns a ``tf.data.Dataset``. If given,
         training's graph also scores it with the very same variables, so that validating costs
         neither a new graph nor a checkpoint; its ops are put into collection ``VALIDATION``.
@@ -30,7 +31,7 @@ def make_model_fn(hparams, num_items, validation_dataset=None):
     def model_fn(features, labels, mode):
         del labels
         training = mode == tf.estimator.ModeKeys.TRAIN
-        model = make_model(hparams, num_items)
+        model = make_model(hparams, num_items, num_users)
         outputs = apply_model(model, features, training, hparams.share_history)
         predictions = make_predictions(outputs, features)
         if mode == tf.estimator.ModeKeys.PREDICT:
@@ -70,7 +71,7 @@ def apply_model(model, features, training, share_history=True):
     Returns:
       What ``model.score`` returns; every tensor has [B, C, ...].
     """
-    history = {name: features[name] for name in HISTORY}
+    history = {name: features[name] for name in (*HISTORY, "user") if name in features}
     candidates = features["candidates"]  # [B, C]
     if share_history:
         return model.score(model.encode(history, training), candidates, training)

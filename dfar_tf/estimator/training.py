@@ -64,7 +64,8 @@ def train(hparams, store, run_dir, evaluate, log=print):
     finished = _finished_steps(folder) // steps
     state.truncate(finished)
     validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
-    model_fn = make_model_fn(hparams, iterator.num_items, None if strategy else validation)
+    sizes = iterator.num_items, store.num_users
+    model_fn = make_model_fn(hparams, *sizes, None if strategy else validation)
     estimator = make_estimator(model_fn, hparams, folder, config, strategy)
     hook = EpochHook(
         state,
@@ -110,7 +111,7 @@ def predict(hparams, store, split, checkpoint, log=lambda line: None):
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0], log)
     iterator = make_iterator(store, hparams)
-    model_fn = make_model_fn(hparams, iterator.num_items)
+    model_fn = make_model_fn(hparams, iterator.num_items, store.num_users)
     estimator = make_estimator(model_fn, hparams, os.path.dirname(checkpoint), config)
     batches = estimator.predict(
         lambda: iterator.eval_dataset(split),

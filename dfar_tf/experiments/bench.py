@@ -98,7 +98,7 @@ class _Bench:
         with self.graph.as_default():
             tf.set_random_seed(hparams.seed)
             tf.train.create_global_step()
-            model = make_model(hparams, store.num_items)
+            model = make_model(hparams, store.num_items, store.num_users)
             memory = tf.data.Dataset.from_tensor_slices(stacked).repeat().prefetch(4)
             sources = [memory, iterator.train_dataset()]
             handles = [tf.data.make_one_shot_iterator(s).string_handle() for s in sources]

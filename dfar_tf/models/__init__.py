@@ -37,8 +37,8 @@ def get_model(name):
     raise UserError(f"dfar_tf/models/{name}.py has no class derived from SequentialModel.")
 
 
-def make_model(hparams, num_items):
+def make_model(hparams, num_items, num_users=0):
     """The model of ``hparams.model_type``, its hyper-parameters checked first."""
     model = get_model(hparams.model_type)
     model.check(hparams)
-    return model(hparams, num_items)
+    return model(hparams, num_items, num_users)

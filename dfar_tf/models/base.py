@@ -3,6 +3,7 @@
 Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
 
+from dfar_tf import layers
 from dfar_tf.losses import main_loss
 from recommenders_utils.backend import tf
 
@@ -13,15 +14,22 @@ class SequentialModel(tf.keras.layers.Layer):
     Args:
       hparams: the merged hyper-parameters (``recommenders_utils.hparams.HParams``).
       num_items: items in the vocabulary; ids are 1..num_items and 0 is padding.
+      num_users: users in the store, for a model that embeds them.
 
     Attributes:
       item_embedding: [num_items + 1, D] variable.
+      title: the model's name as tables print it (class attribute).
+      paper: where it was published.
+      feedback: in a few words, what it makes of positive and negative feedback.
     """
 
-    def __init__(self, hparams, num_items):
+    title = paper = feedback = ""
+
+    def __init__(self, hparams, num_items, num_users=0):
         super().__init__(name=hparams.model_type)
         self.hp = hparams
         self.num_items = num_items
+        self.num_users = num_users
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
 
     @classmethod
@@ -36,7 +44,8 @@ class SequentialModel(tf.keras.layers.Layer):
 
         Args:
           history: dict of ``history_items`` and ``history_labels``, [B, T] int, and
-            ``history_mask``, [B, T] float, 1 at real positions.
+            ``history_mask``, [B, T] float, 1 at real positions; ``user``, [B] int rows of the
+            store's users, if they are known.
           training: Python bool.
 
         Returns:
@@ -96,6 +105,72 @@ class SequentialModel(tf.keras.layers.Layer):
     def embed_items(self, items):
         """[...] int ids -> [..., D]."""
         return tf.gather(self.item_embedding, items)
+
+
+class BaselineModel(SequentialModel):
+    """What the baselines share: what they see of the feedback, and the tower on a user's vector.
+
+    A model has to override ``encode`` only, to return ``{"user": [B, X]}``, if the candidate meets the
+    history in the tower alone. Its YAML has ``feedback_input``, ``tower_layers``, ``tower_norm``,
+    ``activation`` and ``dropout``. ``feedback_input`` is
+
+    * ``none``: every item, its feedback unseen;
+    * ``positive_only``: the liked items, moved together, as if the log held no others;
+    * ``label_embedding``: every item plus an embedding of its feedback, E^f of Eq. 1.
+    """
+
+    def __init__(self, hparams, num_items, num_users=0):
+        super().__init__(hparams, num_items, num_users)
+        hp = self.hp
+        if hp.feedback_input == "label_embedding":
+            self.label_embedding = self.embedding("label_embedding", 2)
+        self.tower = layers.NormalizedTower(
+            hp.tower_layers, hp.tower_norm, hp.activation, hp.dropout, name="tower"
+        )
+
+    def seen(self, history):
+        """The history as the model may see it, in the same form."""
+        if self.hp.feedback_input != "positive_only":
+            return history
+        return {**history, **compact(history, tf.equal(history["history_labels"], 1))}
+
+    def embed_history(self, history):
+        """[B, T, D] embeddings of what ``seen`` gave, 0 at padding."""
+        inputs = self.embed_items(history["history_items"])
+        if self.hp.feedback_input == "label_embedding":
+            inputs += tf.gather(self.label_embedding, history["history_labels"])
+        return inputs * history["history_mask"][:, :, None]
+
+    def score(self, state, candidates, training):
+        """The tower of the user's vector and each candidate's embedding."""
+        target = self.embed_items(candidates)  # [B, C, D]
+        return {"logits": self.tower(state["user"], target, training)}
+
+
+def compact(history, keep):
+    """The kept records moved to the front, in order; as if the history held no others.
+
+    Args:
+      history: dict of ``history_items``, ``history_labels`` and ``history_mask``, [B, T].
+      keep: [B, T] bool; padding is never kept.
+
+    Returns:
+      dict of the three, 0 past the kept records.
+    """
+    kept = tf.logical_and(keep, history["history_mask"] > 0)  # [B, T]
+    length = tf.shape(kept)[1]
+    # Distinct keys, since not every sort keeps the order of equal ones.
+    keys = tf.range(length) + length * tf.cast(tf.logical_not(kept), tf.int32)  # [B, T]
+    order = tf.argsort(keys, axis=1)
+    count = tf.reduce_sum(tf.cast(kept, tf.int32), 1)  # [B]
+    mask = tf.sequence_mask(count, length)  # [B, T]
+    moved = {"history_mask": tf.cast(mask, tf.float32)}
+    for name in ("history_items", "history_labels"):
+        values = tf.gather(history[name], order, batch_dims=1)
+        moved[name] = tf.where(mask, values, tf.zeros_like(values))
+    for name in moved:
+        moved[name].set_shape(history[name].shape)
+    return moved
 
 
 def distinct(*ids):

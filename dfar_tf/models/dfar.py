@@ -29,8 +29,12 @@ class DFAR(SequentialModel):
     (lambda_d = 0), ``ibl`` (lambda_bpr = 0).
     """
 
-    def __init__(self, hparams, num_items):
-        super().__init__(hparams, num_items)
+    title = "DFAR"
+    paper = "Lin et al., WWW 2023"
+    feedback = "both: heads by feedback, an interest and a tower for each"
+
+    def __init__(self, hparams, num_items, num_users=0):
+        super().__init__(hparams, num_items, num_users)
         hp = self.hp
         self.label_embedding = self.embedding("label_embedding", 2)
         if hp.position_embedding:

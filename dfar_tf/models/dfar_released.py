@@ -40,8 +40,12 @@ class DFARReleased(SequentialModel):
     rows. A padding candidate would be a row of the statistics too, but training batches have none.
     """
 
-    def __init__(self, hparams, num_items):
-        super().__init__(hparams, num_items)
+    title = "DFAR (released)"
+    paper = "the code released with WWW 2023's DFAR"
+    feedback = "both: heads by feedback, an interest and a tower for each"
+
+    def __init__(self, hparams, num_items, num_users=0):
+        super().__init__(hparams, num_items, num_users)
         hp = self.hp
         self.label_embedding = self.embedding("label_embedding", 2)
         self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
