@@ -21,7 +21,7 @@ requirement_files() {
 test_requirement_files() {
   case $1 in
     *2.15*) printf 'requirements/%s\n' test-tf2.15.txt test-tf2.15-nodeps.txt ;;
-    *) echo requirements/test-tf1.15.txt ;;
+    *) printf 'requirements/%s\n' test-tf1.15.txt test-tf1.15-nodeps.txt ;;
   esac
 }
 

@@ -17,7 +17,7 @@ PIN = re.compile(
 )
 TOOLS = {"pip", "setuptools", "wheel"}
 FAMILIES = {
-    "1.15": ["tf1.15.txt", "test-tf1.15.txt"],
+    "1.15": ["tf1.15.txt", "test-tf1.15.txt", "test-tf1.15-nodeps.txt"],
     "2.15": ["tf2.15.txt", "tf2.15-cuda.txt", "test-tf2.15.txt", "test-tf2.15-nodeps.txt"],
 }
 # What is imported under another name than it is installed by.
@@ -123,8 +123,8 @@ def test_whatever_is_imported_is_pinned(folder, family):
     pins = set(pins_of(FAMILIES[family][0]))
     if folder == "tests":
         pins |= set(pins_of(f"test-tf{family}.txt"))
-        # The oracle exists for 2.15 alone; tests that import it skip without it.
-        pins |= set(pins_of("test-tf2.15-nodeps.txt"))
+        # Some oracles exist for one family alone; tests that import them skip without them.
+        pins |= set(pins_of("test-tf1.15-nodeps.txt")) | set(pins_of("test-tf2.15-nodeps.txt"))
     ours = {path.stem for path in (CHECKOUT / "tests").rglob("*.py")}
     ours |= {"recommenders_utils", "dfar_tf", "tests"}
     for path, name in imported_names(folder):

@@ -45,7 +45,7 @@ def test_changed_test_requirements_only_add(box):
     assert "Adding" not in box.run("amazon", DFAR_TF="1.15")[2]
     assert box.calls("pip") == []
     assert "Adding the tests' packages" in box.run("test", DFAR_TF="1.15")[2]
-    assert len(box.calls("pip")) == 1 and not box.calls("venv")
+    assert len(box.calls("pip")) == 2 and not box.calls("venv")
 
 
 def test_an_environment_whose_python_is_gone_is_made_again(box):
