@@ -126,7 +126,7 @@ def diff_released(run, given=None, output=None, command="", log=print):
     rows = stages.file_rows(run, store)
     rows += stages.preparation_rows(run, store, hparams, log)
     rows += stages.vocabulary_rows(store)
-    rows += stages.split_rows(store)
+    rows += stages.split_rows(store, hparams)
     rows += stages.batch_rows(run, store, hparams)
     rows += _model_rows(run, store, hparams)
     headline = f"released run in {', '.join(map(shown, run.folders))}"

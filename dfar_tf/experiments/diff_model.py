@@ -3,6 +3,7 @@
 import numpy as np
 
 from dfar_tf.experiments.diff_stages import DATA, MODEL, Row, groups_of
+from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.released import (
     DIGITS,
     NAMES,
@@ -26,6 +27,9 @@ def checkpoint_rows(path, store, hparams):
 
     Returns:
       (rows, (hparams, number of items, {our variable: array})).
+
+    Raises:
+      UserError: no checkpoint, not one of the released DFAR, or one of fewer items than the data's.
     """
     from dfar_tf.estimator.released_checkpoint import (
         mapping_rows,
@@ -55,6 +59,11 @@ def checkpoint_rows(path, store, hparams):
         )
     ]
     entries = ReleasedIterator(store, hparams).num_items
+    if num_items < entries:
+        raise UserError(
+            f"{path}: {num_items + 1} rows of the item table, but the vocabulary of the data files has "
+            f"{entries} entries and the padding: another run's checkpoint? Give that of this run."
+        )
     rows.append(
         Row(
             "checkpoint: item table",

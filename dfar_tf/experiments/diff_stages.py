@@ -178,8 +178,13 @@ def _additions(counts):
     return int((falling - counts).sum())
 
 
-def split_rows(store, num_negatives=9):
-    """Which records are targets, and of what kind the candidates are, by our own rules."""
+def split_rows(store, data):
+    """Which records are targets, and of what kind the candidates are, by our own rules.
+
+    Args:
+      store: the imported data.
+      data: object with ``valid_num_ngs`` and ``test_num_ngs``.
+    """
     offsets, lengths = store.user_offsets, np.diff(store.user_offsets)
     unknown = np.asarray(store.extras.get("unknown_last", ()), np.int64)
     longer = lengths.copy()
@@ -201,6 +206,7 @@ def split_rows(store, num_negatives=9):
     for split in SPLITS[1:]:
         part = store.splits[split]
         liked = store.labels[part.ends] == 1
+        num_negatives = getattr(data, f"{split}_num_ngs")
         counts = np.where(liked, 1 + num_negatives, 1)
         broken = (part.counts != counts) | (part.labels[:, 0] != liked)
         broken |= part.labels[:, 1:].any(axis=1)
