@@ -17,7 +17,10 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
 # Flags whose value is a path: taken from the directory the person is in.
-PATHS = ("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output")
+PATHS = (
+    *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
+    *("checkpoint", "file", "vocabulary"),
+)
 BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
 UNWRITABLE = (
     errno.ENOSPC,
@@ -141,6 +144,9 @@ def parse(module, arguments):
         rest = values(arguments)[1:]
     except flags.Error as error:
         raise UserError(_reworded(str(error), arguments[0])) from None
+    word = getattr(module, "WORD", None)  # the flag that a word without one is
+    if rest and word and values[word].value is None:
+        values[word].value = rest.pop(0)
     if rest:
         raise UserError(f"unexpected word {rest[0]!r}; flags are written --name=value.")
     if values["help"].value:

@@ -9,6 +9,16 @@ import numpy as np
 import pytest
 from graph import close
 from released_case import load, ours_of, part, random_batch, released_hparams
+from released_checkpoint_case import (
+    ATT_NEG,
+    ITEMS,
+    LENGTH,
+    SIZES,
+    WIDTH,
+    released_rows,
+    released_variables,
+    write,
+)
 
 from dfar_tf import cli
 from dfar_tf.estimator import released_checkpoint as released
@@ -18,69 +28,6 @@ from dfar_tf.estimator.training import best_checkpoint, make_estimator
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
-
-ITEMS, LENGTH, WIDTH, HEADS = 11, 5, 6, 2
-ATTENTION, TOWER = [7, 3], [9, 4]
-ATT_NEG = "attention_fcnAtt_neg/att_fcn/nn_part/"
-SIZES = {
-    "hidden_size": WIDTH,
-    "num_heads": HEADS,
-    "max_seq_length": LENGTH,
-    "attention_layers": ATTENTION,
-    "tower_layers": TOWER,
-}
-
-
-def released_variables(seed=0):
-    """What a released checkpoint of these sizes holds, written down by hand."""
-    shapes = {
-        "embedding/user_embedding": [13, WIDTH],
-        "embedding/item_embedding": [ITEMS + 1, WIDTH],
-        "embedding/cate_embedding": [2, WIDTH],
-        "embedding/position_embedding": [LENGTH, WIDTH],
-    }
-    for prefix in ("", "pos_", "neg_"):
-        scope = prefix + "num_blocks_0"
-        for number in ("", "_1"):
-            shapes[f"{scope}/multihead_attention/conv1d{number}/kernel"] = [1, WIDTH, WIDTH]
-            shapes[f"{scope}/multihead_attention/conv1d{number}/bias"] = [WIDTH]
-            for variable in ("Variable", "Variable_1"):
-                shapes[f"dfar/{scope}/ln{number}/{variable}"] = [WIDTH]
-        for number in ("", "_1", "_2", "_3"):
-            rows = HEADS * WIDTH if number == "_3" else WIDTH
-            shapes[f"{scope}/self_attention/dense{number}/kernel"] = [rows, WIDTH]
-            shapes[f"{scope}/self_attention/dense{number}/bias"] = [WIDTH]
-    for norm in ("ln", "ln_1", "ln_2"):
-        for variable in ("Variable", "Variable_1"):
-            shapes[f"dfar/{norm}/{variable}"] = [WIDTH]
-    for side in ("pos", "neg"):
-        scope = f"attention_fcnAtt_{side}"
-        shapes[f"{scope}/attention_matAtt_{side}"] = [WIDTH, WIDTH]
-        for mlp, units in ((f"{scope}/att_fcn", ATTENTION), (f"logit_{side}", TOWER)):
-            widths = [4 * WIDTH, *units, 1]
-            for i, name in enumerate(("layer0", "layer1", "output")):
-                shapes[f"{mlp}/nn_part/w_nn_{name}"] = widths[i : i + 2]
-                shapes[f"{mlp}/nn_part/b_nn_{name}"] = widths[i + 1 : i + 2]
-            for i, norm in enumerate(("batch_normalization", "batch_normalization_1")):
-                for statistic in ("gamma", "beta", "moving_mean", "moving_variance"):
-                    shapes[f"{mlp}/nn_part/{norm}/{statistic}"] = units[i : i + 1]
-    random, variables = np.random.RandomState(seed), {}
-    for name, shape in sorted(shapes.items()):
-        value = random.normal(0, 0.3, shape)
-        if name.endswith(("gamma", "moving_variance", "Variable_1")):
-            value = 0.7 + np.abs(value)
-        variables["sequential/" + name] = value.astype(np.float32)
-    return variables
-
-
-def write(folder, variables, name="epoch_3"):
-    """Saves variables as the released code does; returns the prefix."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        made = {n: tf.Variable(value, name=n.replace(":", "_")) for n, value in variables.items()}
-        session.run(tf.global_variables_initializer())
-        return tf.train.Saver(made).save(
-            session, os.path.join(str(folder), name), write_meta_graph=False
-        )
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +72,7 @@ def test_a_missing_variable_is_named(tmp_path, name):
     del variables["sequential/" + name]
     path = write(tmp_path, variables)
     with pytest.raises(UserError, match=f"epoch_3: variable 'sequential/{name}' is missing"):
-        released.convert(path, str(tmp_path / "out"), released_hparams())
+        released.take_over(path, released_hparams())
     assert not (tmp_path / "out").exists()
 
 
@@ -133,7 +80,7 @@ def test_a_missing_table_is_named(tmp_path):
     variables = released_variables()
     del variables["sequential/embedding/item_embedding"]
     with pytest.raises(UserError, match="'sequential/embedding/item_embedding' is missing"):
-        released.convert(write(tmp_path, variables), str(tmp_path / "out"), released_hparams())
+        released.take_over(write(tmp_path, variables), released_hparams())
 
 
 def test_a_misshapen_variable_is_named_with_both_shapes(tmp_path):
@@ -144,7 +91,7 @@ def test_a_misshapen_variable_is_named_with_both_shapes(tmp_path):
         rf"'{name}' has shape \[2, 6, 6\], expected \[6, 6\] for decoupler_positive/inner/kernel"
     )
     with pytest.raises(UserError, match=message):
-        released.convert(write(tmp_path, variables), str(tmp_path / "out"), released_hparams())
+        released.take_over(write(tmp_path, variables), released_hparams())
     assert not (tmp_path / "out").exists()
 
 
@@ -155,7 +102,7 @@ def test_sizes_that_are_given_must_fit(checkpoint):
     with pytest.raises(
         UserError, match=r"position_embedding' has shape \[5, 6\], expected \[9, 6\]"
     ):
-        released.convert(checkpoint, "unused", hparams, given=["max_seq_length"])
+        released.take_over(checkpoint, hparams, given=["max_seq_length"])
     assert not os.path.exists("unused")
 
 
@@ -207,8 +154,8 @@ def test_the_command_prints_the_mapping_and_leaves_our_checkpoint(checkpoint, tm
         np.testing.assert_array_equal(reader.get_tensor(name), value)
     assert cli.main(words) == 2
     assert "is there already" in capsys.readouterr().err
-    assert cli.main(words[:2]) == 2
-    assert "--output is needed" in capsys.readouterr().err
+    assert cli.main(["load-released"]) == 2
+    assert "--checkpoint is needed" in capsys.readouterr().err
 
 
 def test_a_saved_checkpoint_predicts_what_the_weights_score(checkpoint, tmp_path):
@@ -234,25 +181,6 @@ def test_a_saved_checkpoint_predicts_what_the_weights_score(checkpoint, tmp_path
 # The recorded runs. ------------------------------------------------------------------------------
 
 
-def released_rows(lines, items, length):
-    """A batch of rows from lines of an instance file; an item the vocabulary lacks is 0, as padding."""
-    shape = [len(lines), length]
-    batch = {
-        "history_items": np.zeros(shape, np.int32),
-        "history_labels": np.zeros(shape, np.int32),
-    }
-    batch.update(history_mask=np.zeros(shape, np.float32))
-    targets = []
-    for row, line in enumerate(lines):
-        fields = line.rstrip("\n").split("\t")
-        targets.append([items.get(fields[2], 0)])
-        labels, history = (field.split(",")[-length:] for field in fields[5:7])
-        batch["history_items"][row, : len(history)] = [items.get(item, 0) for item in history]
-        batch["history_labels"][row, : len(labels)] = [int(label) for label in labels]
-        batch["history_mask"][row, : len(history)] = 1
-    return {**batch, "candidates": np.array(targets)}
-
-
 def test_the_recorded_run_is_scored_to_the_fifth_digit(shared):
     folder = shared / "golden"
     path = str(folder / "run" / "epoch_1")
@@ -275,7 +203,8 @@ def test_the_recorded_run_is_scored_to_the_fifth_digit(shared):
 
 def test_the_whole_runs_checkpoint_is_read(shared, tmp_path):
     path = str(shared / "released_run_toys" / "epoch_5")
-    hparams, num_items, rows = released.convert(path, str(tmp_path / "out"), released_hparams())
+    hparams, num_items, values, rows = released.take_over(path, released_hparams())
+    released.save_converted(str(tmp_path / "out"), hparams, num_items, values)
     assert (hparams.hidden_size, hparams.max_seq_length, hparams.num_heads) == (32, 20, 2)
     assert (num_items, len(rows)) == (5161, 116)
     assert list(hparams.attention_layers) == [80, 40] and list(hparams.tower_layers) == [100, 64]

@@ -25,8 +25,8 @@ def run(options):
     folders = [options.released]
     if not os.path.isdir(options.released):
         folders = [os.path.abspath(os.path.expanduser(f)) for f in options.released.split(",")]
-    checkpoint = options.checkpoint and os.path.abspath(os.path.expanduser(options.checkpoint))
     given = dict(options.given)
-    found = ReleasedRun(folders, checkpoint, options.predictions, given.pop("ratings", None))
+    ratings = given.pop("ratings", None)
+    found = ReleasedRun(folders, options.checkpoint, options.predictions, ratings)
     rows = diff_released(found, given, options.output, options.command)
     return 0 if all(row.sound() for row in rows) else 1

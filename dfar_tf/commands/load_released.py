@@ -1,34 +1,64 @@
-"""turn a checkpoint of the released code into one of dfar_released
+"""take over a checkpoint of the released code: print its mapping, convert it, score a file with it
 
-``bash run.sh load-released --checkpoint=DIR/epoch_5 --output=DIR``; prints which variable is which. The
-sizes are the checkpoint's own.
+``bash run.sh load-released CKPT [--output=DIR] [--file=test_dataA --predictions=FILE [--vocabulary=PKL]]``
+prints which variable of the release is which of ``dfar_released``; the sizes are the checkpoint's own. With
+``--output`` it leaves a checkpoint of ours, with ``--file`` it scores the lines of a released instance file.
 """
-
-import os
 
 from recommenders_utils.errors import UserError
 
+WORD = "checkpoint"
 FLAGS = {
-    "checkpoint": (None, "prefix of the released checkpoint, such as epoch_5"),
+    "checkpoint": (
+        None,
+        "prefix of the released checkpoint, such as epoch_5; the word CKPT is the same",
+    ),
     "output": (None, "folder to make: best/ with the checkpoint, hparams.yaml"),
+    "file": (None, "released instance file to score, such as test_dataA, plain or .gz"),
+    "vocabulary": (
+        None,
+        "item_vocab_cd.pkl of the checkpoint's run; found beside --file otherwise",
+    ),
+    "predictions": (None, "CSV to write the scores of --file to"),
 }
 
 
 def run(options):
-    """Forwards to ``convert`` and prints the mapping."""
+    """Forwards to ``take_over``, ``save_converted`` and ``score_released_file``."""
     from dfar_tf.cli import merge_hparams
-    from dfar_tf.estimator.released_checkpoint import HEADERS, convert
+    from dfar_tf.estimator.released_checkpoint import HEADERS, save_converted, take_over
     from dfar_tf.experiments.tables import format_table
     from dfar_tf.paths import shown
 
-    for flag in FLAGS:
-        if not getattr(options, flag):
-            raise UserError(f"--{flag} is needed: {FLAGS[flag][1]}.")
-    path = os.path.abspath(os.path.expanduser(options.checkpoint))
+    if not options.checkpoint:
+        raise UserError(f"--checkpoint is needed: {FLAGS['checkpoint'][1]}.")
+    if bool(options.file) != bool(options.predictions):
+        raise UserError(
+            "--file and --predictions go together: what to score, and where to write it."
+        )
     given = {**options.given, "model_type": "dfar_released"}
-    hparams, num_items, rows = convert(path, options.output, merge_hparams(**given), given)
-    print(format_table(HEADERS, rows, f"{shown(path)}\nitems {num_items}"))
+    hparams, num_items, values, rows = take_over(options.checkpoint, merge_hparams(**given), given)
+    if options.output:
+        save_converted(options.output, hparams, num_items, values)
+    print(format_table(HEADERS, rows, f"{shown(options.checkpoint)}\nitems {num_items}"))
     print(
         f"\nhidden_size {hparams.hidden_size}, num_heads {hparams.num_heads}, max_seq_length "
-        f"{hparams.max_seq_length}; checkpoint in {shown(options.output)}"
+        f"{hparams.max_seq_length}"
     )
+    if options.output:
+        print(f"checkpoint in {shown(options.output)}")
+    if options.file:
+        _score(options, values, hparams, num_items)
+
+
+def _score(options, values, hparams, num_items):
+    from dfar_tf.experiments.released_scoring import score_released_file, write_scores
+    from dfar_tf.experiments.tables import format_table
+    from dfar_tf.paths import shown
+    from recommenders_utils.evaluation.released import released_figures
+
+    frame = score_released_file(options.file, options.vocabulary, values, hparams, num_items)
+    write_scores(frame, options.predictions)
+    title = f"\n{shown(options.file)}: {len(frame):,} lines, figures as released"
+    print(format_table(("metric", "value"), list(released_figures(frame).items()), title, "lr"))
+    print(f"\nwritten: {shown(options.predictions)}")

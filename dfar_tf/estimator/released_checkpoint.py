@@ -194,32 +194,43 @@ def mapping_rows(theirs, hparams):
     return [[name, "x".join(map(str, theirs[name].shape)) or "1", ours] for name, ours in pairs]
 
 
-def convert(path, output, hparams, given=()):
-    """Makes of a released checkpoint a folder with one of ours: ``best/`` and ``hparams.yaml``.
+def take_over(path, hparams, given=()):
+    """Reads a released checkpoint as the weights of a ``dfar_released``.
 
     Args:
       path: see ``load_released_checkpoint``.
-      output: folder to make; ``best_checkpoint(output)`` finds the checkpoint.
       hparams: hyper-parameters; sizes not in ``given`` are the checkpoint's.
       given: keys a person gave, which the checkpoint must fit.
 
     Returns:
-      (hparams with the checkpoint's sizes, num_items, rows of the mapping).
+      (hparams with the checkpoint's sizes, num_items, {variable: array}, rows of the mapping).
 
     Raises:
-      UserError: see ``load_released_checkpoint``; or ``output`` is there already.
+      UserError: see ``load_released_checkpoint``.
     """
-    if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
-        raise UserError(f"{output}: is there already. Give another --output.")
     theirs = read_variables(path)
     sizes, num_items = released_sizes(theirs, path)
     sizes = {key: value for key, value in sizes.items() if key not in given}
     hparams = hparams.replace(model_type="dfar_released", **sizes)
     values = translate(theirs, hparams, num_items, path)
+    return hparams, num_items, values, mapping_rows(theirs, hparams)
+
+
+def save_converted(output, hparams, num_items, values):
+    """Makes a folder of ``best/`` with the checkpoint and ``hparams.yaml``, or nothing.
+
+    Args:
+      output: folder to make; ``best_checkpoint(output)`` finds the checkpoint.
+      hparams, num_items, values: what ``take_over`` gave.
+
+    Raises:
+      UserError: ``output`` is there already.
+    """
+    if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
+        raise UserError(f"{output}: is there already. Give another --output.")
     with atomic_directory(output) as folder:
         save_values(values, hparams, num_items, os.path.join(folder, "best", "model.ckpt"))
         hparams.save(os.path.join(folder, "hparams.yaml"))
-    return hparams, num_items, mapping_rows(theirs, hparams)
 
 
 def _pairs(hparams):
