@@ -45,15 +45,20 @@ class AttentionBlock(tf.keras.layers.Layer):
 
     def call(self, inputs, mask, training=False, **extra):
         """[B, T, D] and its padding mask [B, T] -> [B, T, D]; ``extra`` goes to the attention."""
+        attended = self._attend(inputs, mask, training=training, **extra)
         if self.kind == "transformer":
-            normed = self.norm_in(inputs)
-            attended = self.attention(
-                normed, value=inputs, padding_mask=mask, training=training, **extra
-            )
             middle = inputs + attended
             outputs = self.norm_out(middle + self.outer(self.inner(self.norm_mid(middle))))
         else:
-            outputs = self.attention(inputs, padding_mask=mask, training=training, **extra)
-            if self.kind == "residual":
-                outputs += inputs
+            outputs = attended + inputs if self.kind == "residual" else attended
         return outputs * mask[:, :, None]
+
+    def attention_scores(self, inputs, mask, **extra):
+        """The attention's weights for the same arguments, in inference: [B, ..., T, T]."""
+        return self._attend(inputs, mask, return_attention_scores=True, **extra)[1]
+
+    def _attend(self, inputs, mask, **arguments):
+        if self.kind == "transformer":
+            arguments["value"] = inputs
+            inputs = self.norm_in(inputs)
+        return self.attention(inputs, padding_mask=mask, **arguments)

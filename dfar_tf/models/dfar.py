@@ -82,14 +82,7 @@ class DFAR(SequentialModel):
 
     def encode(self, history, training):
         """Eqs. 1 and 12-14: the sequences [B, T, D], their sums [B, D] and masks [B, T]."""
-        mask = history["history_mask"]  # [B, T]
-        labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
-        inputs = self.embed_items(history["history_items"])
-        inputs += tf.gather(self.label_embedding, history["history_labels"])
-        if self.hp.position_embedding:
-            inputs += self._positions(mask)
-        inputs *= mask[:, :, None]  # [B, T, D]
-        extra = {"labels": labels} if self.masked else {}
+        mask, labels, inputs, extra = self._inputs(history)
         encoded = self.encoder(inputs, mask, training, **extra)  # [B, T, D]
         state = {"sum": self._pool(encoded, mask)}
         for side, of_side in (("negative", 1.0 - labels), ("positive", labels)):
@@ -99,6 +92,15 @@ class DFAR(SequentialModel):
             state[side + "_mask"] = side_mask
             state[side + "_sum"] = self._pool(own, side_mask)  # [B, D]
         return state
+
+    def head_attention(self, history):
+        """The encoder's attention weights (Eq. 11): [B, H, H, T, T], query head and item first.
+
+        Args:
+          history: as of ``encode``.
+        """
+        mask, _, inputs, extra = self._inputs(history)
+        return self.encoder.attention_scores(inputs, mask, **extra)
 
     def score(self, state, candidates, training):
         """Eqs. 15-17, 19, 20: one logit a tower; the positive tower's is the prediction."""
@@ -125,6 +127,17 @@ class DFAR(SequentialModel):
             "bpr": (0.0 if hp.ablation == "ibl" else hp.lambda_bpr, bpr),
             "disentangle": (0.0 if hp.ablation == "idl" else hp.lambda_d, cosine),
         }
+
+    def _inputs(self, history):
+        """Mask and labels [B, T], E^f [B, T, D] and what the encoder's attention takes beside it."""
+        mask = history["history_mask"]  # [B, T]
+        labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
+        inputs = self.embed_items(history["history_items"])
+        inputs += tf.gather(self.label_embedding, history["history_labels"])
+        if self.hp.position_embedding:
+            inputs += self._positions(mask)
+        inputs *= mask[:, :, None]  # [B, T, D]
+        return mask, labels, inputs, {"labels": labels} if self.masked else {}
 
     def _positions(self, mask):
         # Counted from the newest item, so that "just before the target" is one and the same row.

@@ -109,6 +109,10 @@ class DFARReleased(SequentialModel):
         names = ("embedded", "mask", "mean", "positive_mean", "negative_mean")
         return {name: steps[name] for name in names}
 
+    def head_attention(self, history):
+        """The encoder's attention weights after the label mask: [B, H, H, T, T]."""
+        return self.trace(history)["encoder"]["weights"]
+
     def score(self, state, candidates, training):
         """Both towers; the positive one's logit is the prediction."""
         target = self.embed_items(candidates)  # [B, C, D]
