@@ -46,7 +46,7 @@ class NormalizedTower(tf.keras.layers.Layer):
 
         logit = norm_out(MLP(norm_in([x_instance || x_candidate]))) w + b
 
-    Features of the instance are given once, not once per candidate: the first dense layer is applied
+    A model without features of the instance calls it with the candidates' alone. Features of the instance are given once, not once per candidate: the first dense layer is applied
     to the two parts and the results are added, which equals the layer on their concatenation. With
     ``batch`` the statistics are over the B * C candidate rows; those of an instance's features over
     its B rows are the same numbers. ``layer`` needs both parts of a row, so there they are joined.
@@ -89,18 +89,22 @@ class NormalizedTower(tf.keras.layers.Layer):
         self.logit = dense(1, name="logit")
         self.activate = tf.keras.activations.get(activation)
 
-    def call(self, instance, candidate, training=False):
+    def call(self, instance, candidate=None, training=False):
         """Scores each candidate.
 
         Args:
-          instance: [B, X] features shared by an instance's candidates.
+          instance: [B, X] features shared by an instance's candidates; left out if there are none.
           candidate: [B, C, Z] features of each candidate.
           training: whether batch statistics and dropout are on.
 
         Returns:
           [B, C] logits.
         """
-        if self.normalization == "layer":
+        if candidate is None:
+            candidate = instance
+            norm = self.joint_norm if self.normalization == "layer" else self.candidate_norm
+            candidate, shared = _normalize(norm, candidate, training), 0.0
+        elif self.normalization == "layer":
             instance, candidate = self._joint(instance, candidate)  # [B, C, X], [B, C, Z]
             shared = self.instance_dense(instance)  # [B, C, units[0]]
         else:

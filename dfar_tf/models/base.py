@@ -141,6 +141,14 @@ class BaselineModel(SequentialModel):
             inputs += tf.gather(self.label_embedding, history["history_labels"])
         return inputs * history["history_mask"][:, :, None]
 
+    def ages(self, mask, length):
+        """[B, T] int position of each record counted from the newest, 0; at most ``length`` - 1.
+
+        In a right-padded history this, not the column, is how far before the target a record is.
+        """
+        age = tf.reduce_sum(mask, 1, keepdims=True) - tf.cumsum(mask, 1)  # [B, T]
+        return tf.cast(tf.clip_by_value(age, 0.0, length - 1.0), tf.int32)
+
     def score(self, state, candidates, training):
         """The tower of the user's vector and each candidate's embedding."""
         target = self.embed_items(candidates)  # [B, C, D]
