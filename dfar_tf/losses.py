@@ -62,8 +62,12 @@ def cosine_loss(first, second, weights, epsilon=1e-12):
 
     A zero vector (a history without that feedback) has cosine 0 and gradient 0, never NaN.
     """
-    first, second = _unit(first, epsilon), _unit(second, epsilon)
-    return weighted_mean(tf.reduce_sum(first * second, -1), weights)
+    return weighted_mean(cosine(first, second, epsilon), weights)
+
+
+def cosine(first, second, epsilon=1e-12):
+    """[..., D] twice -> [...]; 0, with gradient 0, where either vector is zero."""
+    return tf.reduce_sum(_unit(first, epsilon) * _unit(second, epsilon), -1)
 
 
 def _unit(vectors, epsilon):

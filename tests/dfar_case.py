@@ -45,6 +45,8 @@ def model_hparams(name, **overrides):
     """Small hyper-parameters of any model; the others are those of its file."""
     files = [str(HPARAMS / file) for file in ("base.yaml", f"model_{name}.yaml")]
     small = {"hidden_size": 8, "max_seq_length": T, "tower_layers": [9, 5], "init_stddev": 0.5}
+    known = prepare_hparams(*files).values()
+    small = {key: value for key, value in small.items() if key in known}
     return prepare_hparams(*files, **dict(small, **overrides))
 
 

@@ -8,6 +8,7 @@ from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
 HISTORY = ("history_items", "history_labels", "history_mask")
+OPTIONAL = ("user", "target_finish", "target_dwell")  # what else a model may read of an instance
 TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
@@ -71,7 +72,7 @@ def apply_model(model, features, training, share_history=True):
     Returns:
       What ``model.score`` returns; every tensor has [B, C, ...].
     """
-    history = {name: features[name] for name in (*HISTORY, "user") if name in features}
+    history = {name: features[name] for name in (*HISTORY, *OPTIONAL) if name in features}
     candidates = features["candidates"]  # [B, C]
     if share_history:
         return model.score(model.encode(history, training), candidates, training)

@@ -46,10 +46,11 @@ class NormalizedTower(tf.keras.layers.Layer):
 
         logit = norm_out(MLP(norm_in([x_instance || x_candidate]))) w + b
 
-    A model without features of the instance calls it with the candidates' alone. Features of the instance are given once, not once per candidate: the first dense layer is applied
+    Features of the instance are given once, not once per candidate: the first dense layer is applied
     to the two parts and the results are added, which equals the layer on their concatenation. With
     ``batch`` the statistics are over the B * C candidate rows; those of an instance's features over
     its B rows are the same numbers. ``layer`` needs both parts of a row, so there they are joined.
+    A model without features of the instance calls it with the candidates' alone.
 
     Args:
       units: hidden widths.

@@ -44,9 +44,7 @@ class TransformerBlock(tf.keras.layers.Layer):
 
     def call(self, inputs, mask, training=False):
         """[B, T, D] and the padding mask [B, T] -> [B, T, D]."""
-        attended = self.attention(
-            self.norm_attention(inputs), padding_mask=mask, training=training
-        )
+        attended = self.attention(self.norm_attention(inputs), padding_mask=mask, training=training)
         middle = inputs + self._dropped(attended, training)
         fed = self.outer(self.inner(self.norm_feed_forward(middle)))
         return (middle + self._dropped(fed, training)) * mask[:, :, None]

@@ -141,29 +141,31 @@ class BaselineModel(SequentialModel):
             inputs += tf.gather(self.label_embedding, history["history_labels"])
         return inputs * history["history_mask"][:, :, None]
 
-    def ages(self, mask, length):
-        """[B, T] int position of each record counted from the newest, 0; at most ``length`` - 1.
-
-        In a right-padded history this, not the column, is how far before the target a record is.
-        """
-        age = tf.reduce_sum(mask, 1, keepdims=True) - tf.cumsum(mask, 1)  # [B, T]
-        return tf.cast(tf.clip_by_value(age, 0.0, length - 1.0), tf.int32)
-
     def score(self, state, candidates, training):
         """The tower of the user's vector and each candidate's embedding."""
         target = self.embed_items(candidates)  # [B, C, D]
         return {"logits": self.tower(state["user"], target, training)}
 
 
-def compact(history, keep):
+def ages(mask, length):
+    """[B, T] int position of each record counted from the newest, 0; at most ``length`` - 1.
+
+    In a right-padded history this, not the column, is how far before the target a record is.
+    """
+    age = tf.reduce_sum(mask, 1, keepdims=True) - tf.cumsum(mask, 1)  # [B, T]
+    return tf.cast(tf.clip_by_value(age, 0.0, length - 1.0), tf.int32)
+
+
+def compact(history, keep, names=("history_items", "history_labels")):
     """The kept records moved to the front, in order; as if the history held no others.
 
     Args:
-      history: dict of ``history_items``, ``history_labels`` and ``history_mask``, [B, T].
+      history: dict of ``history_mask`` and ``names``, [B, T].
       keep: [B, T] bool; padding is never kept.
+      names: what to move.
 
     Returns:
-      dict of the three, 0 past the kept records.
+      dict of ``names`` and the new ``history_mask``, 0 past the kept records.
     """
     kept = tf.logical_and(keep, history["history_mask"] > 0)  # [B, T]
     length = tf.shape(kept)[1]
@@ -173,7 +175,7 @@ def compact(history, keep):
     count = tf.reduce_sum(tf.cast(kept, tf.int32), 1)  # [B]
     mask = tf.sequence_mask(count, length)  # [B, T]
     moved = {"history_mask": tf.cast(mask, tf.float32)}
-    for name in ("history_items", "history_labels"):
+    for name in names:
         values = tf.gather(history[name], order, batch_dims=1)
         moved[name] = tf.where(mask, values, tf.zeros_like(values))
     for name in moved:

@@ -8,7 +8,7 @@ NOTE What the paper leaves open is a hyper-parameter of ``hparams/model_dfar.yam
 
 from dfar_tf import layers
 from dfar_tf.losses import cosine_loss, tower_bpr_loss
-from dfar_tf.models.base import SequentialModel
+from dfar_tf.models.base import SequentialModel, ages
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -135,15 +135,10 @@ class DFAR(SequentialModel):
         inputs = self.embed_items(history["history_items"])
         inputs += tf.gather(self.label_embedding, history["history_labels"])
         if self.hp.position_embedding:
-            inputs += self._positions(mask)
+            # Counted from the newest item, so that "just before the target" is one and the same row.
+            inputs += tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
         inputs *= mask[:, :, None]  # [B, T, D]
         return mask, labels, inputs, {"labels": labels} if self.masked else {}
-
-    def _positions(self, mask):
-        # Counted from the newest item, so that "just before the target" is one and the same row.
-        length = tf.reduce_sum(mask, 1, keepdims=True)  # [B, 1]
-        age = length - tf.cumsum(mask, 1)  # [B, T], 0 at the newest
-        return tf.gather(self.position_embedding, tf.cast(tf.maximum(age, 0.0), tf.int32))
 
     def _pool(self, sequence, mask):
         total = tf.reduce_sum(sequence * mask[:, :, None], 1)  # [B, D]

@@ -15,7 +15,7 @@ from dfar_tf import layers
 from dfar_tf.layers.recurrent import last_real
 from dfar_tf.layers.released_blocks import mean_over_real
 from dfar_tf.layers.transformer import TransformerBlock, released_block
-from dfar_tf.models.base import BaselineModel
+from dfar_tf.models.base import BaselineModel, ages
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -68,12 +68,14 @@ class SASRec(BaselineModel):
         mask = seen["history_mask"]
         if self.hp.released:
             mask *= tf.cast(tf.equal(seen["history_labels"], 1), tf.float32)
-        return {"user": self._encode(self.embed_history(seen), seen["history_mask"], mask, training)}
+        return {
+            "user": self._encode(self.embed_history(seen), seen["history_mask"], mask, training)
+        }
 
     def states(self, embedded, mask, training=False):
         """[B, T, D] item embeddings -> the states of all positions, before the last norm."""
         scaled = embedded * self.hp.hidden_size**0.5
-        positions = tf.gather(self.position_embedding, self.ages(mask, self.hp.max_seq_length))
+        positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
         states = (scaled + positions) * mask[:, :, None]
         for block in self.blocks:
             states = block(states, mask, training=training)

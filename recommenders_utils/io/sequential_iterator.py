@@ -22,10 +22,15 @@ BATCH = {
     "candidate_mask": (np.float32, 2),  # [B, C] 1 at real candidates
     "labels": (np.float32, 2),  # [B, C]
 }
+# Record-level extras of a store that a batch holds of each instance's target, as ``target_<name>`` [B].
+TARGET_EXTRAS = ("finish", "dwell")
 
 
 class SequentialIterator:
     """Batches of a ``SequenceStore``.
+
+    A store with extras ``finish`` (1 if the record was consumed to its end) or ``dwell`` (how long), [n]
+    each, gives ``target_finish`` and ``target_dwell`` [B], which FeedRec has losses for.
 
     Args:
       store: the prepared data.
@@ -39,6 +44,11 @@ class SequentialIterator:
     def __init__(self, store, hparams):
         self.store = store
         self.hp = hparams
+        self.target_extras = {
+            name: np.asarray(store.extras[name], np.float32)
+            for name in TARGET_EXTRAS
+            if name in store.extras
+        }
         train = store.splits["train"]
         self.train_rows = np.arange(len(train.ends))
         if hparams.train_targets == "positive":
@@ -124,6 +134,7 @@ class SequentialIterator:
     def _batch(self, rows, users, ends, candidates, candidate_mask, labels):
         items, history_labels, mask = self.histories(users, ends)
         return {
+            **{f"target_{name}": values[ends] for name, values in self.target_extras.items()},
             "user": users.astype(np.int32),
             "instance": rows.astype(np.int32),
             "history_items": items,
@@ -155,10 +166,11 @@ class SequentialIterator:
 
     def _dataset(self, batches, width):
         sizes = {"candidates": width, "candidate_mask": width, "labels": width}
-        types = {name: dtype for name, (dtype, _) in BATCH.items()}
+        kinds = {**BATCH, **{f"target_{name}": (np.float32, 1) for name in self.target_extras}}
+        types = {name: dtype for name, (dtype, _) in kinds.items()}
         shapes = {
             name: [None, sizes.get(name, self.hp.max_seq_length)][:rank]
-            for name, (_, rank) in BATCH.items()
+            for name, (_, rank) in kinds.items()
         }
         return tf.data.Dataset.from_generator(batches, types, shapes).prefetch(4)
 

@@ -1,0 +1,132 @@
+"""FeedRec: all feedbacks in one model, strong ones distilling weak ones (Wu et al., WWW 2022).
+
+Letters: B batch, T history, C candidates, D width; P/N positive and negative feedback.
+
+NOTE Deviations from the paper: it has more kinds of feedback than two. Here each of the two is the strong
+feedback of its sign, and the mixed sequence is the weak one that both distil from; text encoders are item
+embeddings; the tower of this harness scores in place of the inner product. The finish and dwell losses are
+there if the log has these columns (extras ``finish`` and ``dwell`` of the store): log loss and squared error.
+NOTE ``released: true`` is the released code's form as far as it is recorded (RELEASED, its baselines): tanh
+for the softmax in the Transformers. The block around them is that of its DFAR graph, and the pooling of the
+strong feedbacks is the mean over their positions.
+"""
+
+from dfar_tf import layers
+from dfar_tf.layers.attention_pooling import AttentionPooling, DistilledPooling
+from dfar_tf.layers.released_blocks import mean_over_real
+from dfar_tf.layers.transformer import TransformerBlock, released_block
+from dfar_tf.losses import cosine, weighted_mean
+from dfar_tf.models.base import BaselineModel, ages
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+
+SIDES = (("negative", 0), ("positive", 1))
+
+
+class FeedRec(BaselineModel):
+    """Heterogeneous, then homogeneous Transformers, then pooling in which strong distils weak.
+
+    ::
+
+        X    = Transformer(item + feedback + position)              the mixed sequence
+        X^y  = Transformer_y(X over the records of feedback y)      y = P, N
+        r^y  = additive attention pooling of X^y                    strong
+        w^y  = attention of r^y on X                                weak, distilled
+        logit = tower(r^P || r^N || w^P || w^N || E_v)
+        L + 0.2 |cos(w^P, w^N)|  (+ finish, dwell)
+    """
+
+    title = "FeedRec"
+    paper = "Wu et al., WWW 2022"
+    feedback = "both: feedback embeddings, a Transformer for each, strong distils weak"
+
+    def __init__(self, hparams, num_items, num_users=0):
+        super().__init__(hparams, num_items, num_users)
+        hp = hparams
+        self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
+        self.mixed = self._transformer("heterogeneous")
+        self.own, self.strong, self.weak = {}, {}, {}
+        for side, _ in SIDES:
+            self.own[side] = self._transformer("homogeneous_" + side)
+            self.strong[side] = AttentionPooling(hp.hidden_size, name="strong_" + side)
+            self.weak[side] = DistilledPooling(name="weak_" + side)
+        self.finish = tf.keras.layers.Dense(1, name="finish")
+        self.dwell = tf.keras.layers.Dense(1, name="dwell")
+
+    @classmethod
+    def check(cls, hparams):
+        """H must divide D."""
+        if hparams.hidden_size % hparams.num_heads:
+            raise UserError(
+                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
+                "expected a divisor. Change one of the two."
+            )
+
+    def encode(self, history, training):
+        """{"user": [B, 4 D], "overlap": [B]}, and the target's finish and dwell if they are known."""
+        seen = self.seen(history)
+        mask, labels = seen["history_mask"], seen["history_labels"]
+        inputs = self.embed_history(seen) + tf.gather(
+            self.position_embedding, ages(mask, self.hp.max_seq_length)
+        )
+        mixed = self._run(self.mixed, inputs * mask[:, :, None], mask, training)  # [B, T, D]
+        strong, weak = [], []
+        for side, label in SIDES:
+            kept = mask * tf.cast(tf.equal(labels, label), tf.float32)  # [B, T]
+            own = self._run(self.own[side], mixed * kept[:, :, None], kept, training)
+            pool = mean_over_real if self.hp.released else self.strong[side]
+            strong.append(pool(own, kept))  # [B, D]
+            # Without that feedback there is nothing strong to distil by.
+            there = tf.reduce_max(kept, 1, keepdims=True)  # [B, 1]
+            weak.append(self.weak[side](strong[-1], mixed, mask) * there)
+        state = {"user": tf.concat(strong + weak, 1), "overlap": tf.abs(cosine(*weak))}
+        known = [name for name in ("target_finish", "target_dwell") if name in history]
+        return {**state, **{name: history[name] for name in known}}
+
+    def score(self, state, candidates, training):
+        """The tower, and in training what the losses read, the same number for all candidates."""
+        outputs = super().score(state, candidates, training)
+        of_history = {"overlap": state["overlap"]}
+        if training:
+            of_history.update(self._of_target(state, candidates))
+        for name, values in of_history.items():
+            outputs[name] = values[:, None] + tf.zeros_like(outputs["logits"])
+        return outputs
+
+    def losses(self, outputs, labels, weights):
+        """Disentangling, and finish and dwell where the log has them."""
+        hp = self.hp
+        terms = {"disentangle": (hp.disentangle_weight, weighted_mean(outputs["overlap"], weights))}
+        for name, weight in (("finish", hp.finish_weight), ("dwell", hp.dwell_weight)):
+            if name in outputs:
+                terms[name] = (weight, weighted_mean(outputs[name], weights))
+        return terms
+
+    def _of_target(self, state, candidates):
+        target = self.embed_items(candidates[:, 0])  # [B, D], the instance's own item
+        joined = tf.concat([state["user"], target], 1)
+        losses = {}
+        if "target_finish" in state:
+            logits = tf.squeeze(self.finish(joined), 1)
+            losses["finish"] = tf.nn.sigmoid_cross_entropy_with_logits(
+                labels=state["target_finish"], logits=logits
+            )
+        if "target_dwell" in state:
+            gap = tf.squeeze(self.dwell(joined), 1) - state["target_dwell"]
+            losses["dwell"] = tf.square(gap)
+        return losses
+
+    def _transformer(self, name):
+        hp = self.hp
+        if hp.released:
+            return released_block("multi_head", hp.num_heads, causal=False, name=name)
+        width = hp.hidden_size // hp.num_heads
+        attention = layers.MultiHeadAttention(
+            hp.num_heads, width, dropout=hp.dropout, name="attention"
+        )
+        return TransformerBlock(attention, hp.dropout, name=name)
+
+    def _run(self, block, inputs, mask, training):
+        if self.hp.released:
+            return block(inputs, mask)["output"] * mask[:, :, None]
+        return block(inputs, mask, training=training)

@@ -1,0 +1,160 @@
+"""SINE: sub-interests from passive-negative feedback (RecSys 2023).
+
+Not the 2021 Sparse-Interest network of the same name. Letters: B batch, T history, C candidates, D width,
+K sub-interests.
+
+NOTE Deviations from the paper: an instance trains its last position only, since in this harness every
+next record is an instance of its own: ``pos`` is the target, ``neg`` the harness's negatives, ``fb`` the
+record right before the target if the user skipped it. ``l2 * norm(E)`` is the harness's ``embed_l2``, and
+Adam has TensorFlow's betas. Positions are counted from the newest positive, which in a right-padded
+history is what the paper's left-padded positions are. In w . [z_k ; v] + b the terms of v and b are the
+same for all k and leave the softmax as it is: w has only the D numbers of z_k.
+"""
+
+from dfar_tf.layers.recurrent import last_real
+from dfar_tf.layers.sub_interests import (
+    IntentFilteredAttention,
+    distance_correlation,
+    intents,
+    sub_interest_states,
+)
+from dfar_tf.losses import weighted_mean
+from dfar_tf.models.base import SequentialModel, ages, compact
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+
+
+class SINE(SequentialModel):
+    """A causal encoder of the positives, K gated copies of its last state, and their fusion.
+
+    ::
+
+        s = (E[x] sqrt(D) + P) m
+        Q = LN(s);  s = LN(Q + attend(Q, s, s));  s = (s + FFN(s)) m         twice; h = LN(s)
+        z_k = h + sigmoid(h * u_k) * h,      s_k = <z_k, v>
+        score = sum_k softmax_k(w . z_k) s_k;   not adaptive: sum_k s_k
+        L = mean softplus(-(score(pos) - score(neg))) + mean over fb softplus(-(score(pos) - score(fb)))
+            + w_dcor sum_{i<j} dCor(u_i, u_j)
+
+    Not adaptive, the passive logit is max_k (s_k(pos) - s_k(fb)). A history without a positive has h = 0.
+    """
+
+    title = "SINE"
+    paper = "RecSys 2023 (passive-negative sub-interests)"
+    feedback = "liked items are the history; the skip before a target is its negative"
+
+    def __init__(self, hparams, num_items, num_users=0):
+        super().__init__(hparams, num_items, num_users)
+        hp = hparams
+        self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
+        make = lambda name, shape: self.add_weight(  # noqa: E731
+            name=name, shape=shape, initializer="glorot_uniform"
+        )
+        self.vectors = make("sub_interests", [hp.num_sub_interests, hp.hidden_size])
+        self.fusion = make("fusion_kernel", [hp.hidden_size, 1]) if hp.adaptive else None
+        dense, norm = tf.keras.layers.Dense, tf.keras.layers.LayerNormalization
+        self.blocks = []
+        for i in range(hp.num_blocks):
+            attention = IntentFilteredAttention(
+                hp.num_heads,
+                hp.hidden_size // hp.num_heads,
+                causal=True,
+                use_bias=False,
+                dropout=hp.dropout,
+                name=f"attention_{i}",
+            )
+            parts = {
+                "attention": attention,
+                "norm_query": norm(epsilon=1e-8, name=f"norm_query_{i}"),
+                "norm_middle": norm(epsilon=1e-8, name=f"norm_middle_{i}"),
+                "inner": dense(hp.hidden_size, activation="relu", name=f"dense_inner_{i}"),
+                "outer": dense(hp.hidden_size, name=f"dense_outer_{i}"),
+            }
+            for name, part in parts.items():
+                setattr(self, f"{name}_{i}", part)  # for Keras to find its variables
+            self.blocks.append(parts)
+        self.norm = norm(epsilon=1e-8, name="norm")
+
+    @classmethod
+    def check(cls, hparams):
+        """H must divide D, K be 2 or more, and the loss its own."""
+        if hparams.hidden_size % hparams.num_heads:
+            raise UserError(
+                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
+                "expected a divisor. Change one of the two."
+            )
+        if hparams.num_sub_interests < 2:
+            raise UserError(f"num_sub_interests: {hparams.num_sub_interests}, expected 2 or more.")
+        if hparams.loss != "bpr":
+            raise UserError(
+                f"loss: {hparams.loss!r}, but SINE trains with its own loss, of pairs. Leave out --loss, or "
+                "give --loss=bpr."
+            )
+
+    def encode(self, history, training):
+        """The sub-interests' states [B, K, D], and the skip before the target: its id, whether it is."""
+        items, labels, mask = (
+            history[name] for name in ("history_items", "history_labels", "history_mask")
+        )
+        skips = items * tf.cast(mask, tf.int32) * (1 - labels)  # [B, T], 0 where there is none
+        before = tf.concat([tf.zeros_like(skips[:, :1]), skips[:, :-1]], 1)
+        liked = compact(
+            {**history, "skipped": before}, tf.equal(labels, 1), ("history_items", "skipped")
+        )
+        last = self._states(liked, training)  # [B, D]
+        newest = mask * tf.cast(tf.equal(ages(mask, self.hp.max_seq_length), 0), tf.float32)
+        skipped = tf.reduce_sum(skips * tf.cast(newest, tf.int32), 1)  # [B]
+        there = tf.reduce_sum(newest * (1.0 - tf.cast(labels, tf.float32)), 1)
+        return {
+            "interests": sub_interest_states(last, self.vectors),
+            "skipped": skipped,
+            "there": there,
+        }
+
+    def score(self, state, candidates, training):
+        """The inference formula, and of each candidate the loss against the skip before the target."""
+        interests = state["interests"]  # [B, K, D]
+        target = self.embed_items(candidates)  # [B, C, D]
+        skipped = self.embed_items(state["skipped"])[:, None]  # [B, 1, D]
+        if self.hp.adaptive:
+            share = tf.nn.softmax(tf.tensordot(interests, self.fusion, 1), 1)  # [B, K, 1]
+            fused = tf.reduce_sum(share * interests, 1)[:, :, None]  # [B, D, 1]
+            logits = tf.matmul(target, fused)[:, :, 0]
+            margin = logits - tf.matmul(skipped, fused)[:, :, 0]  # [B, C]
+        else:
+            scores = tf.matmul(target, interests, transpose_b=True)  # [B, C, K]
+            logits = tf.reduce_sum(scores, -1)
+            of_skipped = tf.matmul(skipped, interests, transpose_b=True)  # [B, 1, K]
+            margin = tf.reduce_max(scores - of_skipped, -1)
+        passive = tf.nn.softplus(-margin)
+        there = state["there"][:, None] + tf.zeros_like(logits)
+        return {"logits": logits, "passive": passive, "passive_there": there}
+
+    def losses(self, outputs, labels, weights):
+        """The passive-negative loss over targets with a skip before them, and the independence."""
+        real = labels * weights * outputs["passive_there"]
+        terms = {"passive": (self.hp.passive_weight, weighted_mean(outputs["passive"], real))}
+        count = self.hp.num_sub_interests
+        pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+        total = sum(distance_correlation(self.vectors[i], self.vectors[j]) for i, j in pairs)
+        return {**terms, "distance_correlation": (self.hp.dcor_weight, total)}
+
+    def _states(self, liked, training):
+        mask = liked["history_mask"]
+        embedded = self.embed_items(liked["history_items"])  # [B, T, D]
+        positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
+        states = embedded * self.hp.hidden_size**0.5 + positions
+        if training and self.hp.dropout:
+            states = tf.nn.dropout(states, rate=self.hp.dropout)
+        states *= mask[:, :, None]
+        factor = None
+        if training and self.hp.intent_filter != 1.0:
+            intent = intents(embedded, self.embed_items(liked["skipped"]), self.vectors)  # [B, T]
+            same = tf.cast(tf.equal(intent[:, :, None], intent[:, None, :]), tf.float32)
+            factor = 1.0 + (self.hp.intent_filter - 1.0) * same  # [B, T, T]
+        for parts in self.blocks:
+            query = parts["norm_query"](states)
+            attended = parts["attention"](query, states, mask, factor, training=training)
+            states = parts["norm_middle"](query + attended)
+            states = (states + parts["outer"](parts["inner"](states))) * mask[:, :, None]
+        return last_real(self.norm(states), mask)
