@@ -12,10 +12,11 @@ class AttentionalUpdateGRU(tf.keras.layers.Layer):
     ::
 
         u_t = sigmoid(W_u x_t + U_u h + b_u),   r_t = sigmoid(W_r x_t + U_r h + b_r)
-        h'  = tanh(W_h x_t + r_t * (U_h h) + b_h)
+        h'  = tanh(W_h x_t + U_h (r_t * h) + b_h)
         h   = (1 - a_t u_t) * h + a_t u_t * h'
 
-    A position without attention, such as padding, leaves the state as it is. What depends on x_t only is
+    The reset gate is applied before the product, as in the authors' code and Cho et al. (EMNLP 2014); the
+    paper's Eq. 5 writes it after. A position without attention, such as padding, leaves the state as it is. What depends on x_t only is
     computed once a history; the recurrence has B * C rows.
 
     Args:
@@ -53,15 +54,15 @@ class AttentionalUpdateGRU(tf.keras.layers.Layer):
         inputs = tf.transpose(inputs, [1, 0, 2])[:, :, None, :]  # [T, B, 1, 3 D]
         weights = tf.transpose(attention, [2, 0, 1])[:, :, :, None]  # [T, B, C, 1]
 
+        to_gates, to_state = tf.split(self.recurrent_kernel, [2 * self.units, self.units], 1)
+
         def step(state, at):
             given, weight = at
-            recurrent = tf.matmul(tf.reshape(state, [-1, self.units]), self.recurrent_kernel)
-            recurrent = tf.reshape(recurrent, [rows, candidates, 3 * self.units])
-            of_update, of_reset, of_state = tf.split(given, 3, -1)
-            to_update, to_reset, to_state = tf.split(recurrent, 3, -1)
-            update = weight * tf.sigmoid(of_update + to_update)  # [B, C, D]
-            proposed = tf.tanh(of_state + tf.sigmoid(of_reset + to_reset) * to_state)
-            return state + update * (proposed - state)
+            of_gates, of_state = tf.split(given, [2 * self.units, self.units], -1)
+            gates = tf.sigmoid(of_gates + tf.tensordot(state, to_gates, 1))  # [B, C, 2 D]
+            update, reset = tf.split(gates, 2, -1)  # [B, C, D]
+            proposed = tf.tanh(of_state + tf.tensordot(reset * state, to_state, 1))
+            return state + weight * update * (proposed - state)
 
         start = tf.zeros([rows, candidates, self.units])
         final = tf.foldl(step, (inputs, weights), start)

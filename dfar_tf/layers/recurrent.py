@@ -6,6 +6,15 @@ Letters: B batch, T history, D width.
 from recommenders_utils.backend import tf
 
 
+class _NamedGRUCell(tf.keras.layers.GRUCell):
+    """A GRU cell whose variables are ``<name>/kernel``, ... under either TensorFlow."""
+
+    def build(self, input_shape):
+        # The two put other scopes around a cell's variables; one that ends in "/" is taken as it is.
+        with tf.name_scope(self.name + "/"):
+            super().build(input_shape)
+
+
 def make_gru(units, name):
     """A Keras GRU that returns every state, [B, T, X] -> [B, T, units].
 
@@ -13,16 +22,16 @@ def make_gru(units, name):
     logistic gates, and the reset gate applied before the recurrent product (Cho et al., EMNLP 2014).
     States past a history's end are of no use: padding is on the right, so the real ones never see it.
     """
-    return tf.keras.layers.GRU(
+    cell = _NamedGRUCell(
         units,
         activation="tanh",
         recurrent_activation="sigmoid",
         use_bias=True,
         reset_after=False,
         implementation=2,
-        return_sequences=True,
         name=name,
     )
+    return tf.keras.layers.RNN(cell, return_sequences=True, name=name)
 
 
 def last_real(states, mask):

@@ -10,7 +10,6 @@ paper's. The reset gate is applied before the recurrent product, as the paper wr
 
 from dfar_tf.layers.recurrent import last_real, make_gru
 from dfar_tf.models.base import BaselineModel
-from recommenders_utils.errors import UserError
 
 
 class GRU4Rec(BaselineModel):
@@ -35,12 +34,6 @@ class GRU4Rec(BaselineModel):
         super().__init__(hparams, num_items, num_users)
         width = hparams.hidden_size
         self.layers = [make_gru(width, f"gru_{i}") for i in range(hparams.num_layers)]
-
-    @classmethod
-    def check(cls, hparams):
-        """``num_layers`` must be positive."""
-        if hparams.num_layers < 1:
-            raise UserError(f"num_layers: {hparams.num_layers}, expected 1 or more.")
 
     def encode(self, history, training):
         """{"user": [B, D]}: the state at the last real step."""
