@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from dfar_case import B, C, T, USERS, Case, batch, model_hparams
+from dfar_case import USERS, B, C, Case, T, batch, model_hparams
 from dfar_in_numpy import dense, relu, tower, within
 from graph import Bench, close
 from models_in_numpy import histories, scored
@@ -19,7 +19,10 @@ def user_vector(items, user, w, hp):
     for height in hp.filter_heights or range(1, hp.max_seq_length + 1):
         kernel = w[f"horizontal_{height}/kernel"]  # [h, D, F]
         windows = [
-            relu(np.einsum("hd,hdf->f", image[t : t + height], kernel) + w[f"horizontal_{height}/bias"])
+            relu(
+                np.einsum("hd,hdf->f", image[t : t + height], kernel)
+                + w[f"horizontal_{height}/bias"]
+            )
             for t in range(len(image) - height + 1)
         ]
         found.append(np.max(windows, 0) if windows else np.zeros(kernel.shape[-1]))

@@ -17,7 +17,12 @@ NAMES = ("kernel", "recurrent_kernel", "bias")
 
 @pytest.mark.parametrize(
     "overrides",
-    [{}, {"num_layers": 2}, {"feedback_input": "positive_only"}, {"feedback_input": "label_embedding"}],
+    [
+        {},
+        {"num_layers": 2},
+        {"feedback_input": "positive_only"},
+        {"feedback_input": "label_embedding"},
+    ],
     ids=str,
 )
 def test_forward_pass_is_the_equations(overrides):

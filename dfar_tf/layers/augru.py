@@ -16,8 +16,8 @@ class AttentionalUpdateGRU(tf.keras.layers.Layer):
         h   = (1 - a_t u_t) * h + a_t u_t * h'
 
     The reset gate is applied before the product, as in the authors' code and Cho et al. (EMNLP 2014); the
-    paper's Eq. 5 writes it after. A position without attention, such as padding, leaves the state as it is. What depends on x_t only is
-    computed once a history; the recurrence has B * C rows.
+    paper's Eq. 5 writes it after. A position without attention, such as padding, leaves the state as it
+    is. What depends on x_t only is computed once a history; the recurrence has B * C rows.
 
     Args:
       units: D.

@@ -5,7 +5,9 @@ Letters: B batch, T history, C candidates, D width.
 NOTE Deviations from the paper: the history is one field of items; the tower of this harness scores in place
 of the paper's MLP; the auxiliary loss is the paper's inner product (the authors' code has a network), and
 where the next record is one the user disliked, that record is its negative and there is no positive. Both
-recurrences apply the reset gate before the product, as the authors' code does; Eq. 5 writes it after.
+recurrences apply the reset gate before the product, as the authors' code does; Eq. 5 writes it after. That
+code scales the gate that keeps the old state, so that an item without attention still replaces it; Eq. 16,
+and we, scale the gate that lets the new one in.
 """
 
 from dfar_tf.layers.augru import AttentionalUpdateGRU
