@@ -102,3 +102,11 @@ class Case:
     def run(self, fetches, arrays):
         """Values of ``fetches`` for a batch."""
         return self.bench.run(fetches, self.feeds(arrays))
+
+
+def parts_of(hp):
+    """First words of the names of a model's variables: its layers and tables."""
+    with tf.Graph().as_default():
+        case = Case(None, hp)
+        case.outputs()
+        return {v.name.split("/")[0].split(":")[0] for v in case.model.weights}
