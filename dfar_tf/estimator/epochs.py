@@ -18,14 +18,21 @@ LOWER_IS_BETTER = ("logloss",)
 class TrainingState:
     """What early stopping remembers, in ``training_state.json`` beside the checkpoints.
 
+    Args:
+      folder: of the checkpoints.
+      metric: of validation.
+      patience: stop after so many epochs in a row that are no better than the best.
+      counts_from: such epochs count only once the metric has been at least this good; None counts all.
+
     Attributes:
       epochs: one dict an epoch: epoch, seconds, train_loss, targets_per_second, validation metrics.
     """
 
-    def __init__(self, folder, metric, patience):
+    def __init__(self, folder, metric, patience, counts_from=None):
         self.path = os.path.join(folder, STATE_FILE)
         self.metric = metric
         self.patience = patience
+        self.counts_from = counts_from
         self.epochs = read_json(self.path)["epochs"] if os.path.exists(self.path) else []
 
     def truncate(self, finished):
@@ -42,13 +49,20 @@ class TrainingState:
         """Number of the best epoch, the earliest of equals; 0 before the first."""
         if not self.epochs:
             return 0
-        sign = -1 if self.metric in LOWER_IS_BETTER else 1
-        best = max(self.epochs, key=lambda e: (sign * e["validation"][self.metric], -e["epoch"]))
-        return best["epoch"]
+        return max(self.epochs, key=lambda e: (self._good(e), -e["epoch"]))["epoch"]
 
     def should_stop(self):
-        """Whether ``patience`` epochs in a row were no better than the best."""
-        return len(self.epochs) - self.best_epoch() >= self.patience > 0
+        """Whether ``patience`` epochs in a row that count were no better than the best."""
+        best = self.best_epoch()
+        if self.counts_from is not None:
+            sign = -1 if self.metric in LOWER_IS_BETTER else 1
+            reached = [e["epoch"] for e in self.epochs if self._good(e) >= sign * self.counts_from]
+            best = max(best, min(reached) if reached else len(self.epochs))
+        return len(self.epochs) - best >= self.patience > 0
+
+    def _good(self, epoch):
+        value = epoch["validation"][self.metric]
+        return -value if self.metric in LOWER_IS_BETTER else value
 
 
 class EpochHook(tf.estimator.SessionRunHook):

@@ -58,7 +58,9 @@ def train(hparams, store, run_dir, evaluate, log=print):
     iterator = make_iterator(store, hparams)
     folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
     os.makedirs(best_dir, exist_ok=True)
-    state = TrainingState(folder, hparams.early_stop_metric, hparams.EARLY_STOP)
+    state = TrainingState(
+        folder, hparams.early_stop_metric, hparams.EARLY_STOP, hparams.patience_from or None
+    )
     steps = iterator.steps_per_epoch(hparams.batch_size)
     per_replica = hparams.batch_size // replicas
     finished = _finished_steps(folder) // steps

@@ -49,7 +49,7 @@ def prepare_data(hparams, given=(), log=print):
     return store, hparams.replace(name=store.meta["name"])
 
 
-def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
+def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), echo=True):
     """Prepares, trains, evaluates and prints the table; leaves a run folder.
 
     Args:
@@ -58,6 +58,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
       run_dir: the run's folder; a new one under ``runs/`` if None.
       resume: go on with the run in ``run_dir``.
       given: keys given as flags.
+      echo: whether the run prints what it logs.
 
     Returns:
       dict, as written to ``results.json``.
@@ -77,7 +78,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=()):
     get_model(hparams.model_type).check(hparams)
     expand(hparams.metrics)
     choose_devices(hparams.device, log=lambda line: None)
-    folder = RunFolder(run_dir)
+    folder = RunFolder(run_dir, echo)
     store, hparams = prepare_data(hparams, given, folder.log)
     make_iterator(store, hparams)
     with _at(run_dir or ROOT):

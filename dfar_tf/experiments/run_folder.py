@@ -31,10 +31,12 @@ class RunFolder:
 
     Args:
       path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.
+      echo: whether what is logged is printed too.
     """
 
-    def __init__(self, path=None):
+    def __init__(self, path=None, echo=True):
         self.path = path
+        self.echo = echo
         self.hparams = None
         self._early = []  # lines logged before there is a folder
 
@@ -89,8 +91,9 @@ class RunFolder:
         return os.path.join(self.path, name)
 
     def log(self, line=""):
-        """Prints a line and keeps it in ``run.log``, from before the folder was there too."""
-        print(line, flush=True)
+        """Keeps a line in ``run.log``, from before the folder was there too, and prints it."""
+        if self.echo:
+            print(line, flush=True)
         self._early.append(line)
         if self.hparams is not None:
             with open(self.file(LOG_FILE), "a", encoding="utf-8") as stream:

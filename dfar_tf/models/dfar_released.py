@@ -43,6 +43,7 @@ class DFARReleased(SequentialModel):
     title = "DFAR (released)"
     paper = "the code released with WWW 2023's DFAR"
     feedback = "both: heads by feedback, an interest and a tower for each"
+    compared = False
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

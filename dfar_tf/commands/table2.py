@@ -1,0 +1,30 @@
+"""the paper's Table 2: train every model on the same rows and compare, over seeds
+
+``bash run.sh table2 [--data=amazon] [--seeds=3] [--models=din,dfar] [--loss=softmax] [--tune] ...``. Trained
+cells are kept under ``runs/cells/`` and not trained again; Ctrl-C and the same command go on.
+"""
+
+from dfar_tf.experiments.table2 import BUDGET, run_table2
+
+FLAGS = {
+    "data": ("amazon", "data set: a file of hparams/"),
+    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "models": (None, "models, comma-separated; all of Table 2 and SINE if not given"),
+    "tune": (False, "choose each model's settings on validation first, within --budget"),
+    "budget": (BUDGET, "what --tune tries for each model, every combination with the first seed"),
+    "output": (None, "folder of the CSV, Markdown and JSON; results/ if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``run_table2``; returns 1 if a cell failed."""
+    return run_table2(
+        options.data,
+        options.given,
+        options.models,
+        options.seeds,
+        options.tune,
+        options.budget,
+        options.command,
+        options.output,
+    )

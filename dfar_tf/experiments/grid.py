@@ -1,0 +1,165 @@
+"""Many runs, one after the other: skipped where finished, resumed where stopped, averaged over seeds."""
+
+import hashlib
+import json
+import os
+import statistics
+import time
+import traceback
+import typing
+
+from dfar_tf.experiments.pipeline import prepare_data, run_experiment
+from dfar_tf.experiments.run_folder import (
+    FREE_KEYS,
+    HPARAMS_FILE,
+    LOG_FILE,
+    RESULTS_FILE,
+    slug,
+)
+from dfar_tf.paths import in_checkout, shown
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import read_json
+
+
+class Cell(typing.NamedTuple):
+    """One run of a grid.
+
+    Attributes:
+      name: what to call it, such as ``gru4rec seed 1``.
+      hparams: the merged hyper-parameters.
+    """
+
+    name: str
+    hparams: typing.Any
+
+
+class Outcome(typing.NamedTuple):
+    """What became of a cell: its folder, and its ``results.json`` or, if it failed, the reason."""
+
+    folder: str
+    results: typing.Optional[dict]
+    failure: typing.Optional[str] = None
+
+
+def run_cells(cells, given=(), command="", log=print, folder=None):
+    """Trains every cell that has not been, and gives the results of all.
+
+    A cell is an ordinary run folder under ``runs/cells/``, named by what it is, with a digest of its
+    hyper-parameters and data: other settings or other data are another cell, and several tables share
+    the cells they have in common.
+
+    Args:
+      cells: Cells, all on the same data.
+      given: keys a person gave (see ``prepare_data``).
+      command: what the person typed, for the record and to say how to go on.
+      log: takes lines to print: one a cell, with the time left.
+      folder: of the cells; ``runs/cells`` in the checkout if None.
+
+    Returns:
+      (list of Outcome in the order of the cells, the store they trained on). A cell that failed does not
+      stop the others.
+
+    Raises:
+      UserError: the data cannot be prepared.
+      KeyboardInterrupt: with a message that says how to go on.
+    """
+    folder = folder or in_checkout(os.path.join("runs", "cells"))
+    store, _ = prepare_data(cells[0].hparams, given, log)
+    outcomes, clock = [], _Clock(len(cells))
+    for number, cell in enumerate(cells, 1):
+        path = os.path.join(folder, cell_name(cell, store))
+        head = f"cell {number} of {len(cells)}: {cell.name}"
+        finished = os.path.exists(os.path.join(path, RESULTS_FILE))
+        if not finished:
+            log(f"{head} ... {clock.left()}")
+        try:
+            outcome = _run(cell, path, given, command, finished)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{number - 1} of {len(cells)} cells are done. To go on: {command}"
+            ) from None
+        outcomes.append(outcome)
+        clock.count(finished)
+        log(f"{head}: {_summary(outcome, finished)}")
+    return outcomes, store
+
+
+def cell_name(cell, store):
+    """Folder name of a cell: model, loss, seed, and a digest of settings and data."""
+    hp = cell.hparams
+    values = {k: v for k, v in sorted(hp.values().items()) if k not in FREE_KEYS}
+    text = json.dumps([values, store.meta["fingerprint"]], sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return f"{slug(hp.model_type)}-{slug(hp.loss)}-seed{hp.seed}-{digest}"
+
+
+def failures(cells, outcomes):
+    """Lines that say which cells failed, and why."""
+    return [
+        f"{cell.name}: {outcome.failure} (log: {shown(os.path.join(outcome.folder, LOG_FILE))})"
+        for cell, outcome in zip(cells, outcomes)
+        if outcome.failure
+    ]
+
+
+def mean_and_deviation(values):
+    """Mean and sample standard deviation; the deviation of a single value is None."""
+    values = [v for v in values if v is not None]
+    if not values:
+        return None, None
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+def positive_number(text, flag):
+    """A flag's whole number of 1 or more.
+
+    Raises:
+      UserError: it is none.
+    """
+    if not str(text).isdigit() or int(text) < 1:
+        raise UserError(f"--{flag}: {text!r} is not a positive whole number.")
+    return int(text)
+
+
+def _run(cell, path, given, command, finished):
+    if finished:
+        return Outcome(path, read_json(os.path.join(path, RESULTS_FILE)))
+    resume = os.path.exists(os.path.join(path, HPARAMS_FILE))
+    try:
+        results = run_experiment(cell.hparams, command, path, resume, given, echo=False)
+    except UserError as error:
+        return Outcome(path, None, str(error))
+    except Exception as error:  # of whatever kind: the other cells are not to be lost for it
+        if os.path.isdir(path):
+            with open(os.path.join(path, LOG_FILE), "a", encoding="utf-8") as stream:
+                stream.write(traceback.format_exc())
+        return Outcome(path, None, f"{type(error).__name__}: {str(error).splitlines()[:1]}")
+    return Outcome(path, results)
+
+
+def _summary(outcome, finished):
+    if outcome.failure:
+        return "FAILED: " + outcome.failure
+    results = outcome.results
+    told = ", ".join(f"{name} {results['test'][name]:.4f}" for name in ("auc", "gauc"))
+    return f"test {told}; {results['seconds']['all']:.0f} s" + (
+        " (trained before)" if finished else ""
+    )
+
+
+class _Clock:
+    """Time left, from the cells that were trained in this call."""
+
+    def __init__(self, cells):
+        self.started, self.left_over, self.trained = time.time(), cells, 0
+
+    def count(self, finished):
+        self.left_over -= 1
+        self.trained += not finished
+
+    def left(self):
+        elapsed = time.time() - self.started
+        if not self.trained:
+            return f"{self.left_over} to go"
+        left = elapsed / self.trained * self.left_over
+        return f"{elapsed / 60:.0f} min elapsed, at most {left / 60:.0f} min left"
