@@ -16,6 +16,7 @@ class Bench:
         config = tf.ConfigProto(**threads)
         # Optimising a graph that runs once costs more than running it.
         config.graph_options.rewrite_options.disable_meta_optimizer = True
+        self.config = config
         self.session = tf.Session(graph=self.graph, config=config)
 
     def __enter__(self):
@@ -42,21 +43,25 @@ class Bench:
         Returns:
           {name without ":0": value}.
         """
-        random, values = np.random.RandomState(seed), {}
+        values = random_values(variables, seed, scale)
         with self.graph.as_default():
-            assignments = []
-            for variable in variables:
-                value = random.normal(0, scale, variable.shape.as_list()).astype(np.float32)
-                if variable.name.endswith("variance:0"):
-                    value = np.abs(value) + np.float32(0.5)
-                values[variable.name.split(":")[0]] = value
-                assignments.append(variable.assign(value))
-            self.session.run(assignments)
-        return values
+            self.session.run([v.assign(value) for v, value in values.items()])
+        return {variable.name.split(":")[0]: value for variable, value in values.items()}
 
     def run(self, fetches, feeds=None):
         """Values of ``fetches``, any nest of tensors."""
         return self.session.run(fetches, feeds)
+
+
+def random_values(variables, seed=0, scale=0.5):
+    """``{variable: value}``: normal, and what is named a variance positive."""
+    random, values = np.random.RandomState(seed), {}
+    for variable in variables:
+        value = random.normal(0, scale, variable.shape.as_list()).astype(np.float32)
+        if variable.name.endswith("variance:0"):
+            value = np.abs(value) + np.float32(0.5)
+        values[variable] = value
+    return values
 
 
 def close(ours, expected, tolerance=1e-5):
