@@ -74,7 +74,7 @@ def test_the_two_feedbacks_are_different_sequences():
 
 
 def test_the_released_form_has_fewer_parts():
-    names = [parts_of(model_hparams("dfn", released=released)) for released in (False, True)]
+    names = [parts_of(model_hparams("dfn", released_form=released)) for released in (False, True)]
     assert "wide" in names[0] and "wide" not in names[1]
     assert names[0] - {"wide"} == names[1]
 

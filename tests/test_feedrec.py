@@ -139,5 +139,5 @@ def test_a_log_with_the_columns_trains_and_is_scored(tmp_path):
 
 
 def test_the_released_form_takes_the_mean():
-    names = [parts_of(model_hparams("feedrec", released=released)) for released in (False, True)]
+    names = [parts_of(model_hparams("feedrec", released_form=released)) for released in (False, True)]
     assert names[0] - names[1] == {"strong_negative", "strong_positive"}

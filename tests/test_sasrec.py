@@ -153,7 +153,7 @@ def test_tha4recs_attention_is_model_gardens():
 @pytest.mark.parametrize("name", MODELS)
 def test_the_released_form_weighs_a_hidden_position_minus_one(name):
     """Tanh of the mask's large negative number is -1: what padding holds is subtracted, not left out."""
-    hp = model_hparams(name, released=True, num_blocks=1)
+    hp = model_hparams(name, released_form=True, num_blocks=1)
     with Bench() as bench:
         model = make_model(hp, 11)
         block = model.blocks[0]
@@ -173,7 +173,7 @@ def test_the_released_form_sees_liked_items_only(name):
     arrays, others = batch(), batch()
     disliked = (arrays["history_mask"] > 0) & (arrays["history_labels"] == 0)
     others["history_items"][disliked] = others["history_items"][disliked] % 11 + 1
-    hp = model_hparams(name, released=True)
+    hp = model_hparams(name, released_form=True)
     with Bench() as bench:
         case = Case(bench, hp)
         logits = case.outputs()["logits"]
@@ -187,7 +187,7 @@ def test_the_released_form_sees_liked_items_only(name):
     "options, message",
     [
         ({"num_heads": 3}, "num_heads: 3 does not divide"),
-        ({"released": True, "feedback_input": "label_embedding"}, "liked items only"),
+        ({"released_form": True, "feedback_input": "label_embedding"}, "liked items only"),
     ],
 )
 def test_bad_settings_are_refused(options, message):

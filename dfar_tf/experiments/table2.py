@@ -302,8 +302,8 @@ def _notes(asked, hp, table, store, tuned, failed):
     )
     if hp.paper_column != "none":
         notes.append(
-            "The paper's figures are of its own log (Table 1); its released code trains DFAR with log loss, the others "
-            "with softmax."
+            "The paper's figures are of its own log (Table 1); its code trains DFAR with log loss and "
+            "the others with softmax."
         )
     if tuned:
         notes += [

@@ -6,7 +6,7 @@ NOTE Deviations from the paper: of its three feedbacks (click, unclick, dislike)
 liked is click, the strong positive one, disliked is unclick, the weak one; the third, its internal and its
 external attention are left out. Its log loss with a weight a feedback is the harness's main loss, whose
 targets have one kind. Only the behaviours, the item and their places are fields: there are no profiles.
-NOTE ``released: true`` is the released code's form as far as it is recorded (RELEASED, its baselines): tanh
+NOTE ``released_form`` is the release's form as far as it is recorded (RELEASED, its baselines): tanh
 for the softmax, no external attention, FM or wide part. The block is that of its DFAR graph.
 """
 
@@ -40,7 +40,7 @@ class DFN(BaselineModel):
         super().__init__(hparams, num_items, num_users)
         self.position_embedding = self.embedding("position_embedding", hparams.max_seq_length)
         self.internal = {side: self._transformer("internal_" + side) for side, _ in SIDES}
-        if not hparams.released:
+        if not hparams.released_form:
             # One column each for the candidate, the unclicked and the clicked items.
             self.wide = self.add_weight(name="wide", shape=[num_items + 1, 3], initializer="zeros")
 
@@ -64,7 +64,7 @@ class DFN(BaselineModel):
         wide = tf.zeros_like(mask[:, 0])
         for column, (side, label) in enumerate(SIDES):
             state[side] = mask * tf.cast(tf.equal(labels, label), tf.float32)
-            if not self.hp.released:
+            if not self.hp.released_form:
                 weights = tf.gather(self.wide[:, 1 + column], seen["history_items"])  # [B, T]
                 wide += tf.reduce_sum(weights * state[side], 1)
         return {**state, "wide": wide}
@@ -75,7 +75,7 @@ class DFN(BaselineModel):
         fields = [target]
         for side, _ in SIDES:
             fields.append(self._internal(side, target, state, training))
-        if self.hp.released:
+        if self.hp.released_form:
             return {"logits": self.tower(tf.concat(fields, -1), training=training)}
         fields.append(self._external(fields[-1], state))
         logits = self.tower(tf.concat(fields, -1), training=training)
@@ -94,7 +94,7 @@ class DFN(BaselineModel):
         mask = tf.repeat(state[side], count, axis=0)  # [B * C, T]
         mask = tf.concat([tf.ones_like(mask[:, :1]), mask], 1)  # [B * C, 1 + T]
         block = self.internal[side]
-        if self.hp.released:
+        if self.hp.released_form:
             outputs = block(joined, mask)["output"]
         else:
             outputs = block(joined, mask, training=training)
@@ -109,7 +109,7 @@ class DFN(BaselineModel):
 
     def _transformer(self, name):
         hp = self.hp
-        if hp.released:
+        if hp.released_form:
             return released_block("multi_head", hp.num_heads, causal=False, name=name)
         width = hp.hidden_size // hp.num_heads
         attention = layers.MultiHeadAttention(

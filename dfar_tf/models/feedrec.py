@@ -6,7 +6,7 @@ NOTE Deviations from the paper: it has more kinds of feedback than two. Here eac
 feedback of its sign, and the mixed sequence is the weak one that both distil from; text encoders are item
 embeddings; the tower of this harness scores in place of the inner product. The finish and dwell losses are
 there if the log has these columns (extras ``finish`` and ``dwell`` of the store): log loss and squared error.
-NOTE ``released: true`` is the released code's form as far as it is recorded (RELEASED, its baselines): tanh
+NOTE ``released_form`` is the release's form as far as it is recorded (RELEASED, its baselines): tanh
 for the softmax in the Transformers. The block around them is that of its DFAR graph, and the pooling of the
 strong feedbacks is the mean over their positions.
 """
@@ -74,7 +74,7 @@ class FeedRec(BaselineModel):
         for side, label in SIDES:
             kept = mask * tf.cast(tf.equal(labels, label), tf.float32)  # [B, T]
             own = self._run(self.own[side], mixed * kept[:, :, None], kept, training)
-            pool = mean_over_real if self.hp.released else self.strong[side]
+            pool = mean_over_real if self.hp.released_form else self.strong[side]
             strong.append(pool(own, kept))  # [B, D]
             # Without that feedback there is nothing strong to distil by.
             there = tf.reduce_max(kept, 1, keepdims=True)  # [B, 1]
@@ -118,7 +118,7 @@ class FeedRec(BaselineModel):
 
     def _transformer(self, name):
         hp = self.hp
-        if hp.released:
+        if hp.released_form:
             return released_block("multi_head", hp.num_heads, causal=False, name=name)
         width = hp.hidden_size // hp.num_heads
         attention = layers.MultiHeadAttention(
@@ -127,6 +127,6 @@ class FeedRec(BaselineModel):
         return TransformerBlock(attention, hp.dropout, name=name)
 
     def _run(self, block, inputs, mask, training):
-        if self.hp.released:
+        if self.hp.released_form:
             return block(inputs, mask)["output"] * mask[:, :, None]
         return block(inputs, mask, training=training)

@@ -6,7 +6,7 @@ NOTE Deviations from the paper: the tower of this harness scores a candidate in 
 its embedding; an instance trains its last state only, every earlier one being an instance of its own; the
 attention has an output projection, and H heads are the harness's. Positions are counted from the newest
 record, which in a right-padded history is what the paper's left-padded positions are.
-NOTE ``released: true`` is the released code's form, as far as it is recorded (RELEASED, its baselines): tanh
+NOTE ``released_form`` is the release's form, as far as it is recorded (RELEASED, its baselines): tanh
 for the softmax, so that a hidden position weighs -1, and liked items only; the others are zeroed where they
 stand. The block around the attention and the mean over the kept positions are those of its DFAR graph.
 """
@@ -41,9 +41,9 @@ class SASRec(BaselineModel):
         super().__init__(hparams, num_items, num_users)
         hp = hparams
         self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
-        make = self._released_block if hp.released else self._block
+        make = self._released_block if hp.released_form else self._block
         self.blocks = [make(f"block_{i}") for i in range(hp.num_blocks)]
-        if not hp.released:
+        if not hp.released_form:
             # No shift: the tower begins with a normalisation or a dense layer, which has its own.
             norm = tf.keras.layers.LayerNormalization
             self.norm = norm(epsilon=1e-8, center=False, name="norm")
@@ -56,17 +56,17 @@ class SASRec(BaselineModel):
                 f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
                 "expected a divisor. Change one of the two."
             )
-        if hparams.released and hparams.feedback_input != "none":
+        if hparams.released_form and hparams.feedback_input != "none":
             raise UserError(
-                f"feedback_input: {hparams.feedback_input!r}, but released: true sees liked items only, in "
-                "its own way. Leave feedback_input at none, or set released to false."
+                f"feedback_input: {hparams.feedback_input!r}, but released_form sees liked items only, in "
+                "its own way. Leave feedback_input at none, or set released_form to false."
             )
 
     def encode(self, history, training):
         """{"user": [B, D]}: the last real state, or in the released form the mean of the kept ones."""
         seen = self.seen(history)
         mask = seen["history_mask"]
-        if self.hp.released:
+        if self.hp.released_form:
             mask *= tf.cast(tf.equal(seen["history_labels"], 1), tf.float32)
         return {
             "user": self._encode(self.embed_history(seen), seen["history_mask"], mask, training)
@@ -96,7 +96,7 @@ class SASRec(BaselineModel):
         return released_block(self.attention_kind, self.hp.num_heads, causal=True, name=name)
 
     def _encode(self, embedded, real, kept, training):
-        if not self.hp.released:
+        if not self.hp.released_form:
             return last_real(self.norm(self.states(embedded, real, training)), real)
         states = (embedded + self.position_embedding) * kept[:, :, None]
         for block in self.blocks:

@@ -1,7 +1,7 @@
 """THA4Rec: SASRec with talking-heads attention (Lin et al., WWW 2023, section 3.1 and Listing 2).
 
 NOTE The paper names it as a baseline and gives the attention (Eqs. 5-7); all else is SASRec's, its NOTEs
-included. ``released: true`` mixes the heads on both sides of a tanh.
+included. ``released_form: true`` mixes the heads on both sides of a tanh.
 """
 
 from dfar_tf import layers
