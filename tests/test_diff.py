@@ -211,7 +211,7 @@ def test_another_figure_is_a_difference(run, tmp_path):
     rows = compared(run, tmp_path)
     # From their predictions the fourth digit must be right, from ours it may be off by one.
     assert bad(rows) == ["metrics: test, theirs"]
-    assert "rows 25 and 26" in rows["metrics: test, theirs"].verdict()
+    assert "rows 26 and 27" in rows["metrics: test, theirs"].verdict()
     metrics["test"]["ndcg@4"] += 0.0001
     metrics["valid"]["something"] = 0.5
     (run / "metrics.json").write_text(json.dumps(metrics))

@@ -147,7 +147,7 @@ def _metric_row(part, whose, theirs, frame):
         _figures(rounded),
         difference,
         0.0 if whose == "theirs" else FIGURES,
-        f"figures are computed by other rules; see {DATA} rows 25 and 26",
+        f"figures are computed by other rules; see {DATA} rows 26 and 27",
         {"theirs": theirs, "ours": exact},
     )
 

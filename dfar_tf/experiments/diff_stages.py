@@ -200,7 +200,7 @@ def split_rows(store, data):
         part, rule = store.splits[split], expected[split]
         theirs = set(zip(part.users.tolist(), (part.ends - offsets[part.users]).tolist()))
         ours = set(zip(rule.users.tolist(), (rule.ends - whole[rule.users]).tolist()))
-        because = f"the targets are not those of leave one out; see {DATA} row 16"
+        because = f"the targets are not those of leave one out; see {DATA} row 17"
         shown = [f"{len(each):,} targets" for each in (theirs, ours)]
         rows.append(Row(f"split: {split}", *shown, len(theirs ^ ours), because=because))
     for split in SPLITS[1:]:
@@ -245,7 +245,7 @@ def batch_rows(run, store, hparams):
                 same = theirs.shape == mine.shape
                 differences[key] = float(abs(theirs - mine).max()) if same else np.inf
                 total += len(theirs) if key.endswith("/items") else 0
-        because = f"rows, ids or draws are others; see {DATA} rows 20 to 22"
+        because = f"rows, ids or draws are others; see {DATA} rows 21 to 23"
         rows.append(
             Row(
                 f"batches: {name}",
