@@ -212,3 +212,20 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path):
     _, strategy, replicas = choose_devices("auto", lines.append)
     assert strategy is None and replicas == 1 and len(lines) == 1
     assert ("CPU" if not found else "GPU") in lines[0]
+
+
+def test_epochs_count_against_the_patience_only_once_chance_is_left(tmp_path):
+    def stops(metric, counts_from, *values):
+        folder = str(tmp_path / f"{metric}-{len(values)}-{values[-1]}-{counts_from}")
+        state = TrainingState(folder, metric, 2, counts_from)
+        for epoch, value in enumerate(values, 1):
+            state.add({"epoch": epoch, "validation": {metric: value}})
+        return state.should_stop()
+
+    at_chance = (0.505, 0.501, 0.503, 0.502)
+    assert stops("auc", None, *at_chance) and not stops("auc", 0.55, *at_chance)
+    assert not stops("auc", 0.55, *at_chance, 0.56, 0.54)
+    assert stops("auc", 0.55, *at_chance, 0.56, 0.54, 0.53)
+    assert not stops("auc", 0.55, *at_chance, 0.56, 0.54, 0.57)
+    assert not stops("logloss", 0.3, 0.5, 0.6, 0.7)
+    assert stops("logloss", 0.3, 0.5, 0.29, 0.7, 0.8)

@@ -1,0 +1,251 @@
+"""table2 end to end on a small SYNTHETIC log: cells, resuming, failing, what is written."""
+
+import csv
+import json
+import os
+import shutil
+
+import pytest
+from small import MODEL, call, ratings_file
+
+from dfar_tf.experiments import grid
+from dfar_tf.experiments.table2 import (
+    cell_hparams,
+    own_loss,
+    parse_budget,
+    table2_models,
+)
+from recommenders_utils.errors import UserError
+
+# Only what all models have.
+SMALL = [flag for flag in MODEL if not flag.startswith(("--tower_layers", "--learning_rate"))]
+FLAGS = ("--models=gru4rec,sine,dfar", "--seeds=2", "--epochs=1", "--learning_rate=0.01")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(cells' folder, output folder, command, outcome) of one whole table."""
+    folder = tmp_path_factory.mktemp("table2")
+    cells, output = folder / "cells", folder / "results"
+    before = grid.in_checkout
+    grid.in_checkout = lambda path: str(cells) if path.startswith("runs") else before(path)
+    arguments = [
+        "table2",
+        f"--ratings={ratings_file(tmp_path_factory)}",
+        f"--cache_dir={folder / 'prepared'}",
+        f"--output={output}",
+        *SMALL,
+        *FLAGS,
+    ]
+    try:
+        yield cells, output, arguments, call(*arguments)
+    finally:
+        grid.in_checkout = before
+
+
+def read(output, ending):
+    (name,) = (name for name in os.listdir(str(output)) if name.endswith(ending))
+    return (output / name).read_text(encoding="utf-8")
+
+
+def stamps(cells):
+    return {p: p.stat().st_mtime_ns for p in sorted(cells.glob("*/results.json"))}
+
+
+def test_every_cell_is_trained_and_the_table_printed(made):
+    cells, _, _, outcome = made
+    assert outcome.status == 0, outcome.err
+    names = sorted(p.name.rsplit("-", 1)[0] for p in cells.iterdir())
+    expected = [
+        f"{m}-{loss}-seed{s}"
+        for m, loss in (("dfar", "log-loss"), ("gru4rec", "log-loss"), ("sine", "bpr"))
+        for s in (1, 2)
+    ]
+    assert names == expected
+    assert "cell 6 of 6: dfar, seed 2: test auc 0." in outcome.out
+    assert "min elapsed, at most" in outcome.out
+    assert (
+        "Table 2 on SYNTHETIC_small - SYNTHETIC data, test; 2 seed(s), loss log_loss" in outcome.out
+    )
+    assert "SINE trains with its own loss, bpr." in outcome.out
+
+
+def test_means_and_deviations_are_those_of_the_cells(made):
+    cells, output, _, _ = made
+    record = json.loads(read(output, ".json"))
+    by_model = {row[0]: dict(zip(record["headers"], row)) for row in record["rows"]}
+    assert list(by_model) == ["GRU4REC", "SINE", "DFAR"]
+    for name, title in (("gru4rec", "GRU4REC"), ("dfar", "DFAR")):
+        runs = [json.loads(p.read_text()) for p in sorted(cells.glob(f"{name}-*/results.json"))]
+        values = [run["test"]["ndcg@10"] for run in runs]
+        row = by_model[title]
+        assert row["NDCG@10"] == pytest.approx(sum(values) / 2)
+        assert row["NDCG@10 sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+        assert row["parameters"] == runs[0]["parameters"] and row["seeds"] == 2
+    tests = record["tests"]
+    assert set(tests) == {"auc", "mrr@10", "ndcg@10", "gauc"}
+    assert all(test["against"] in ("gru4rec", "sine") for test in tests.values())
+    gap = by_model["DFAR"]["AUC"] - max(by_model[m]["AUC"] for m in ("GRU4REC", "SINE"))
+    assert tests["auc"]["difference"] == pytest.approx(gap, abs=1e-6)
+
+
+def test_every_file_says_what_it_is_of(made):
+    _, output, _, _ = made
+    text = read(output, ".csv")
+    about = [line for line in text.splitlines() if line.startswith("#")]
+    assert any(line.startswith("# command: bash run.sh table2 --ratings=") for line in about)
+    assert "# seeds: [1, 2]" in about and "# synthetic: true" in about
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    assert [row["model"] for row in rows] == ["GRU4REC", "SINE", "DFAR"]
+    assert all("SYNTHETIC" in name for name in os.listdir(str(output)))
+    markdown = read(output, ".md")
+    table = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert sum(line.count("**") for line in table) == 2 * 4
+    assert sum(line.count("<u>") for line in table) == 4
+    assert "SYNTHETIC data: nothing here" in markdown and "learning rate 0.01" in markdown
+
+
+def test_the_same_command_trains_nothing_again(made):
+    cells, _, arguments, _ = made
+    before = stamps(cells)
+    again = call(*arguments)
+    assert again.status == 0 and again.out.count("(trained before)") == 6
+    assert stamps(cells) == before and len(before) == 6
+
+
+def test_a_cell_that_is_gone_is_trained_again_to_the_same_figures(made):
+    cells, _, arguments, _ = made
+    (gone,) = cells.glob("gru4rec-*seed2-*")
+    before = json.loads((gone / "results.json").read_text())["test"]
+    shutil.rmtree(str(gone))
+    again = call(*arguments)
+    assert again.out.count("(trained before)") == 5
+    after = json.loads((gone / "results.json").read_text())["test"]
+    assert after["auc"] == pytest.approx(before["auc"], abs=1e-6)
+
+
+def test_other_settings_are_other_cells(made, tmp_path):
+    cells, _, arguments, _ = made
+    arguments = [a for a in arguments if not a.startswith(("--output", "--models", "--seeds"))]
+    more = [f"--output={tmp_path}", "--models=gru4rec", "--seeds=1", "--embed_l2=0.5"]
+    before = len(list(cells.iterdir()))
+    outcome = call(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    assert len(list(cells.iterdir())) == before + 1
+
+
+def test_tuning_takes_the_best_of_the_budget_on_validation(made, tmp_path):
+    cells, _, arguments, _ = made
+    arguments = [
+        a
+        for a in arguments
+        if not a.startswith(("--output", "--models", "--seeds", "--learning_rate"))
+    ]
+    budget = "--budget=learning_rate=0.00001,0.01"
+    more = [f"--output={tmp_path}", "--models=gru4rec", "--seeds=1", "--tune", budget]
+    outcome = call(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    assert "cell 2 of 2: gru4rec, tuning {'learning_rate': '0.01'}" in outcome.out
+    notes = json.loads(read(tmp_path, ".json"))["notes"]
+    values = {}
+    for path in cells.glob("gru4rec-*seed1-*"):
+        run = json.loads((path / "results.json").read_text())
+        rate = [
+            line
+            for line in (path / "hparams.yaml").read_text().splitlines()
+            if "learning_rate" in line
+        ]
+        values[float(rate[0].split(":")[1].split("#")[0])] = run["valid"]["auc"]
+    chosen = max((1e-5, 0.01), key=lambda rate: values[rate])
+    assert any(
+        "GRU4REC: chosen on validation" in n and f"{chosen:g}" in n.replace("0.00001", "1e-05")
+        for n in notes
+    )
+
+
+def test_a_failing_cell_does_not_lose_the_others(made, tmp_path, monkeypatch):
+    _, _, arguments, _ = made
+    arguments = [a for a in arguments if not a.startswith("--output")]
+    monkeypatch.setattr(grid, "run_experiment", failing(grid.run_experiment))
+    (gone,) = made[0].glob("sine-*seed1-*")
+    shutil.rmtree(str(gone))
+    outcome = call(*arguments, f"--output={tmp_path}")
+    assert outcome.status == 1
+    assert "cell 2 of 6: sine, seed 1: FAILED: ValueError" in outcome.out
+    assert "FAILED sine, seed 1: ValueError" in outcome.out
+    record = json.loads(read(tmp_path, ".json"))
+    assert [row[0] for row in record["rows"]] == ["GRU4REC", "SINE", "DFAR"]
+    assert [row[-1] for row in record["rows"]] == [2, 1, 2]
+
+
+def failing(run_experiment):
+    def run(hparams, *arguments, **named):
+        if hparams.model_type == "sine":
+            raise ValueError("a defect")
+        return run_experiment(hparams, *arguments, **named)
+
+    return run
+
+
+def test_interrupted_it_says_how_to_go_on(made, monkeypatch, tmp_path):
+    _, _, arguments, _ = made
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "run_experiment", interrupted)
+    outcome = call(*arguments, f"--output={tmp_path}", "--seed=77")
+    assert outcome.status == 130
+    assert "0 of 6 cells are done. To go on: bash run.sh table2" in outcome.err
+
+
+def test_all_systems_of_the_paper_come_in_its_order():
+    names = table2_models()
+    paper = [
+        "din",
+        "caser",
+        "gru4rec",
+        "dien",
+        "sasrec",
+        "tha4rec",
+        "dfn",
+        "feedrec",
+        "sine",
+        "dfar",
+    ]
+    assert names == paper
+    assert table2_models("dfar, din") == ["dfar", "din"]
+    with pytest.raises(UserError, match="unknown model 'dinn'; did you mean 'din'"):
+        table2_models("dinn")
+
+
+def test_without_tuning_the_papers_settings_unless_given():
+    hp = cell_hparams("amazon", "din", {}, 3)
+    assert (hp.learning_rate, hp.batch_size, hp.hidden_size, hp.EARLY_STOP) == (1e-4, 200, 32, 2)
+    assert hp.patience_from == 0.55 and hp.seed == 3 and hp.loss == "log_loss"
+    assert cell_hparams("amazon", "din", {"learning_rate": "0.01"}, 3).learning_rate == 0.01
+    assert cell_hparams("amazon", "sine", {"loss": "softmax"}, 3).loss == "bpr"
+    assert cell_hparams("amazon", "din", {"loss": "softmax"}, 3).loss == "softmax"
+    assert own_loss("amazon", "sine") == "bpr" and own_loss("amazon", "din") is None
+    assert cell_hparams("amazon", "din", {"early_stop_metric": "logloss"}, 3).patience_from == 0
+
+
+def test_a_budget_is_read_or_refused():
+    assert parse_budget("a=1,2; b=3") == {"a": ["1", "2"], "b": ["3"]}
+    for text in ("", "a", "a=", "a=1;b"):
+        with pytest.raises(UserError, match="expected key=value,value;key=value"):
+            parse_budget(text)
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [
+        ("--seeds=0", "--seeds: '0' is not a positive whole number"),
+        ("--models=nobody", "unknown model 'nobody'"),
+        ("--data=nowhere", "nowhere.yaml"),
+        ("--learning_rate=fast", "learning_rate"),
+    ],
+)
+def test_bad_flags(flag, message, capsys):
+    outcome = call("table2", flag)
+    assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
