@@ -5,7 +5,8 @@ Letters: B batch, T history, C candidates, D width; c click (liked), u unclick (
 NOTE Deviations from the paper: of its three feedbacks (click, unclick, dislike) the harness's log has two:
 liked is click, the strong positive one, disliked is unclick, the weak one; the third, its internal and its
 external attention are left out. Its log loss with a weight a feedback is the harness's main loss, whose
-targets have one kind. Only the behaviours, the item and their places are fields: there are no profiles.
+targets have one kind. Only the behaviours, the item and their places are fields: there are no profiles. FM's
+interactions go into the tower as a vector, behind its normalisation: sums over a history grow with it.
 NOTE ``released_form`` is the release's form as far as it is recorded (RELEASED, its baselines): tanh
 for the softmax, no external attention, FM or wide part. The block is that of its DFAR graph.
 """
@@ -27,9 +28,9 @@ class DFN(BaselineModel):
 
         f_y   = sum over positions of Transformer_y([v; e_1 .. e_n of feedback y])      y = c, u  internal
         f_uc  = sum_j softmax_j(f_c . e_j / sqrt(D)) e_j,  e_j the unclicked              external
-        FM    = sum over pairs of <x, x'>,    x in {v, f_c, f_u, f_uc}
+        FM    = sum over pairs of x * x',    x in {v, f_c, f_u, f_uc}                    [D]
         wide  = w_v + sum of w over clicked items + sum of w over unclicked items
-        logit = tower(v || f_c || f_u || f_uc) + FM + wide
+        logit = tower(v || f_c || f_u || f_uc || FM) + wide
     """
 
     title = "DFN"
@@ -78,8 +79,8 @@ class DFN(BaselineModel):
         if self.hp.released_form:
             return {"logits": self.tower(tf.concat(fields, -1), training=training)}
         fields.append(self._external(fields[-1], state))
+        fields.append(factorization_machine(fields))
         logits = self.tower(tf.concat(fields, -1), training=training)
-        logits += factorization_machine(fields)
         logits += tf.gather(self.wide[:, 0], candidates) + state["wide"][:, None]
         return {"logits": logits}
 
@@ -119,7 +120,6 @@ class DFN(BaselineModel):
 
 
 def factorization_machine(fields):
-    """Second-order interactions (Rendle, ICDM 2010): list of [..., D] -> [...], summed over pairs."""
+    """Second-order interactions (Rendle, ICDM 2010): list of [..., D] -> [..., D], summed over pairs."""
     stacked = tf.stack(fields)
-    total = tf.square(tf.reduce_sum(stacked, 0)) - tf.reduce_sum(tf.square(stacked), 0)
-    return 0.5 * tf.reduce_sum(total, -1)
+    return 0.5 * (tf.square(tf.reduce_sum(stacked, 0)) - tf.reduce_sum(tf.square(stacked), 0))
