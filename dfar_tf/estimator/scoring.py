@@ -25,7 +25,7 @@ def scoring_session(hparams, num_items, values):
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
     with tf.Graph().as_default(), tf.Session(config=config) as session:
-        model, feeds, outputs = _scoring_graph(hparams, num_items)
+        model, feeds, outputs = make_scorer(hparams, num_items)
         assign(session, {v: values[short_name(v)] for v in model.weights})
         yield session, model, feeds, outputs
 
@@ -55,7 +55,7 @@ def score_batches(batches, values, hparams, num_items):
 def variable_shapes(hparams, num_items):
     """{variable name: shape} of a model, in its own order."""
     with tf.Graph().as_default():
-        model, _, _ = _scoring_graph(hparams, num_items)
+        model, _, _ = make_scorer(hparams, num_items)
         return {short_name(variable): variable.shape.as_list() for variable in model.weights}
 
 
@@ -81,14 +81,23 @@ def short_name(variable):
     return variable.name.split(":")[0]
 
 
-def _scoring_graph(hparams, num_items):
-    """(model, placeholders by name, outputs of ``apply_model``) in the current graph."""
+def make_scorer(hparams, num_items, num_users=0):
+    """A model that scores what is fed, in the current graph.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      num_items: items in the vocabulary.
+      num_users: users in the store.
+
+    Returns:
+      (model, placeholders by name as in a batch, outputs of ``apply_model``).
+    """
     length = hparams.max_seq_length
     kinds = {"history_mask": tf.float32}
     feeds = {
         name: tf.placeholder(kinds.get(name, tf.int32), [None, length], name) for name in HISTORY
     }
     feeds["candidates"] = tf.placeholder(tf.int32, [None, None], "candidates")
-    model = make_model(hparams, num_items)
+    model = make_model(hparams, num_items, num_users)
     build = tf.autograph.experimental.do_not_convert(apply_model)
     return model, feeds, build(model, feeds, False)

@@ -1,0 +1,16 @@
+"""list the models: paper, parameters, what each makes of the feedback
+
+``bash run.sh models [--data=amazon] [--output=DIR]``; parameters at the default sizes, for Table 1's log.
+"""
+
+from dfar_tf.experiments.models_table import run_models
+
+FLAGS = {
+    "data": ("amazon", "data set: a file of hparams/ whose paper_column gives users and items"),
+    "output": (None, "folder of models.csv, .md and .json; nothing is written if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``run_models``."""
+    run_models(options.data, options.given, options.command, options.output)

@@ -1,0 +1,63 @@
+"""What models there are."""
+
+import numpy as np
+
+from dfar_tf.cli import merge_hparams
+from dfar_tf.estimator.scoring import make_scorer
+from dfar_tf.experiments.paper import paper_table1
+from dfar_tf.experiments.results import say_written, write_results
+from dfar_tf.experiments.tables import format_table
+from dfar_tf.models import get_model, model_names
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+
+HEADERS = ("model", "title", "paper", "parameters", "feedback", "settings")
+
+
+def run_models(dataset, given=None, command="", output=None, log=print):
+    """Prints the table of models, and writes it if ``output`` is given.
+
+    Args:
+      dataset: name of a data set's file in ``hparams/``.
+      given: hyper-parameters to change, such as ``hidden_size``.
+      command: what the person typed.
+      output: folder, or None.
+      log: takes lines to print.
+
+    Returns:
+      The rows of ``HEADERS``.
+
+    Raises:
+      UserError: a data set without a column in the paper's Table 1.
+    """
+    given = {k: v for k, v in (given or {}).items() if k != "model_type"}
+    column = merge_hparams(dataset).paper_column
+    if column == "none":
+        raise UserError(f"--data={dataset}: its paper_column is none; give amazon or micro_video.")
+    shape = paper_table1(column)
+    rows = []
+    for name in model_names():
+        model = get_model(name)
+        hparams = merge_hparams(dataset, **{**given, "model_type": name})
+        count = count_parameters(hparams, shape["items"], shape["users"])
+        rows.append(
+            [name, model.title, model.paper, count, model.feedback, f"hparams/model_{name}.yaml"]
+        )
+    hp = merge_hparams(dataset, **given)
+    title = (
+        f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}), width "
+        f"{hp.hidden_size}, histories of {hp.max_seq_length}"
+    )
+    log(format_table(HEADERS, rows, title, "lllrll"))
+    log("\nbash run.sh amazon --model=NAME trains one, bash run.sh table2 compares them")
+    if output:
+        about = {"command": command, "parameters": title}
+        say_written(write_results("models", HEADERS, rows, about, output), log=log)
+    return rows
+
+
+def count_parameters(hparams, num_items, num_users):
+    """Trainable numbers of a model, from its graph; nothing is initialised."""
+    with tf.Graph().as_default():
+        model, _, _ = make_scorer(hparams, num_items, num_users)
+        return sum(int(np.prod(v.shape.as_list())) for v in model.trainable_weights)

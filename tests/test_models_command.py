@@ -1,0 +1,53 @@
+"""The command models: every model in one table, its parameters counted as training counts them."""
+
+import csv
+
+import pytest
+from dfar_case import ITEMS, USERS, model_hparams
+from small import call
+
+from dfar_tf.experiments.models_table import count_parameters
+from dfar_tf.models import get_model, model_names
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    outcome = call("models", "--hidden_size=8", "--max_seq_length=5", f"--output={folder}")
+    assert outcome.status == 0, outcome.err
+    text = (folder / "models.csv").read_text(encoding="utf-8").splitlines()
+    return outcome.out, list(csv.DictReader(line for line in text if not line.startswith("#")))
+
+
+def test_every_model_is_listed(listed):
+    out, rows = listed
+    assert [row["model"] for row in rows] == model_names() and len(rows) >= 11
+    for row in rows:
+        model = get_model(row["model"])
+        assert (row["title"], row["paper"], row["feedback"]) == (
+            model.title,
+            model.paper,
+            model.feedback,
+        )
+        assert row["settings"] == f"hparams/model_{row['model']}.yaml"
+        assert f"{int(row['parameters']):,}" in out
+    assert "6,919 users and 28,695 items" in " ".join(out.split())
+
+
+def test_parameters_by_hand():
+    """SINE of width 4, one block, K 2: tables, attention, norms, network, vectors, fusion."""
+    hp = model_hparams("sine", hidden_size=4, max_seq_length=6, num_blocks=1)
+    tables = (ITEMS + 1) * 4 + 6 * 4
+    block = 4 * 4 * 4 + 2 * (4 + 4) + 2 * (4 * 4 + 4)
+    assert count_parameters(hp, ITEMS, USERS) == tables + block + 2 * 4 + 4 + 8
+
+
+def test_users_count_where_they_are_embedded():
+    hp = model_hparams("caser")
+    more = count_parameters(hp, ITEMS, USERS + 10) - count_parameters(hp, ITEMS, USERS)
+    assert more == 10 * hp.hidden_size
+
+
+def test_a_data_set_without_a_paper_column_is_refused(monkeypatch):
+    outcome = call("models", "--data=protocol_paper")
+    assert outcome.status == 2 and "paper_column is none" in outcome.err
