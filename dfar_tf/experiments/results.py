@@ -3,10 +3,54 @@
 import json
 import os
 
-from dfar_tf.experiments.run_folder import versions
-from dfar_tf.experiments.tables import to_csv, to_markdown
+from dfar_tf.experiments.run_folder import slug, versions
+from dfar_tf.experiments.tables import describe_protocol, to_csv, to_markdown
 from dfar_tf.paths import in_checkout, shown
 from recommenders_utils.files import atomic_write, write_json
+
+
+def about_data(command, hparams, store, **more):
+    """What a table is of, for ``write_results``.
+
+    Args:
+      command: what the person typed.
+      hparams: of one of the runs, for the protocol and the settings they share.
+      store: the data.
+      **more: entries that override or follow.
+
+    Returns:
+      dict: command, data, synthetic, protocol, data_fingerprint, loss, settings and ``more``.
+    """
+    protocol = {**hparams.to_dict()["data"], **store.meta["protocol"], "ties": hparams.ties}
+    return {
+        "command": command,
+        "data": store.meta["name"],
+        "synthetic": bool(store.meta["synthetic"]),
+        "protocol": describe_protocol(protocol),
+        "data_fingerprint": store.meta["fingerprint"],
+        "loss": hparams.loss,
+        "settings": f"{hparams.optimizer}, learning rate {hparams.learning_rate:g}, width "
+        f"{hparams.hidden_size}, batch {hparams.batch_size}, embed_l2 {hparams.embed_l2:g}, "
+        f"init_stddev {hparams.init_stddev:g}",
+        "stopping": f"{hparams.EARLY_STOP} epochs without a better validation {hparams.early_stop_metric}, "
+        f"counted from {hparams.patience_from:g} on; at most {hparams.epochs} epochs",
+        **more,
+    }
+
+
+def file_name(*words, synthetic=False):
+    """``table2-toys-log-loss``: words joined for a result's name, SYNTHETIC at its end if it is."""
+    return "-".join(map(slug, words)) + ("-SYNTHETIC" if synthetic else "")
+
+
+def heading(what, about):
+    """Title of a printed table: what it is, its data, protocol, settings."""
+    data = about["data"] + (" - SYNTHETIC data" if about["synthetic"] else "")
+    lines = [f"{what} on {data}; loss {about['loss']}", about["protocol"]]
+    return "\n".join([*lines, f"{about['settings']}; {about['stopping']}"])
+
+
+SYNTHETIC_NOTE = "SYNTHETIC data: nothing here says anything about the models on real data."
 
 
 def write_results(name, headers, rows, about, output=None, notes=(), record=None, shown_as=None):

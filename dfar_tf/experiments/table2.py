@@ -8,10 +8,16 @@ import pandas as pd
 from dfar_tf.cli import hparams_file, merge_hparams
 from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
 from dfar_tf.experiments.paper import paper_row, paper_table2
-from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.experiments.run_folder import slug
+from dfar_tf.experiments.results import (
+    SYNTHETIC_NOTE,
+    about_data,
+    file_name,
+    heading,
+    say_written,
+    write_results,
+)
 from dfar_tf.experiments.significance import compare
-from dfar_tf.experiments.tables import describe_protocol, format_table, metric_name
+from dfar_tf.experiments.tables import format_table, metric_name
 from dfar_tf.models import get_model, model_names
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
@@ -100,7 +106,17 @@ def run_table2(
         if outcome.results is not None:
             by_model[name].append(outcome)
     hp = cells[-1][1].hparams
-    about = _about(command, dataset, hp, store, given, list(numbers), tune, budget)
+    usual = prepare_hparams(hparams_file("base"), hparams_file(dataset)).loss
+    more = {"settings": f"tuned on validation within {budget}"} if tune else {}
+    about = about_data(
+        command,
+        hp,
+        store,
+        loss=given.get("loss", usual),
+        seeds=list(numbers),
+        data_set=dataset,
+        **more,
+    )
     table = Table2(by_model, None if hp.paper_column == "none" else hp.paper_column)
     notes = _notes(about["loss"], hp, table, store, settings if tune else None, failed)
     _report(table, about, notes, output, log)
@@ -264,29 +280,10 @@ def _best(tried, outcomes, names):
     return {name: values for name, (_, values) in best.items()}
 
 
-def _about(command, dataset, hp, store, given, seeds, tune, budget):
-    return {
-        "command": command,
-        "data": store.meta["name"],
-        "synthetic": bool(store.meta["synthetic"]),
-        "protocol": describe_protocol({**hp.to_dict()["data"], **store.meta["protocol"], "ties": hp.ties}),
-        "data_fingerprint": store.meta["fingerprint"],
-        "data_set_file": dataset,
-        "loss": given.get("loss", prepare_hparams(hparams_file("base"), hparams_file(dataset)).loss),
-        "seeds": seeds,
-        "settings": f"tuned on validation within {budget}" if tune else (
-            f"{hp.optimizer}, learning rate {hp.learning_rate:g}, width {hp.hidden_size}, batch "
-            f"{hp.batch_size}, embed_l2 {hp.embed_l2:g}, init_stddev {hp.init_stddev:g}"
-        ),
-        "stopping": f"{hp.EARLY_STOP} epochs without a better validation {hp.early_stop_metric}, counted "
-        f"from {hp.patience_from:g} on; at most {hp.epochs} epochs",
-    }  # fmt: skip
-
-
 def _notes(asked, hp, table, store, tuned, failed):
     notes = []
     if store.meta["synthetic"]:
-        notes.append("SYNTHETIC data: nothing here says anything about the models on real data.")
+        notes.append(SYNTHETIC_NOTE)
     for metric, (rival, test) in table.tests.items():
         notes.append(
             f"{metric_name(metric)}: {get_model(OURS).title} minus {get_model(rival).title}, the best other: "
@@ -314,18 +311,13 @@ def _notes(asked, hp, table, store, tuned, failed):
 
 def _report(table, about, notes, output, log):
     headers, rows = table.shown(lambda text: text + " *", lambda text: text + " _")
-    title = "Table 2 on {}{}, test; {} seed(s), loss {}\n{}\n{}; {}".format(
-        about["data"], " - SYNTHETIC data" if about["synthetic"] else "", len(about["seeds"]), about["loss"],
-        about["protocol"], about["settings"], about["stopping"],
-    )  # fmt: skip
+    title = heading(f"Table 2, test, {len(about['seeds'])} seed(s),", about)
     log("\n" + format_table(headers, rows, title, "l" + "r" * (len(headers) - 1)))
     log("\n* best, _ second; ± sample standard deviation over seeds")
     for note in notes:
         log(note)
     marked, markdown = table.shown("**{}**".format, "<u>{}</u>".format)
-    name = "table2-{}-{}{}".format(
-        slug(about["data"]), about["loss"], "-SYNTHETIC" if about["synthetic"] else ""
-    )
+    name = file_name("table2", about["data"], about["loss"], synthetic=about["synthetic"])
     base = write_results(
         name, table.headers(), table.rows(), about, output, notes,
         {"tests": {m: {"against": rival, **t._asdict()} for m, (rival, t) in table.tests.items()}},

@@ -1,0 +1,25 @@
+"""the paper's Figure 5: AUC (and GAUC, MRR, NDCG) by the length of the history
+
+``bash run.sh figure5 [--data=amazon] [--seeds=3] [--models=din,...,dfar] ...``; cells are ``table2``'s.
+"""
+
+from dfar_tf.experiments.length_groups import MODELS, run_figure5
+
+FLAGS = {
+    "data": ("amazon", "data set: a file of hparams/, whose length_groups has the edges"),
+    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "models": (MODELS, "models, comma-separated"),
+    "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``run_figure5``; returns 1 if a cell failed."""
+    return run_figure5(
+        options.data,
+        options.given,
+        options.models,
+        options.seeds,
+        options.command,
+        options.output,
+    )

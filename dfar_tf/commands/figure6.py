@@ -1,0 +1,17 @@
+"""the paper's Figure 6: AUC against the weights of the BPR and the disentangling loss
+
+``bash run.sh figure6 [--data=amazon] [--seeds=3] ...``; each weight over 1e-4, 1e-3, 1e-2, 1e-1.
+"""
+
+from dfar_tf.experiments.sweep import run_figure6
+
+FLAGS = {
+    "data": ("amazon", "data set: a file of hparams/"),
+    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``run_figure6``; returns 1 if a cell failed."""
+    return run_figure6(options.data, options.given, options.seeds, options.command, options.output)

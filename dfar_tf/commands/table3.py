@@ -1,0 +1,17 @@
+"""the paper's Table 3: DFAR without FHA, without the label mask, without each of its two losses
+
+``bash run.sh table3 [--data=amazon] [--seeds=3] [--loss=...] ...``; cells are shared with ``table2``.
+"""
+
+from dfar_tf.experiments.table3 import run_table3
+
+FLAGS = {
+    "data": ("amazon", "data set: a file of hparams/"),
+    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "output": (None, "folder of the CSV, Markdown and JSON; results/ if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``run_table3``; returns 1 if a cell failed."""
+    return run_table3(options.data, options.given, options.seeds, options.command, options.output)

@@ -1,0 +1,50 @@
+"""Table 1: the log's statistics beside the paper's."""
+
+from dfar_tf.experiments.paper import paper_table1
+from dfar_tf.experiments.pipeline import prepare_data
+from dfar_tf.experiments.results import file_name, say_written, write_results
+from dfar_tf.experiments.tables import format_table
+
+# Ours -> the paper's name of the same.
+COLUMNS = (
+    ("users", "users"),
+    ("items", "items"),
+    ("positive_records", "positive"),
+    ("negative_records", "negative"),
+    ("avg_records_per_user", "records_per_user"),
+)
+
+
+def run_table1(hparams, given=(), command="", output=None, log=print):
+    """Prepares the data, prints and writes the table.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      given: keys a person gave.
+      command: what the person typed.
+      output: folder; ``results/`` if None.
+      log: takes lines to print.
+
+    Returns:
+      Rows of (statistic, ours, the paper's or None).
+
+    Raises:
+      UserError: see ``prepare_data``.
+    """
+    store, hparams = prepare_data(hparams, given, lambda line: None)
+    paper = paper_table1(hparams.paper_column) if hparams.paper_column != "none" else {}
+    ours = store.meta["statistics"]
+    rows = [[name.replace("_", " "), ours[name], paper.get(theirs)] for name, theirs in COLUMNS]
+    about = {
+        "command": command,
+        "data": store.meta["name"],
+        "synthetic": bool(store.meta["synthetic"]),
+        "filter": f"items with {hparams.min_item_records} records or more, then users with "
+        f"{hparams.min_user_records}, {hparams.core_filter}",
+        "data_fingerprint": store.meta["fingerprint"],
+    }
+    title = f"Table 1: {about['data']}" + (" - SYNTHETIC data" if about["synthetic"] else "")
+    log(format_table(("", "ours", "paper"), rows, f"{title}\n{about['filter']}", "lrr"))
+    name = file_name("table1", about["data"], synthetic=about["synthetic"])
+    say_written(write_results(name, ("statistic", "ours", "paper"), rows, about, output), log=log)
+    return rows
