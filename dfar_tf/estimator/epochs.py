@@ -6,7 +6,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from dfar_tf.estimator.model_fn import TRAINING_LOSS, VALIDATION
+from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, write_json
@@ -25,7 +25,8 @@ class TrainingState:
       counts_from: such epochs count only once the metric has been at least this good; None counts all.
 
     Attributes:
-      epochs: one dict an epoch: epoch, seconds, train_loss, targets_per_second, validation metrics.
+      epochs: one dict an epoch: epoch, seconds, train_loss, train_terms (the losses it is the weighted
+        sum of, unweighted), targets_per_second, validation metrics.
     """
 
     def __init__(self, folder, metric, patience, counts_from=None):
@@ -112,6 +113,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
         self.best_saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
         self.loss = tf.get_collection(TRAINING_LOSS)[0]
+        self.terms = tf.get_collection(LOSS_TERMS)[0]
         self.writer = tf.summary.FileWriterCache.get(self.checkpoint_dir)
 
     def after_create_session(self, session, coord):
@@ -121,12 +123,12 @@ class EpochHook(tf.estimator.SessionRunHook):
         self._start_epoch()
 
     def before_run(self, run_context):
-        """Asks for the loss of the step."""
-        return tf.estimator.SessionRunArgs(self.loss)
+        """Asks for the loss of the step and its terms."""
+        return tf.estimator.SessionRunArgs([self.loss, self.terms])
 
     def after_run(self, run_context, run_values):
         """Counts the step; at an epoch's end validates, saves and decides."""
-        loss = float(run_values.results)
+        loss, terms = float(run_values.results[0]), run_values.results[1]
         self.step += 1
         if not np.isfinite(loss):
             raise UserError(
@@ -134,6 +136,8 @@ class EpochHook(tf.estimator.SessionRunHook):
                 "or set max_grad_norm."
             )
         self.loss_sum += loss
+        for name, value in terms.items():
+            self.term_sums[name] = self.term_sums.get(name, 0.0) + float(value)
         done = (self.step - 1) % self.steps_per_epoch + 1
         self._advance(done, loss)
         if done == self.steps_per_epoch:
@@ -148,7 +152,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         self._close_bar()
 
     def _start_epoch(self):
-        self.started, self.loss_sum, self.shown = time.time(), 0.0, 0
+        self.started, self.loss_sum, self.term_sums, self.shown = time.time(), 0.0, {}, 0
         if self.show_progress:
             name = f"epoch {len(self.state.epochs) + 1}/{self.epochs}"
             self.bar = tqdm(
@@ -183,6 +187,7 @@ class EpochHook(tf.estimator.SessionRunHook):
             "validation_seconds": round(time.time() - started, 3),
             "targets_per_second": round(self.targets_per_epoch / seconds, 1),
             "train_loss": self.loss_sum / self.steps_per_epoch,
+            "train_terms": {k: v / self.steps_per_epoch for k, v in self.term_sums.items()},
             "validation": metrics,
         }
         # The state goes first: were the process killed in between, the older checkpoint makes the

@@ -10,6 +10,7 @@ from recommenders_utils.errors import UserError
 HISTORY = ("history_items", "history_labels", "history_mask")
 OPTIONAL = ("user", "target_finish", "target_dwell")  # what else a model may read of an instance
 TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
+LOSS_TERMS = "loss_terms"  # graph collection: {name: term}, unweighted, one a device
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 
@@ -48,6 +49,7 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
             tf.summary.scalar("loss/" + name, value)
         tf.summary.scalar("learning_rate", hparams.learning_rate)
         tf.add_to_collection(TRAINING_LOSS, loss)
+        tf.add_to_collection(LOSS_TERMS, {name: value for name, (_, value) in terms.items()})
         train_op = make_train_op(hparams, loss, model)
         if validation_dataset is not None:
             _add_validation(model, validation_dataset())

@@ -35,7 +35,7 @@ def format_table(headers, rows, title=None, align=None):
       The text, without a line break at its end.
     """
     align = align or _alignment(headers, rows)
-    cells = [list(map(str, headers))] + [[_text(cell) for cell in row] for row in rows]
+    cells = [list(map(str, headers))] + [[cell_text(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     cells.insert(1, ["-" * width for width in widths])
     pad = {"l": str.ljust, "r": str.rjust, "c": str.center}
@@ -53,7 +53,7 @@ def to_markdown(headers, rows, align=None):
     """The same table as Markdown; ``|`` in a cell is escaped."""
     align = align or _alignment(headers, rows)
     lines = [list(map(str, headers)), [_RULE[a] for a in align]]
-    lines += [[_text(cell) for cell in row] for row in rows]
+    lines += [[cell_text(cell) for cell in row] for row in rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
         for line in lines
@@ -190,7 +190,8 @@ def _undefined(cell):
     return cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell))
 
 
-def _text(cell):
+def cell_text(cell):
+    """A cell as tables print it: floats with 4 digits, thousands separators, ``-`` for None and NaN."""
     if _undefined(cell):
         return "-"
     if isinstance(cell, bool) or not isinstance(cell, numbers.Real):

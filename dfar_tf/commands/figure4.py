@@ -1,0 +1,27 @@
+"""the paper's Figure 4: attention between positive and negative heads, beside the data's base rates
+
+``bash run.sh figure4 [--run_dir=RUN] [--seeds=3] [--user=ID] ...``; without a run the DFARs of ``table2``.
+"""
+
+from dfar_tf.experiments.head_attention import run_figure4
+
+FLAGS = {
+    "data": ("amazon", "data set: a file of hparams/"),
+    "run_dir": (None, "folder of a finished run of dfar or dfar_released"),
+    "seeds": ("3", "how many seeds, without --run_dir"),
+    "user": (None, "raw id of a user whose history is drawn instead"),
+    "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
+}
+
+
+def run(options):
+    """Forwards to ``run_figure4``; returns 1 if a cell failed."""
+    return run_figure4(
+        options.data,
+        options.given,
+        options.run_dir,
+        options.seeds,
+        options.user,
+        options.command,
+        options.output,
+    )

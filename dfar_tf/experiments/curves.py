@@ -1,0 +1,128 @@
+"""Learning curves of finished or running runs: losses and validation metrics by epoch."""
+
+import os
+
+from dfar_tf.estimator.epochs import STATE_FILE
+from dfar_tf.estimator.training import CHECKPOINTS
+from dfar_tf.experiments.figures import line, new_figure, save_figure
+from dfar_tf.experiments.results import file_name, say_written, write_results
+from dfar_tf.experiments.run_folder import HPARAMS_FILE, RUN_FILE
+from dfar_tf.experiments.tables import format_table, metric_name
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import read_json
+from recommenders_utils.hparams import prepare_hparams
+
+
+def run_curves(folders, command="", output=None, log=print):
+    """Prints, writes and draws the epochs of one run or several.
+
+    Args:
+      folders: of the runs.
+      command: what the person typed.
+      output: folder; ``results/`` if None.
+      log: takes lines to print.
+
+    Returns:
+      Rows, one an epoch and run.
+
+    Raises:
+      UserError: a folder without a run, or a run that has no epoch yet.
+    """
+    runs = [read_run(folder) for folder in folders]
+    terms = list(
+        dict.fromkeys(t for run in runs for e in run["epochs"] for t in e.get("train_terms", {}))
+    )
+    metrics = list(dict.fromkeys(m for run in runs for e in run["epochs"] for m in e["validation"]))
+    headers = [
+        "run",
+        "epoch",
+        "loss",
+        *(f"loss: {t}" for t in terms),
+        *map(metric_name, metrics),
+        "seconds",
+    ]
+    rows = [
+        [
+            *(run["name"], epoch["epoch"], epoch["train_loss"]),
+            *(epoch.get("train_terms", {}).get(term) for term in terms),
+            *(epoch["validation"].get(metric) for metric in metrics),
+            epoch["seconds"],
+        ]
+        for run in runs
+        for epoch in run["epochs"]
+    ]
+    about = {
+        "command": command,
+        "data": ", ".join(dict.fromkeys(run["data"] for run in runs)),
+        "synthetic": any(run["synthetic"] for run in runs),
+        "runs": {run["name"]: run["command"] for run in runs},
+        "seeds": [run["seed"] for run in runs],
+    }
+    title = f"Learning curves, {about['data']}" + (
+        " - SYNTHETIC data" if about["synthetic"] else ""
+    )
+    log(
+        format_table(
+            headers, rows, f"{title}\nlosses: training means, unweighted terms; metrics: validation"
+        )
+    )
+    name = file_name("curves", *(run["name"] for run in runs[:3]), synthetic=about["synthetic"])
+    base = write_results(name, headers, rows, about, output)
+    _draw(base, runs, terms, metrics, about)
+    say_written(base, ("csv", "md", "json", "png", "svg"), log)
+    return rows
+
+
+def read_run(folder):
+    """What a run's folder says of its epochs: name, data, seed, command, epochs.
+
+    Raises:
+      UserError: there is none.
+    """
+    state = os.path.join(folder, CHECKPOINTS, STATE_FILE)
+    for path in (os.path.join(folder, HPARAMS_FILE), os.path.join(folder, RUN_FILE), state):
+        if not os.path.exists(path):
+            missing = os.path.relpath(path, folder)
+            raise UserError(
+                f"{folder}: no run with an epoch there ({missing} is missing); give a run folder."
+            )
+    record, hparams = (
+        read_json(os.path.join(folder, RUN_FILE)),
+        prepare_hparams(os.path.join(folder, HPARAMS_FILE)),
+    )
+    epochs = read_json(state)["epochs"]
+    if not epochs:
+        raise UserError(f"{folder}: the run has no epoch yet; wait for the first.")
+    name = os.path.basename(os.path.normpath(folder))
+    return {"name": name, "model": hparams.model_type, "epochs": epochs, **{
+        key: record[key] for key in ("data", "synthetic", "seed", "command")
+    }}  # fmt: skip
+
+
+def _draw(base, runs, terms, metrics, about):
+    panels = ["loss", *(f"loss: {t}" for t in terms), *metrics]
+    columns = min(4, len(panels))
+    figure, axes = new_figure(columns, -(-len(panels) // columns), 3.2, 2.6)
+    for place, panel in enumerate(panels):
+        axis = axes[place // columns][place % columns]
+        for number, run in enumerate(runs):
+            points = [(e["epoch"], _value(e, panel)) for e in run["epochs"]]
+            points = [(x, y) for x, y in points if y is not None]
+            if points:
+                line(axis, number, *zip(*points), label=run["name"])
+        axis.set_title(
+            panel if panel.startswith("loss") else "validation " + metric_name(panel), fontsize=9
+        )
+        axis.set_xlabel("epoch", fontsize=8)
+    for place in range(len(panels), axes.size):
+        axes[place // columns][place % columns].set_axis_off()
+    axes[0][0].legend(fontsize=6)
+    save_figure(figure, base, about)
+
+
+def _value(epoch, panel):
+    if panel == "loss":
+        return epoch["train_loss"]
+    if panel.startswith("loss: "):
+        return epoch.get("train_terms", {}).get(panel[len("loss: ") :])
+    return epoch["validation"].get(panel)

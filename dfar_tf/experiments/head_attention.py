@@ -1,0 +1,261 @@
+"""Figure 4: how much attention passes between positive and negative heads, beside how often it could.
+
+Letters: B batch, T history, H heads. Head pair (h1, h2): query head, key head; the first half of the heads
+stands for negative feedback, the second for positive (Eq. 11).
+"""
+
+import numpy as np
+
+from dfar_tf.estimator.scoring import make_scorer
+from dfar_tf.estimator.training import best_checkpoint
+from dfar_tf.experiments.figures import heat_map, new_figure, save_figure
+from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
+from dfar_tf.experiments.pipeline import prepare_data
+from dfar_tf.experiments.results import (
+    SYNTHETIC_NOTE,
+    about_data,
+    file_name,
+    heading,
+    say_written,
+    write_results,
+)
+from dfar_tf.experiments.run_folder import open_run
+from dfar_tf.experiments.table2 import cell_hparams
+from dfar_tf.experiments.tables import format_table
+from dfar_tf.models import get_model
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+from recommenders_utils.io import make_iterator
+
+FEEDBACK = ("negative", "positive")
+
+
+def run_figure4(
+    dataset, given, run_dir=None, seeds=3, user=None, command="", output=None, log=print
+):
+    """Accumulates attention of trained DFARs over the test histories; prints, writes and draws.
+
+    Args:
+      dataset: name of a data set's file in ``hparams/``.
+      given: hyper-parameters given as flags.
+      run_dir: a finished run to look at; the grid's DFARs (``table2``'s) if None.
+      seeds: how many of those.
+      user: raw id of a user whose history is drawn instead.
+      command: what the person typed.
+      output: folder; ``results/`` if None.
+      log: takes lines to print.
+
+    Returns:
+      0, or 1 if a cell failed.
+
+    Raises:
+      UserError: a run of another model, or of one without head pairs; an unknown user.
+    """
+    failed = []
+    if run_dir:
+        hparams = open_run(run_dir)
+        store, hparams = prepare_data(hparams, hparams.values(), lambda line: None)
+        folders, numbers = [run_dir], [hparams.seed]
+    else:
+        first = int(given.get("seed", 1))
+        numbers = list(range(first, first + positive_number(seeds, "seeds")))
+        given = {k: v for k, v in given.items() if k != "seed"}
+        model = given.pop("model_type", "dfar")
+        cells = [
+            Cell(f"{model}, seed {n}", cell_hparams(dataset, model, given, n)) for n in numbers
+        ]
+        outcomes, store = run_cells(cells, given, command, log)
+        failed = failures(cells, outcomes)
+        folders = [o.folder for o in outcomes if o.results is not None]
+        hparams = cells[0].hparams
+    check_model(hparams)
+    about = about_data(command, hparams, store, seeds=numbers, model=hparams.model_type)
+    if user is not None:
+        draw_user(store, hparams, folders[0], user, about, output, log)
+        return 0
+    found = [accumulate(store, hparams, folder) for folder in folders]
+    report(found, hparams.num_heads, about, failed, output, log)
+    return 1 if failed else 0
+
+
+def check_model(hparams):
+    """Raises UserError unless the model has head pairs that stand for feedback."""
+    if not hasattr(get_model(hparams.model_type), "head_attention"):
+        raise UserError(
+            f"model_type: {hparams.model_type!r} has no head pairs; give a run of dfar."
+        )
+    if hparams.values().get("ablation", "none") in ("fha", "mo"):
+        raise UserError(
+            f"ablation: {hparams.ablation!r} leaves out the label mask that Figure 4 is about."
+        )
+
+
+class Attention:
+    """A trained model that gives its encoder's attention.
+
+    Args:
+      store: the data.
+      hparams: the run's hyper-parameters.
+      folder: the run's.
+    """
+
+    def __init__(self, store, hparams, folder):
+        self.iterator = make_iterator(store, hparams)
+        graph = tf.Graph()
+        with graph.as_default():
+            model, self.feeds, _ = make_scorer(hparams, self.iterator.num_items, store.num_users)
+            history = {name: place for name, place in self.feeds.items() if name != "candidates"}
+            self.weights = model.head_attention(history)  # [B, H, H, T, T]
+            self.session = tf.Session(graph=graph)
+            saver = tf.train.Saver({v.op.name: v for v in model.weights})
+            saver.restore(self.session, best_checkpoint(folder))
+
+    def of(self, batch):
+        """[B, H, H, T, T] weights of a batch's histories."""
+        return self.session.run(self.weights, {p: batch[name] for name, p in self.feeds.items()})
+
+
+def accumulate(store, hparams, folder):
+    """Sums over the test histories, real positions only.
+
+    In ``dfar`` each head pair has a softmax of its own, so all its weights add up to the number of queries,
+    whatever was learned. What tells something is the weight on pairs of records (i, j) whose feedback
+    the pair of heads stands for, where the label mask is 1.
+
+    Returns:
+      dict: ``attention`` [H, H], those weights; ``pairs`` [2, 2], how many such pairs (i, j) there are, by
+      feedback; ``transitions`` [2, 2], of them those where j follows i at once.
+    """
+    attention = Attention(store, hparams, folder)
+    heads = hparams.num_heads
+    side = np.repeat([0, 1], heads // 2)
+    totals = {
+        "attention": np.zeros([heads, heads]),
+        "pairs": np.zeros([2, 2]),
+        "transitions": np.zeros([2, 2]),
+    }
+    size = max(1, 4_000_000 // (heads * hparams.max_seq_length) ** 2)
+    for batch in attention.iterator.eval_batches("test", size):
+        weights = attention.of(batch)
+        one_hot = feedback_of(batch)  # [B, 2, T]
+        for i, j in np.ndindex(heads, heads):
+            totals["attention"][i, j] += np.einsum(
+                "bqk,bq,bk->", weights[:, i, j], one_hot[:, side[i]], one_hot[:, side[j]]
+            )
+        totals["pairs"] += np.einsum("biq,bjk->ij", one_hot, one_hot)
+        totals["transitions"] += np.einsum("bit,bjt->ij", one_hot[:, :, :-1], one_hot[:, :, 1:])
+    return totals
+
+
+def feedback_of(batch):
+    """[B, 2, T] float: 1 where a record is real and of the feedback (negative, positive)."""
+    labels, mask = batch["history_labels"], batch["history_mask"]
+    return np.stack([(labels == 0) * mask, (labels == 1) * mask], 1).astype(np.float64)
+
+
+def grouped(matrix):
+    """[H, H] -> [2, 2]: summed over the heads of each half."""
+    half = len(matrix) // 2
+    return matrix.reshape(2, half, 2, half).sum((1, 3))
+
+
+def share(matrix):
+    """A matrix over its sum."""
+    return matrix / matrix.sum()
+
+
+def report(found, heads, about, failed, output, log):
+    """Prints, writes and draws what ``accumulate`` gave for each seed."""
+    shares = np.array([share(grouped(each["attention"])) for each in found])  # [seeds, 2, 2]
+    pairs, transitions = share(found[0]["pairs"]), share(found[0]["transitions"])
+    rows = []
+    for i, j in np.ndindex(2, 2):
+        mean, deviation = mean_and_deviation(shares[:, i, j].tolist())
+        lift = mean / pairs[i, j] if pairs[i, j] else None
+        rows.append(
+            [FEEDBACK[i], FEEDBACK[j], mean, deviation, pairs[i, j], lift, transitions[i, j]]
+        )
+    headers = [
+        *("query h1", "key h2", "attention", "attention sd", "share of pairs"),
+        *("attention / share", "share of transitions"),
+    ]
+    notes = [SYNTHETIC_NOTE] * about["synthetic"] + [f"FAILED {text}" for text in failed]
+    notes.append(
+        "attention: of the encoder's weights on pairs (query i, key j) of the test histories whose feedback "
+        "the heads stand for, the share of each pair of feedbacks. share of pairs: how many such pairs there "
+        "are, so attention / share is 1 where attention only follows the base rate. share of transitions: of "
+        "neighbours in time. The paper prints no numbers with its Figure 4."
+    )
+    log(
+        "\n"
+        + format_table(
+            headers, rows, heading(f"Figure 4, {about['model']}, {len(found)} seed(s),", about)
+        )
+    )
+    for note in notes:
+        log(note)
+    name = file_name(
+        "figure4", about["data"], about["model"], about["loss"], synthetic=about["synthetic"]
+    )
+    by_head = np.mean([share(each["attention"]) for each in found], 0)
+    base = write_results(name, headers, rows, about, output, notes, {"by_head": by_head.tolist()})
+    figure, axes = new_figure(4 if heads > 2 else 3, 1, 3.2, 3.2)
+    heat_map(axes[0][0], shares.mean(0), "attention (h1 query, h2 key)", FEEDBACK, FEEDBACK)
+    heat_map(axes[0][1], pairs, "share of pairs (base rate)", FEEDBACK, FEEDBACK)
+    heat_map(axes[0][2], transitions, "share of transitions", FEEDBACK, FEEDBACK)
+    if heads > 2:
+        names = [
+            f"{FEEDBACK[h // (heads // 2)][0].upper()}{h % (heads // 2) + 1}" for h in range(heads)
+        ]
+        heat_map(axes[0][3], by_head, f"attention, {heads} x {heads} heads", names, names, "{:.2f}")
+    save_figure(figure, base, about)
+    say_written(base, ("csv", "md", "json", "png", "svg"), log)
+
+
+def draw_user(store, hparams, folder, user, about, output, log):
+    """One user's test history: its records, feedback, and attention between them."""
+    rows = np.flatnonzero(store.user_ids == str(user))
+    if not len(rows):
+        raise UserError(
+            f"--user={user}: no such user in {store.meta['name']}; {store.user_ids[0]!r} is one."
+        )
+    part = store.splits["test"]
+    instance = np.flatnonzero(part.users == rows[0])
+    if not len(instance):
+        raise UserError(f"--user={user}: has no test instance; another user has.")
+    attention = Attention(store, hparams, folder)
+    batches = attention.iterator.eval_batches("test", 1)
+    batch = next(b for k, b in enumerate(batches) if k == instance[0])
+    weights, one_hot = attention.of(batch)[0], feedback_of(batch)[0]
+    count = int(batch["history_mask"].sum())
+    side = np.repeat([0, 1], hparams.num_heads // 2)
+    pair = np.zeros(
+        [count, count]
+    )  # the weight of the pairs of heads that stand for (y_i, y_j), averaged
+    for i, j in np.ndindex(*weights.shape[:2]):
+        active = np.outer(one_hot[side[i], :count], one_hot[side[j], :count])
+        pair += weights[i, j, :count, :count] * active / (hparams.num_heads // 2) ** 2
+    ends = int(part.ends[instance[0]])
+    items = store.item_ids[np.asarray(store.items[ends - count : ends]) - 1]
+    labels = np.asarray(store.labels[ends - count : ends])
+    table = [
+        [k + 1, str(items[k]), FEEDBACK[labels[k]], float(pair[:, k].mean())] for k in range(count)
+    ]
+    headers = ("place", "item", "feedback", "mean attention on it")
+    about = {**about, "user": str(user), "target": str(store.item_ids[store.items[ends] - 1])}
+    log("\n" + format_table(headers, table, heading(f"Figure 4, user {user},", about)))
+    name = file_name("figure4", "user", str(user), about["data"], synthetic=about["synthetic"])
+    base = write_results(name, headers, table, about, output, record={"attention": pair.tolist()})
+    figure, axes = new_figure(1, 1, 5.5, 5)
+    names = [f"{item} {'+' if y else '-'}" for item, y in zip(items, labels)]
+    heat_map(
+        axes[0][0],
+        pair,
+        f"user {user}: row attends to column, + liked, - disliked",
+        names,
+        names,
+        "{:.2f}",
+    )
+    axes[0][0].tick_params(axis="x", labelrotation=90)
+    save_figure(figure, base, about)
+    say_written(base, ("csv", "md", "json", "png", "svg"), log)
