@@ -1,0 +1,153 @@
+"""Learning curves of runs, and the page of all results, in a browser where there is one."""
+
+import csv
+import html.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from small import call, learnt_run, other_run
+
+from dfar_tf.experiments.report import page, read_sections
+
+
+def rows_of(folder, beginning):
+    (name,) = (n for n in os.listdir(str(folder)) if n.startswith(beginning) and n.endswith(".csv"))
+    text = (folder / name).read_text().splitlines()
+    return list(csv.DictReader(line for line in text if not line.startswith("#")))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A results folder with curves, a figure and a table in it."""
+    folder = tmp_path_factory.mktemp("results")
+    learnt, other = learnt_run(tmp_path_factory), other_run(tmp_path_factory)
+    both = f"{learnt.folder},{other.folder}"
+    outcome = call("curves", f"--run_dir={both}", f"--output={folder}")
+    assert outcome.status == 0, outcome.err
+    outcome = call("figure4", f"--run_dir={learnt.folder}", f"--output={folder}")
+    assert outcome.status == 0, outcome.err
+    assert call("models", f"--output={folder}").status == 0
+    return folder
+
+
+def test_curves_are_the_epochs_of_the_runs(results, tmp_path_factory):
+    rows = rows_of(results, "curves-")
+    epochs = json.loads((learnt_run(tmp_path_factory).folder / "results.json").read_text())[
+        "epochs"
+    ]
+    assert len(rows) == len(epochs) + 1
+    for row, epoch in zip(rows, epochs):
+        assert float(row["loss"]) == epoch["train_loss"]
+        assert float(row["AUC"]) == epoch["validation"]["auc"]
+        assert float(row["loss: disentangle"]) == epoch["train_terms"]["disentangle"]
+
+
+def test_the_terms_of_an_epoch_add_up_to_its_loss(tmp_path_factory):
+    run = json.loads((learnt_run(tmp_path_factory).folder / "results.json").read_text())
+    weights = {"main": 1, "bpr": 1e-3, "disentangle": 1e-3, "embed_l2": 1e-6}
+    for epoch in run["epochs"]:
+        assert set(epoch["train_terms"]) == set(weights)
+        total = sum(weights[name] * value for name, value in epoch["train_terms"].items())
+        assert total == pytest.approx(epoch["train_loss"], rel=1e-4)
+
+
+class Page(html.parser.HTMLParser):
+    """What a page holds, and whether its tags close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.images, self.links, self.words = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.images += [attributes["src"]] if tag == "img" else []
+        self.links += [attributes["href"]] if tag == "a" else []
+        if tag not in ("meta", "img", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_page_is_whole_and_loads_nothing(results, tmp_path):
+    path = tmp_path / "report.html"
+    outcome = call("report", f"--results={results}", f"--output={path}")
+    assert outcome.status == 0, outcome.err
+    text = path.read_text(encoding="utf-8")
+    parsed = Page(text)
+    assert parsed.open == [] and len(parsed.images) == 2
+    assert all(src.startswith("data:image/png;base64,") for src in parsed.images)
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+    words = " ".join(parsed.words)
+    assert "SYNTHETIC data" in words and "bash run.sh figure4" in words
+    assert 'name="viewport"' in text
+    assert len(parsed.links) == 3
+
+
+def test_what_is_written_into_the_page_is_escaped():
+    record = {"headers": ["<b>"], "rows": [["<script>"], [None], [0.5]]}
+    record.update(command='a "&" b', notes=["<i>"])
+    text = page([{"name": 'x"><script>', "record": record, "image": None}], "<u>")
+    assert "<script>" not in text and "<b>" not in text and "<i>" not in text and "<u>" not in text
+    assert "<td>-</td>" in text and "<td>0.5000</td>" in text
+
+
+def test_no_results_and_damaged_ones_are_refused(tmp_path):
+    for arguments, message in (
+        ([f"--results={tmp_path / 'none'}"], "no such folder"),
+        ([f"--results={tmp_path}"], "no results in it"),
+    ):
+        outcome = call("report", *arguments)
+        assert outcome.status == 2 and message in outcome.err
+    (tmp_path / "bench.json").write_text('{"results": {}}')
+    assert list(read_sections(str(tmp_path))) == []
+    (tmp_path / "table2.json").write_text("{")
+    outcome = call("report", f"--results={tmp_path}")
+    assert outcome.status == 2 and "table2.json: not JSON" in outcome.err
+    outcome = call("curves", f"--run_dir={tmp_path}")
+    assert outcome.status == 2 and "no run with an epoch there" in outcome.err
+    assert call("curves").status == 2
+
+
+def test_a_browser_renders_it(results, tmp_path):
+    """Headless Chromium: every image has a size, nothing is wider than a phone, the console is silent."""
+    browser = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if browser is None:
+        pytest.skip("no Chromium to render the page with")
+    path = tmp_path / "report.html"
+    assert call("report", f"--results={results}", f"--output={path}").status == 0
+    script = (
+        "<script>window.addEventListener('load', () => { const i = [...document.images];"
+        "document.body.setAttribute('data-seen', JSON.stringify({"
+        "images: i.filter(x => x.complete && x.naturalWidth > 0).length, all: i.length,"
+        "wide: document.documentElement.scrollWidth > window.innerWidth})); });</script>"
+    )
+    probed = tmp_path / "probed.html"
+    text = path.read_text(encoding="utf-8").replace("</head>", script + "</head>")
+    probed.write_text(text, encoding="utf-8")
+    command = [
+        *(
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--v=0",
+        ),
+        *("--window-size=500,900", "--virtual-time-budget=5000", "--dump-dom", f"file://{probed}"),
+    ]
+    done = subprocess.run(command, capture_output=True, timeout=120)
+    dom = done.stdout.decode("utf-8", "replace")
+    seen = json.loads(re.search(r'data-seen="([^"]*)"', dom).group(1).replace("&quot;", '"'))
+    assert seen == {"images": 2, "all": 2, "wide": False}
+    assert "CONSOLE" not in done.stderr.decode("utf-8", "replace")
