@@ -77,17 +77,17 @@ class Case:
 
     def __init__(self, bench, hp):
         self.features = {
-            name: tf.placeholder(dtype, self._shape(name, rank), name)
+            name: tf.placeholder(dtype, self._shape(name, rank, hp.max_seq_length), name)
             for name, (dtype, rank) in BATCH.items()
         }
         self.model = make_model(hp, ITEMS, USERS)
         self.bench = bench
 
     @staticmethod
-    def _shape(name, rank):
+    def _shape(name, rank, length):
         if rank == 1:
             return [None]
-        return [None, T] if name.startswith("history") else [None, None]
+        return [None, length] if name.startswith("history") else [None, None]
 
     def outputs(self, training=False, share_history=True):
         """What ``score`` returns for the fed batch."""

@@ -11,8 +11,10 @@ from dfar_tf.models import model_names
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
+# DFAR with every kind of layer: FFHA, FHA, layer norms, batch norms, positions, aggregation, towers.
+WHOLE_DFAR = {"encoder_block": "transformer", "position_embedding": True, "num_heads": 4}
 # Beside the defaults and the options that ``options_of`` finds.
-MORE = {"dfar_released": [{"lambda_bpr": 0.1}]}
+MORE = {"dfar": [WHOLE_DFAR], "dfar_released": [{"lambda_bpr": 0.1}]}
 
 
 def options_of(name):
@@ -38,22 +40,31 @@ def label(case):
     return ":".join([name, *words])
 
 
-def cases(only=lambda options: True):
-    """(name, options) of every model whose options pass."""
+def cases():
+    """(name, options) of every model with each of its options."""
+    return [(name, options) for name in model_names() for options in options_of(name)]
+
+
+def recorded_cases():
+    """The cases worth a checkpoint in tests/data: every model, and every released form."""
     return [
-        (name, options) for name in model_names() for options in options_of(name) if only(options)
+        (name, options)
+        for name, options in cases()
+        if (options == {} and name != "dfar") or options in (WHOLE_DFAR, {"released_form": True})
     ]
 
 
-def plain_or_released(options):
-    """The defaults and the released form: what is worth its own checkpoint."""
-    return options in ({}, {"released_form": True})
+def stem(case):
+    """The name of a recorded case's files in tests/data."""
+    name, options = case
+    return "_".join([name] + ["released_form"] * ("released_form" in options))
 
 
 def small_hparams(name, options):
     """Small, without dropout and without the penalty on embeddings, which reaches every row."""
     hp = model_hparams(name, embed_l2=0.0, **options)
-    return hp.replace(**{key: 0.0 for key in hp.values() if key.endswith("dropout")})
+    smaller = {"dropout": 0.0, "attention_layers": [7, 4]}
+    return hp.replace(**{key: value for key, value in smaller.items() if key in hp})
 
 
 class Built:
@@ -117,6 +128,31 @@ class Built:
         with tf.Session(graph=self.bench.graph, config=self.bench.config) as session:
             assign(session, self._values)
             return session.run(self._all, self.case.feeds(arrays))
+
+
+def with_more_padding(name, options, arrays, more):
+    """Inference outputs for a batch, and for the same histories with more padding behind them.
+
+    The second model reads longer histories. It has the first one's weights; tables by position have rows
+    more, for positions that no record of the batch has.
+    """
+    found, values = [], {}
+    for extra in (0, more):
+        hp = small_hparams(name, options)
+        with Bench() as bench:
+            case = Case(bench, hp.replace(max_seq_length=hp.max_seq_length + extra))
+            outputs = case.outputs()
+            drawn = random_values(case.model.weights, seed=5)
+            for variable, value in drawn.items():
+                known = values.setdefault(short_name(variable), value)
+                value[: len(known)] = known
+            assign(bench.session, drawn)
+        longer = {
+            key: np.pad(value, [(0, 0), (0, extra)]) if key.startswith("history") else value
+            for key, value in arrays.items()
+        }
+        found.append(case.run(outputs, longer))
+    return found
 
 
 def _same(first, again):

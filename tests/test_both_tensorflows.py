@@ -1,59 +1,85 @@
 """TensorFlow 1.15.0 and 2.15 agree: a checkpoint of the first, with what it computed, under either.
 
-The files are made by tests/data/make_checkpoint.py, whose docstring says when and how to make them again.
+For every model. The files are made by tests/data/make_checkpoint.py and make_variables.py, whose docstrings
+say when and how to make them again.
 """
 
-import importlib.util
+import collections
+import json
+import os
 import pathlib
+import sys
 
 import dfar_case
 import numpy as np
 import pytest
-from graph import Bench, close
+from every_model import alike, recorded_cases, small_hparams, stem
+from graph import Bench
 
 from recommenders_utils.backend import tf
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
+sys.path.append(str(DATA))
+
+import make_checkpoint  # noqa: E402
+import make_variables  # noqa: E402
+
+Restored = collections.namedtuple("Restored", "case recorded outputs shapes checkpoint")
 
 
-def maker():
-    spec = importlib.util.spec_from_file_location(
-        "make_checkpoint", str(DATA / "make_checkpoint.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def restored():
-    """(recorded arrays, our outputs of the same names, our variables' names)."""
-    make = maker()
-    with np.load(make.CHECKPOINT + ".npz") as file:
+@pytest.fixture(scope="module", params=recorded_cases(), ids=stem)
+def restored(request):
+    """A recorded case with what was recorded and what we compute, and our variables' shapes."""
+    path = make_checkpoint.path_of(request.param)
+    how = f"run python tests/data/make_checkpoint.py {request.param[0]} under TensorFlow 1.15.0"
+    assert os.path.isfile(path + ".npz"), f"no {path}.npz: {how}"
+    with np.load(path + ".npz") as file:
         recorded = dict(file)
-    inputs = {k[len("input/") :]: v for k, v in recorded.items() if k.startswith("input/")}
     with Bench() as bench:
-        case = dfar_case.Case(bench, dfar_case.hparams(**make.OPTIONS))
-        outputs = make.outputs_of(case)
-        tf.train.Saver(case.model.weights).restore(bench.session, make.CHECKPOINT)
-        outputs = case.run(outputs, inputs)
-        shapes = {v.name[:-2]: v.shape.as_list() for v in case.model.weights}
-    return recorded, outputs, shapes, make.CHECKPOINT
+        case = dfar_case.Case(bench, small_hparams(*request.param))
+        outputs = make_checkpoint.outputs_of(case)
+        shapes = make_variables.shapes_of(case.model)
+        there = dict(tf.train.list_variables(path))
+        assert there == shapes, f"another model than the checkpoint's; if that is meant, {how}"
+        tf.train.Saver(case.model.weights).restore(bench.session, path)
+        outputs = case.run(outputs, make_checkpoint.inputs())
+    return Restored(stem(request.param), recorded, outputs, shapes, path)
 
 
-def test_the_checkpoint_is_tensorflow_1s_and_its_names_are_ours(restored):
-    recorded, _, shapes, checkpoint = restored
-    assert str(recorded["tensorflow"]) == "1.15.0"
-    assert dict(tf.train.list_variables(checkpoint)) == shapes
+def test_the_checkpoint_is_tensorflow_1s(restored):
+    assert str(restored.recorded["tensorflow"]) == "1.15.0"
 
 
 def test_every_output_and_loss_is_the_recorded_one(restored):
-    recorded, outputs, _, _ = restored
-    expected = {
-        k: v for k, v in recorded.items() if not k.startswith("input/") and k != "tensorflow"
-    }
-    assert outputs.keys() == expected.keys() and len(outputs) > 10
+    expected = {name: value for name, value in restored.recorded.items() if name != "tensorflow"}
+    assert {"inference/logits", "training/logits", "loss/main"} <= set(expected)
+    assert set(expected) <= set(restored.outputs)
     for name, value in expected.items():
-        close(outputs[name], value, 1e-5)
-    spread = np.ptp(expected["inference/logits"])
-    assert spread > 0.01  # the numbers say something
+        alike(restored.outputs[name], value)
+    assert np.ptp(expected["inference/logits"]) > 0.01  # the numbers say something
+
+
+def test_only_what_is_drawn_at_random_is_not_recorded(restored):
+    left_out = set(restored.outputs) - set(restored.recorded)
+    random = {"dien": {"training/auxiliary", "loss/auxiliary"}}
+    assert left_out == random.get(restored.case, set())
+
+
+def test_variables_have_the_names_and_shapes_they_had(restored):
+    """A checkpoint's public interface."""
+    listing = json.loads(pathlib.Path(make_variables.LISTING).read_text())
+    assert restored.shapes == listing.get(restored.case), (
+        "checkpoints made so far no longer fit; if that is meant, tests/data/make_variables.py "
+        "writes the new names"
+    )
+
+
+def test_nothing_is_recorded_of_models_that_are_gone():
+    stems = {stem(case) for case in recorded_cases()}
+    listing = json.loads(pathlib.Path(make_variables.LISTING).read_text())
+    assert set(listing) == stems
+    assert {path.name.split("_tf1.")[0] for path in DATA.glob("*_tf1.*")} == stems
+
+
+def test_recorded_files_are_small():
+    assert sum(path.stat().st_size for path in DATA.iterdir() if path.is_file()) < 300_000
