@@ -121,6 +121,22 @@ def test_finish_and_dwell_of_the_target_reach_the_losses():
     )
 
 
+def test_the_losses_are_the_same_with_the_history_encoded_per_candidate():
+    hp, store = model_hparams("feedrec", batch_size=6, train_num_ngs=2), log_with_columns()
+    with Bench() as bench:
+        (arrays,) = SequentialIterator(store, hp).train_batches(0)
+        features = {name: tf.constant(value) for name, value in arrays.items()}
+        model = make_model(hp, store.num_items, store.num_users)
+        found = []
+        for share in (True, False):
+            terms = loss_terms(model, apply_model(model, features, True, share), features)
+            found.append({name: terms[name][1] for name in ("finish", "dwell")})
+        bench.randomize(model.weights)
+        once, again = bench.run(found)
+    close(once["finish"], again["finish"], 1e-4)
+    close(once["dwell"], again["dwell"], 1e-4)
+
+
 def test_a_log_with_the_columns_trains_and_is_scored(tmp_path):
     hp = model_hparams("feedrec", batch_size=6, train_num_ngs=2)
     store = log_with_columns()
@@ -139,5 +155,7 @@ def test_a_log_with_the_columns_trains_and_is_scored(tmp_path):
 
 
 def test_the_released_form_takes_the_mean():
-    names = [parts_of(model_hparams("feedrec", released_form=released)) for released in (False, True)]
+    names = [
+        parts_of(model_hparams("feedrec", released_form=released)) for released in (False, True)
+    ]
     assert names[0] - names[1] == {"strong_negative", "strong_positive"}

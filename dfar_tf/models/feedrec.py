@@ -84,35 +84,37 @@ class FeedRec(BaselineModel):
         return {**state, **{name: history[name] for name in known}}
 
     def score(self, state, candidates, training):
-        """The tower, and in training what the losses read, the same number for all candidates."""
+        """The tower, and in training what the losses read."""
         outputs = super().score(state, candidates, training)
-        of_history = {"overlap": state["overlap"]}
+        # Of the history: the same number for all candidates.
+        outputs["overlap"] = state["overlap"][:, None] + tf.zeros_like(outputs["logits"])
         if training:
-            of_history.update(self._of_target(state, candidates))
-        for name, values in of_history.items():
-            outputs[name] = values[:, None] + tf.zeros_like(outputs["logits"])
+            outputs.update(self._of_target(state, candidates))
         return outputs
 
     def losses(self, outputs, labels, weights):
-        """Disentangling, and finish and dwell where the log has them."""
+        """Disentangling, and finish and dwell where the log has them: of the target, column 0."""
         hp = self.hp
         terms = {"disentangle": (hp.disentangle_weight, weighted_mean(outputs["overlap"], weights))}
         for name, weight in (("finish", hp.finish_weight), ("dwell", hp.dwell_weight)):
             if name in outputs:
-                terms[name] = (weight, weighted_mean(outputs[name], weights))
+                terms[name] = (weight, weighted_mean(outputs[name][:, :1], weights[:, :1]))
         return terms
 
     def _of_target(self, state, candidates):
-        target = self.embed_items(candidates[:, 0])  # [B, D], the instance's own item
-        joined = tf.concat([state["user"], target], 1)
+        """Losses [B, C] of each candidate as if it were the target."""
+        target = self.embed_items(candidates)  # [B, C, D]
+        users = state["user"][:, None] + tf.zeros_like(target[:, :, :1])  # [B, C, 4 D]
+        joined = tf.concat([users, target], -1)
         losses = {}
         if "target_finish" in state:
-            logits = tf.squeeze(self.finish(joined), 1)
+            logits = tf.squeeze(self.finish(joined), -1)
+            finished = state["target_finish"][:, None] + tf.zeros_like(logits)
             losses["finish"] = tf.nn.sigmoid_cross_entropy_with_logits(
-                labels=state["target_finish"], logits=logits
+                labels=finished, logits=logits
             )
         if "target_dwell" in state:
-            gap = tf.squeeze(self.dwell(joined), 1) - state["target_dwell"]
+            gap = tf.squeeze(self.dwell(joined), -1) - state["target_dwell"][:, None]
             losses["dwell"] = tf.square(gap)
         return losses
 
