@@ -60,7 +60,13 @@ def is_released(case):
     return name == "dfar_released" or "released_form" in options
 
 
-@pytest.fixture(scope="module", params=cases(), ids=label)
+def marked(case):
+    """Defaults and released forms always; the ``feedback_input``s, which share all else, when asked for."""
+    marks = [pytest.mark.slow] if "feedback_input" in case[1] else []
+    return pytest.param(case, marks=marks, id=label(case))
+
+
+@pytest.fixture(scope="module", params=[marked(case) for case in cases()])
 def built(request):
     """One graph a case, shared by the tests below."""
     return Built(*request.param)
