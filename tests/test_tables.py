@@ -151,3 +151,8 @@ def test_protocol(protocol, text):
 def test_metric_names():
     names = [metric_name(name) for name in ("auc", "mrr@10", "hit@5", "logloss", "rmse")]
     assert names == ["AUC", "MRR@10", "hit@5", "log loss", "rmse"]
+
+
+def test_imported_candidates_are_called_so():
+    protocol = {"test_num_ngs": 9, "candidate_sampling": "as imported", "candidate_seed": 3}
+    assert describe_protocol(protocol) == "1 + 9 candidates as imported"

@@ -154,10 +154,13 @@ def describe_protocol(protocol, part="test"):
     says = [f"split {protocol['split']}"] if "split" in protocol else []
     if f"{part}_num_ngs" in protocol:
         candidates = "1 + {} candidates".format(protocol[f"{part}_num_ngs"])
-        if "candidate_sampling" in protocol:
-            candidates += " by {candidate_sampling}".format(**protocol)
-        if "candidate_seed" in protocol:
-            candidates += " (seed {candidate_seed})".format(**protocol)
+        sampling = protocol.get("candidate_sampling")
+        if sampling == "as imported":
+            candidates += " as imported"
+        elif sampling:
+            candidates += f" by {sampling}"
+            if "candidate_seed" in protocol:
+                candidates += " (seed {candidate_seed})".format(**protocol)
         says.append(candidates)
     for key, what in (
         ("train_targets", "train targets {}"),
