@@ -110,6 +110,25 @@ def mean_and_deviation(values):
     return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
+def seeds_and_rest(given, seeds, *own):
+    """The seeds of a table, and what a person gave beside them.
+
+    Args:
+      given: hyper-parameters given as flags.
+      seeds: how many, as text or number; from ``given``'s ``seed`` or 1 on.
+      *own: keys that the table sets itself.
+
+    Returns:
+      (list of seeds, ``given`` without ``seed``, ``model_type`` and ``own``).
+
+    Raises:
+      UserError: ``seeds`` is no positive whole number.
+    """
+    first = int(given.get("seed", 1))
+    numbers = list(range(first, first + positive_number(seeds, "seeds")))
+    return numbers, {k: v for k, v in given.items() if k not in ("seed", "model_type", *own)}
+
+
 def positive_number(text, flag):
     """A flag's whole number of 1 or more.
 

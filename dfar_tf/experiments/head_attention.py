@@ -9,7 +9,7 @@ import numpy as np
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.estimator.training import best_checkpoint
 from dfar_tf.experiments.figures import heat_map, new_figure, save_figure
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
+from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.experiments.pipeline import prepare_data
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
@@ -57,10 +57,8 @@ def run_figure4(
         store, hparams = prepare_data(hparams, hparams.values(), lambda line: None)
         folders, numbers = [run_dir], [hparams.seed]
     else:
-        first = int(given.get("seed", 1))
-        numbers = list(range(first, first + positive_number(seeds, "seeds")))
-        given = {k: v for k, v in given.items() if k != "seed"}
-        model = given.pop("model_type", "dfar")
+        model = given.get("model_type", "dfar")
+        numbers, given = seeds_and_rest(given, seeds)
         cells = [
             Cell(f"{model}, seed {n}", cell_hparams(dataset, model, given, n)) for n in numbers
         ]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dfar_tf.experiments.figures import line, new_figure, save_figure
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
+from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -56,9 +56,7 @@ def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None,
       0, or 1 if a cell failed.
     """
     names = table2_models(models)
-    first = int(given.get("seed", 1))
-    numbers = list(range(first, first + positive_number(seeds, "seeds")))
-    given = {k: v for k, v in given.items() if k not in ("seed", "model_type")}
+    numbers, given = seeds_and_rest(given, seeds)
     cells = [
         (name, Cell(f"{name}, seed {seed}", cell_hparams(dataset, name, given, seed)))
         for seed, name in itertools.product(numbers, names)

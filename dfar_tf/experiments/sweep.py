@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from dfar_tf.experiments.figures import heat_map, line, new_figure, save_figure
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
+from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -56,9 +56,7 @@ def run_sweep(dataset, given, grid, seeds=1, command="", output=None, log=print)
 
 
 def _run(what, points, dataset, given, seeds, model, command, output, log):
-    first = int(given.get("seed", 1))
-    numbers = list(range(first, first + positive_number(seeds, "seeds")))
-    given = {k: v for k, v in given.items() if k not in ("seed", "model_type")}
+    numbers, given = seeds_and_rest(given, seeds)
     cells = [
         Cell(f"{_text(point)}, seed {seed}", cell_hparams(dataset, model, given, seed, **point))
         for seed, point in itertools.product(numbers, points)

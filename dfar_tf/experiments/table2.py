@@ -6,7 +6,7 @@ import os
 import pandas as pd
 
 from dfar_tf.cli import hparams_file, merge_hparams
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
+from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.experiments.paper import paper_row, paper_table2
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
@@ -43,10 +43,14 @@ def table2_models(names=None):
             get_model(name)
         return chosen
     paper = [title.lower() for title in paper_table2("amazon")]
+
+    def place(name):
+        title = get_model(name).title.lower()
+        # DFAR is the paper's last row; what the paper does not have comes right before it.
+        return paper.index(title) if title in paper else len(paper) - 1.5
+
     known = [name for name in model_names() if get_model(name).compared]
-    place = {name: paper.index(get_model(name).title.lower()) if get_model(name).title.lower() in paper
-             else len(paper) - 1.5 for name in known}  # fmt: skip
-    return sorted(known, key=lambda name: (place[name], name))
+    return sorted(known, key=lambda name: (place(name), name))
 
 
 def run_table2(
@@ -80,13 +84,11 @@ def run_table2(
       UserError: bad flags or data.
     """
     names = table2_models(models)
-    first = int(given.get("seed", 1))
-    numbers = range(first, first + positive_number(seeds, "seeds"))
-    given = {k: v for k, v in given.items() if k not in ("seed", "model_type")}
+    numbers, given = seeds_and_rest(given, seeds)
     settings = {name: {} for name in names}
     failed = []
     if tune:
-        tried = _tuning_cells(dataset, names, given, budget, first)
+        tried = _tuning_cells(dataset, names, given, budget, numbers[0])
         outcomes, _ = run_cells([cell for _, _, cell in tried], given, command, log)
         failed += failures([cell for _, _, cell in tried], outcomes)
         settings = _best(tried, outcomes, names)
@@ -113,7 +115,7 @@ def run_table2(
         hp,
         store,
         loss=given.get("loss", usual),
-        seeds=list(numbers),
+        seeds=numbers,
         data_set=dataset,
         **more,
     )

@@ -5,7 +5,7 @@ import os
 
 import pandas as pd
 
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, positive_number, run_cells
+from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.experiments.paper import paper_table3
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
@@ -37,9 +37,7 @@ def run_table3(dataset, given, seeds=3, command="", output=None, log=print):
     Returns:
       0, or 1 if a cell failed.
     """
-    first = int(given.get("seed", 1))
-    numbers = list(range(first, first + positive_number(seeds, "seeds")))
-    given = {k: v for k, v in given.items() if k not in ("seed", "model_type", "ablation")}
+    numbers, given = seeds_and_rest(given, seeds, "ablation")
     cells = [
         (
             name,

@@ -6,6 +6,7 @@ Dimension letters: B batch, T history, C candidates, D width, H heads.
 from dfar_tf import layers
 from dfar_tf.losses import main_loss
 from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
 
 
 class SequentialModel(tf.keras.layers.Layer):
@@ -147,6 +148,15 @@ class BaselineModel(SequentialModel):
         """The tower of the user's vector and each candidate's embedding."""
         target = self.embed_items(candidates)  # [B, C, D]
         return {"logits": self.tower(state["user"], target, training)}
+
+
+def check_heads(hparams):
+    """Raises UserError unless H divides D."""
+    if hparams.hidden_size % hparams.num_heads:
+        raise UserError(
+            f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
+            "expected a divisor. Change one of the two."
+        )
 
 
 def ages(mask, length):

@@ -8,7 +8,7 @@ NOTE What the paper leaves open is a hyper-parameter of ``hparams/model_dfar.yam
 
 from dfar_tf import layers
 from dfar_tf.losses import cosine_loss, tower_bpr_loss
-from dfar_tf.models.base import SequentialModel, ages
+from dfar_tf.models.base import SequentialModel, ages, check_heads
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -69,11 +69,7 @@ class DFAR(SequentialModel):
     @classmethod
     def check(cls, hparams):
         """H must divide D, and be even where the label mask gives each feedback half of the heads."""
-        if hparams.hidden_size % hparams.num_heads:
-            raise UserError(
-                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
-                "expected a divisor. Change one of the two."
-            )
+        check_heads(hparams)
         if _masked(hparams) and hparams.num_heads % 2:
             raise UserError(
                 f"num_heads: {hparams.num_heads} is odd; the label mask needs half of the heads for each "

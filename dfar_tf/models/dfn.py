@@ -14,9 +14,8 @@ for the softmax, no external attention, FM or wide part. The block is that of it
 from dfar_tf import layers
 from dfar_tf.layers.multi_head import masked_softmax
 from dfar_tf.layers.transformer import TransformerBlock, released_block
-from dfar_tf.models.base import BaselineModel, ages
+from dfar_tf.models.base import BaselineModel, ages, check_heads
 from recommenders_utils.backend import tf
-from recommenders_utils.errors import UserError
 
 SIDES = (("unclick", 0), ("click", 1))
 
@@ -48,11 +47,7 @@ class DFN(BaselineModel):
     @classmethod
     def check(cls, hparams):
         """H must divide D."""
-        if hparams.hidden_size % hparams.num_heads:
-            raise UserError(
-                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
-                "expected a divisor. Change one of the two."
-            )
+        check_heads(hparams)
 
     def encode(self, history, training):
         """The embedded history [B, T, D], the masks of its feedbacks [B, T], its share of wide [B]."""

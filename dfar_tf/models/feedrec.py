@@ -16,9 +16,8 @@ from dfar_tf.layers.attention_pooling import AttentionPooling, DistilledPooling
 from dfar_tf.layers.released_blocks import mean_over_real
 from dfar_tf.layers.transformer import TransformerBlock, released_block
 from dfar_tf.losses import cosine, weighted_mean
-from dfar_tf.models.base import BaselineModel, ages
+from dfar_tf.models.base import BaselineModel, ages, check_heads
 from recommenders_utils.backend import tf
-from recommenders_utils.errors import UserError
 
 SIDES = (("negative", 0), ("positive", 1))
 
@@ -56,11 +55,7 @@ class FeedRec(BaselineModel):
     @classmethod
     def check(cls, hparams):
         """H must divide D."""
-        if hparams.hidden_size % hparams.num_heads:
-            raise UserError(
-                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
-                "expected a divisor. Change one of the two."
-            )
+        check_heads(hparams)
 
     def encode(self, history, training):
         """{"user": [B, 4 D], "overlap": [B]}, and the target's finish and dwell if they are known."""

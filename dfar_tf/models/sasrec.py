@@ -15,7 +15,7 @@ from dfar_tf import layers
 from dfar_tf.layers.recurrent import last_real
 from dfar_tf.layers.released_blocks import mean_over_real
 from dfar_tf.layers.transformer import TransformerBlock, released_block
-from dfar_tf.models.base import BaselineModel, ages
+from dfar_tf.models.base import BaselineModel, ages, check_heads
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -51,11 +51,7 @@ class SASRec(BaselineModel):
     @classmethod
     def check(cls, hparams):
         """H must divide D; the released form sees liked items only."""
-        if hparams.hidden_size % hparams.num_heads:
-            raise UserError(
-                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
-                "expected a divisor. Change one of the two."
-            )
+        check_heads(hparams)
         if hparams.released_form and hparams.feedback_input != "none":
             raise UserError(
                 f"feedback_input: {hparams.feedback_input!r}, but released_form sees liked items only, in "

@@ -19,7 +19,7 @@ from dfar_tf.layers.sub_interests import (
     sub_interest_states,
 )
 from dfar_tf.losses import weighted_mean
-from dfar_tf.models.base import SequentialModel, ages, compact
+from dfar_tf.models.base import SequentialModel, ages, check_heads, compact
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -78,11 +78,7 @@ class SINE(SequentialModel):
     @classmethod
     def check(cls, hparams):
         """H must divide D, K be 2 or more, and the loss its own."""
-        if hparams.hidden_size % hparams.num_heads:
-            raise UserError(
-                f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
-                "expected a divisor. Change one of the two."
-            )
+        check_heads(hparams)
         if hparams.num_sub_interests < 2:
             raise UserError(f"num_sub_interests: {hparams.num_sub_interests}, expected 2 or more.")
         if hparams.loss != "bpr":
