@@ -84,7 +84,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     with _at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
     try:
-        with _at(folder.path):
+        with _at(folder.path), folder.held():
             return _train_and_report(folder, store, started)
     except KeyboardInterrupt:
         again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"

@@ -1,16 +1,22 @@
 """A run's folder: what was asked, on what, with what, and everything that came out of it."""
 
+import contextlib
 import datetime
+import errno
 import os
 import platform
 import re
 import sys
-from contextlib import nullcontext
 
 from dfar_tf.paths import in_checkout
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_directory, atomic_write, read_json, write_json
 from recommenders_utils.hparams import prepare_hparams
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "hparams.yaml",
@@ -70,7 +76,7 @@ class RunFolder:
             )
         # A new folder appears with both files in it or, on a full disk, not at all.
         fresh = not os.path.exists(self.path)
-        with atomic_directory(self.path) if fresh else nullcontext(self.path) as folder:
+        with atomic_directory(self.path) if fresh else contextlib.nullcontext(self.path) as folder:
             write_json(
                 os.path.join(folder, RUN_FILE),
                 {
@@ -85,6 +91,29 @@ class RunFolder:
             )
             hparams.save(os.path.join(folder, HPARAMS_FILE))
         self.attach(hparams, store)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Keeps other processes from training the run meanwhile.
+
+        The lock is on ``run.json`` and ends with this process, however it ends. Where the system has no
+        such locks nothing is kept.
+
+        Raises:
+          UserError: another process holds it.
+        """
+        with open(self.file(RUN_FILE), "rb") as stream:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError as error:
+                    if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                        raise
+                    raise UserError(
+                        f"{self.path}: another process is training this run. Wait for it or stop it; or give "
+                        "another --run_dir."
+                    ) from None
+            yield
 
     def file(self, name):
         """Path of a file of the run."""
