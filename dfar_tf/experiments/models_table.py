@@ -48,8 +48,15 @@ def run_models(dataset, given=None, command="", output=None, log=print):
         f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}), width "
         f"{hp.hidden_size}, histories of {hp.max_seq_length}"
     )
-    log(format_table(HEADERS, rows, title, "lllrll"))
-    log("\nbash run.sh amazon --model=NAME trains one, bash run.sh table2 compares them")
+    log(format_table(HEADERS[:4], [row[:4] for row in rows], title, "lllr"))
+    log(
+        "\n"
+        + format_table(["model", "what it makes of the feedback"], [[r[0], r[4]] for r in rows])
+    )
+    log(
+        "\nsettings: hparams/model_NAME.yaml; bash run.sh amazon --model=NAME trains one, bash run.sh table2 "
+        "compares them"
+    )
     if output:
         about = {"command": command, "parameters": title}
         say_written(write_results("models", HEADERS, rows, about, output), log=log)
