@@ -32,6 +32,7 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 th, td { border-bottom: 1px solid #8886; padding: .2rem .5rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 img { background: #fff; height: auto; max-width: 100%; }
+code, dd { overflow-wrap: anywhere; }
 details { font-size: .85rem; } summary { cursor: pointer; } dt { font-weight: 600; } dd { margin: 0 0 .3rem; }
 .synthetic { background: #D55E00; color: #fff; padding: .2rem .5rem; }
 nav a { margin-right: .8rem; white-space: nowrap; }
@@ -90,7 +91,7 @@ def read_sections(folder):
 
 def page(sections, command=""):
     """The HTML text."""
-    links = "".join(
+    links = " ".join(  # with blanks between, or the line could not be broken
         f'<a href="#{_text(s["name"])}">{_text(s["name"].split("-")[0])}</a>' for s in sections
     )
     made = datetime.datetime.now().isoformat(sep=" ", timespec="minutes")
