@@ -1,12 +1,15 @@
 """Reads a ratings file: CSV or TSV, plain or gzip, with or without a header."""
 
+import io
 import os
 
 import numpy as np
 import pandas as pd
 
+from recommenders_utils.dataset.blocks import BLOCK_BYTES, text_blocks
 from recommenders_utils.dataset.ratings_layout import EXAMPLE, ROLES, detect_layout, readable
 from recommenders_utils.dataset.ratings_rows import TOO_LATE, has_control, read_rows
+from recommenders_utils.dataset.vocabulary import GrowingVocabulary
 from recommenders_utils.errors import UserError
 
 # Unix seconds reach 1e11 in the year 5138, milliseconds passed it in 1973: no log of either unit
@@ -14,7 +17,7 @@ from recommenders_utils.errors import UserError
 MILLISECONDS = 1e11
 
 
-def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01):
+def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01, block_bytes=BLOCK_BYTES):
     """Reads the four columns of a ratings file.
 
     Columns are found by name (user_id, item_id, rating, timestamp or a common spelling such as
@@ -26,6 +29,7 @@ def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01):
       rating_min: lowest rating of the scale.
       rating_max: highest rating of the scale.
       max_malformed: fraction of malformed rows up to which they are dropped and reported.
+      block_bytes: how much text is read at a time; it bounds the memory and changes no result.
 
     Returns:
       (frame, report). frame has n rows in file order: ``user_id`` and ``item_id`` (Categorical of
@@ -39,7 +43,7 @@ def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01):
     """
     with readable(path):
         layout = detect_layout(path)
-        columns = _read_fast(layout, rating_min, rating_max)
+        columns = _read_fast(layout, rating_min, rating_max, block_bytes)
         malformed = {}
         if columns is None:
             columns, lines, faults = read_rows(layout, rating_min, rating_max)
@@ -59,50 +63,72 @@ def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01):
     return pd.DataFrame(columns, columns=list(ROLES)), report
 
 
-def _read_fast(layout, rating_min, rating_max):
-    """All columns at once by pandas' C parser, or None if anything at all needs a closer look."""
+def _read_fast(layout, rating_min, rating_max, block_bytes):
+    """All columns by pandas' C parser, block by block; None if anything at all needs a closer look."""
     if len(layout.delimiter) > 1 or not layout.regular:
         return None
-    user, item, rating, time = (layout.positions[role] for role in ROLES)
-    dtypes = {column: str for column in range(layout.width)}
-    dtypes.update({rating: np.float64, time: np.int64})
-    # Neither usecols nor names: with them the parser silently accepts rows that are too long.
+    vocabularies, parts, late = (GrowingVocabulary(), GrowingVocabulary()), [], set()
+    blocks = text_blocks(layout.path, layout.compressed, layout.first_line - 1, block_bytes)
     try:
-        frame = pd.read_csv(
-            os.path.abspath(layout.path),
-            sep=layout.delimiter,
-            header=None,
-            skiprows=layout.first_line - 1,
-            dtype=dtypes,
-            na_filter=False,
-            skipinitialspace=True,
-            compression="gzip" if layout.compressed else None,
-            encoding=layout.encoding,
-            float_precision="high",
-            engine="c",
-            low_memory=False,
-        )
+        for block in blocks:
+            if len(block) < 100 and not block.strip():
+                continue  # blank lines at the end
+            part = _parse_block(block, layout)
+            if part is None:
+                return None
+            users, items, ratings, times = part
+            sound = (
+                rating_min <= ratings.min()
+                and ratings.max() <= rating_max  # false for NaN, too
+                and times.min() >= 0
+                and times.max() < TOO_LATE
+            )
+            late.update((times.min() >= MILLISECONDS, times.max() >= MILLISECONDS))
+            if not sound or len(late) > 1:
+                return None
+            codes = [known.codes(ids) for known, ids in zip(vocabularies, (users, items))]
+            parts.append((*codes, ratings, times))
     except (ValueError, OverflowError):
         return None
-    ratings, times = frame[rating].to_numpy(), frame[time].to_numpy()
-    sound = (
-        len(frame) > 0
-        and rating_min <= ratings.min()
-        and ratings.max() <= rating_max  # false for NaN, too
-        and times.min() >= 0
-        and times.max() < TOO_LATE
-        and (times.min() < MILLISECONDS) == (times.max() < MILLISECONDS)
-    )
-    # A row that is too short ends in empty fields.
-    if not sound or (frame[layout.width - 1] == "").any():
+    if not parts or any("" in known.ids or any(map(has_control, known.ids)) for known in vocabularies):
         return None
-    columns = {"rating": ratings, "timestamp": times}
-    for role, column in (("user_id", user), ("item_id", item)):
-        codes, ids = pd.factorize(frame.pop(column))
-        if len(ids) == 0 or "" in ids or any(map(has_control, ids)):
-            return None
-        columns[role] = pd.Categorical.from_codes(codes, ids)
+    columns = {}
+    for k, role in enumerate(ROLES):
+        # One column at a time, so that the parts and the whole never stand side by side.
+        columns[role] = np.concatenate([part[k] for part in parts])
+        parts = [(*part[:k], None, *part[k + 1 :]) for part in parts]
+    for role, known in zip(ROLES, vocabularies):
+        columns[role] = pd.Categorical.from_codes(columns[role], list(known.ids))
     return columns
+
+
+def _parse_block(block, layout):
+    """(users, items, ratings, times) of one block of lines; None if a row has another width."""
+    user, item, rating, time = (layout.positions[role] for role in ROLES)
+    # Categories: the parser then makes a string for each id, not for each row.
+    dtypes = {column: "category" for column in range(layout.width)}
+    dtypes.update({rating: np.float64, time: np.int64})
+    # Neither usecols nor names: with them the parser silently accepts rows that are too long. Nor
+    # its own chunks: it takes a chunk's first row as long as it is.
+    frame = pd.read_csv(
+        io.BytesIO(block),
+        sep=layout.delimiter,
+        header=None,
+        dtype=dtypes,
+        na_filter=False,
+        skipinitialspace=True,
+        encoding="utf-8",
+        float_precision="high",
+        engine="c",
+        low_memory=False,
+    )
+    if frame.shape[1] != layout.width or not len(frame):
+        return None
+    last = frame[layout.width - 1]
+    # A row that is too short ends in empty fields.
+    if hasattr(last, "cat") and "" in last.cat.categories:
+        return None
+    return frame[user], frame[item], frame[rating].to_numpy(), frame[time].to_numpy()
 
 
 def _refuse(path, kept, malformed, max_malformed):

@@ -17,7 +17,7 @@ SPELLINGS = {
     "item_id": "itemid item iid asin parentasin movieid productid product videoid photoid feedid "
     "songid trackid artistid bookid isbn businessid gmapid movie video",
     "rating": "rating ratings score stars star overall reviewrating reviewscore starrating label "
-    "feedback islike",
+    "feedback islike effectiveview",
     "timestamp": "timestamp timestamps unixreviewtime unixtime time ts timems timestampms datetime "
     "reviewdate date",
 }
