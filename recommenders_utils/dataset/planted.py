@@ -61,7 +61,7 @@ def draw_items(rng, counts, starts, labels, items, topics, signal):
     catalogue = _Catalogue(rng, items, topics)
     taste = np.argsort(rng.random_sample((users, topics)), axis=1)
     taste = taste[:, : LIKED_TOPICS + DISLIKED_TOPICS]
-    history = np.full((users, int(counts[0])), -1, np.int64)
+    history = np.full((users, int(counts[0])), -1, np.int32)
     topic = _own_topic(rng, taste, labels[starts])
     drawn = np.empty(len(labels), np.int64)
     for step, active in [(0, users), *_steps(counts)]:

@@ -96,7 +96,15 @@ def generate_ratings(
 
 
 def make_log(
-    users, items, records, positive_share, seed, signal=1.0, topics=None, min_user_records=10
+    users,
+    items,
+    records,
+    positive_share,
+    seed,
+    signal=1.0,
+    topics=None,
+    min_user_records=10,
+    times=None,
 ):
     """The log that `generate_ratings` writes, as arrays.
 
@@ -109,10 +117,12 @@ def make_log(
       topics: number of item topics, 6 or more; by default one for 12 items, at most 10 (the more
         there are, the easier a planted move is told from chance without the labels).
       min_user_records: fewest records of a user.
+      times: function (generator, counts of each user's records) -> [n] times not falling within a user;
+        unix seconds of whole days by default.
 
     Returns:
       SyntheticLog of ``users``, ``items``, ``labels`` (1 positive), ``ratings`` (1 to 5) and
-      ``times`` (unix seconds, whole days), each an integer array of n records in order of time, and
+      ``times``, each an integer array of n records in order of time, and
       ``item_topics``, the topic of each item number.
 
     Raises:
@@ -131,7 +141,7 @@ def make_log(
     drawn = draw_items(rng, counts, starts, labels, items, topics, signal)
     drawn = use_every_item(rng, drawn, item_topics)
     owners = np.repeat(rng.permutation(users), counts)
-    times = _times(rng, counts)
+    times = (times or _day_times)(rng, counts)
     ratings = np.where(
         labels == 1,
         rng.choice([4, 5], size=records, p=[0.27, 0.73]),
@@ -203,7 +213,7 @@ def _record_counts(rng, users, records, least, most):
     return np.sort(counts)[::-1]
 
 
-def _times(rng, counts):
+def _day_times(rng, counts):
     """[n] unix seconds, whole days, not decreasing within a user."""
     records = int(counts.sum())
     starts = np.cumsum(counts) - counts

@@ -1,0 +1,18 @@
+"""write a SYNTHETIC log in the shape of one of the paper's data sets
+
+``bash run.sh generate --like=micro_video [--output=FILE] [--scale=0.01] [--draw_seed=N]``
+"""
+
+from dfar_tf.experiments.generating import run_generate
+
+FLAGS = {
+    "like": ("micro_video", "whose shape: amazon or micro_video (Table 1 of the paper)"),
+    "output": (None, "the file; data/SYNTHETIC-<like>.csv in the checkout if not given"),
+    "scale": ("1", "share of the users and items to generate, above 0 and at most 1"),
+    "draw_seed": ("2023", "seed of all draws"),
+}
+
+
+def run(options):
+    """Forwards to ``run_generate``."""
+    run_generate(options.like, options.output, options.scale, options.draw_seed)

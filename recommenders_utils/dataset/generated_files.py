@@ -1,0 +1,95 @@
+"""SYNTHETIC log files in the shapes of the paper's two data sets (Table 1).
+
+The log itself is made in `synthetic`; here is what distinguishes the data sets' files: size, columns and clock.
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from recommenders_utils.dataset import synthetic
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import atomic_write
+
+MICRO_VIDEO_SHAPE = {
+    "users": 37497,
+    "items": 129092,
+    "records": 11862089,
+    "positive_share": 6413396 / 11862089,
+}
+SHAPES = {"amazon": synthetic.AMAZON_SHAPE, "micro_video": MICRO_VIDEO_SHAPE}
+# Section 4.1.1: recorded from September 11 to September 22, 2021.
+FIRST_MS, LAST_MS = 1631318400000, 1632355200000
+SESSION_GAP = 0.03  # share of a user's records that begin a session hours after the last one
+CHUNK = 1 << 19  # rows that are text at a time
+
+
+def scaled(shape, scale):
+    """A smaller log of the same kind: ``scale`` times the users and items, records a user as they are.
+
+    Raises:
+      UserError: a scale outside (0, 1], or one that leaves too few users or items.
+    """
+    if not 0 < scale <= 1:
+        raise UserError(f"--scale: {scale:g}, expected a number above 0 and at most 1")
+    # A user has no item twice, so that the catalogue cannot shrink as far as the users.
+    users = max(round(shape["users"] * scale), 2)
+    records = round(shape["records"] * users / shape["users"])
+    items = max(round(shape["items"] * scale), min(shape["items"], 8 * records // users))
+    return {**shape, "users": users, "items": items, "records": max(records, items)}
+
+
+def generate_like(kind, path, seed=2023, scale=1.0, show_progress=True):
+    """Writes a SYNTHETIC log file in the shape of one of the paper's data sets.
+
+    Args:
+      kind: ``amazon`` (user,item,rating,unix time, whole days, no header) or ``micro_video`` (header
+        user_id,photo_id,time_ms,effective_view, as the released code reads it; milliseconds).
+      path: the file to write, atomically.
+      seed: of all draws.
+      scale: share of the users and items, see `scaled`.
+      show_progress: whether to show how far the writing is.
+
+    Returns:
+      dict of the shape written.
+
+    Raises:
+      UserError: an unknown kind or a shape of which there is no log.
+      OSError: the file cannot be written.
+    """
+    if kind not in SHAPES:
+        raise UserError(f"--like: {kind!r} is unknown, expected one of {', '.join(SHAPES)}")
+    shape = scaled(SHAPES[kind], scale)
+    if kind == "amazon":
+        synthetic.generate_ratings(path, seed=seed, **shape)
+        return shape
+    times = _millisecond_times
+    log = synthetic.make_log(seed=seed, times=times, topics=10, **shape)
+    with atomic_write(path) as stream:
+        stream.write("user_id,photo_id,time_ms,effective_view\n")
+        starts = range(0, len(log.users), CHUNK)
+        for start in tqdm(starts, "writing", disable=not show_progress, leave=False):
+            part = slice(start, start + CHUNK)
+            columns = (log.users, log.items, log.times, log.labels)
+            rows = zip(*(column[part].tolist() for column in columns))
+            stream.write("".join(f"SYNU{u},SYNI{i},{at},{label}\n" for u, i, at, label in rows))
+    return shape
+
+
+def _millisecond_times(rng, counts):
+    """[n] unix milliseconds, rising within a user: sessions of a clip every some seconds."""
+    records = int(counts.sum())
+    starts = np.cumsum(counts) - counts
+    gaps = np.ceil(rng.lognormal(9.0, 0.8, records)) + 1  # milliseconds, 8 s in the median
+    away = rng.random_sample(records) < SESSION_GAP
+    gaps[away] += np.ceil(rng.exponential(6 * 3600e3, int(away.sum())))
+    gaps[starts] = 0
+    at = np.cumsum(gaps)
+    at -= np.repeat(at[starts], counts)
+    spans = at[starts + counts - 1]
+    room = LAST_MS - FIRST_MS - 1
+    # Squeeze who would outlast the log; the ceiling keeps a user's times apart.
+    squeeze = np.minimum(1.0, (room - counts) / np.maximum(spans, 1.0))
+    at = np.floor(at * np.repeat(squeeze, counts)) + (np.arange(records) - np.repeat(starts, counts))
+    slack = np.maximum(room - at[starts + counts - 1], 0)
+    begin = np.floor(rng.random_sample(len(counts)) * slack)
+    return (FIRST_MS + np.repeat(begin, counts) + at).astype(np.int64)
