@@ -3,6 +3,7 @@
 Letters: B batch, T history, C candidates.
 """
 
+from dfar_tf.layers.packing import encode_by_length
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -77,7 +78,7 @@ def apply_model(model, features, training, share_history=True):
     history = {name: features[name] for name in (*HISTORY, *OPTIONAL) if name in features}
     candidates = features["candidates"]  # [B, C]
     if share_history:
-        return model.score(model.encode(history, training), candidates, training)
+        return model.score(_encode(model, history, training), candidates, training)
     width = tf.shape(candidates)[1]
     repeated = {name: tf.repeat(value, width, axis=0) for name, value in history.items()}
     each = tf.reshape(candidates, [-1, 1])  # [B * C, 1]
@@ -87,6 +88,14 @@ def apply_model(model, features, training, share_history=True):
         name: tf.reshape(value, tf.concat([shape, tf.shape(value)[2:]], 0))
         for name, value in outputs.items()
     }
+
+
+def _encode(model, history, training):
+    """``model.encode`` on no more padding than ``train.length_parts`` leaves."""
+    parts = model.hp.length_parts if model.any_length else 0
+    if not parts:
+        return model.encode(history, training)
+    return encode_by_length(lambda part: model.encode(part, training), history, parts)
 
 
 def make_predictions(outputs, features):
@@ -117,6 +126,10 @@ def make_train_op(hparams, loss, model):
     """One optimiser step, with the moving averages of the model's normalisations."""
     optimizer = make_optimizer(hparams)
     gradients = optimizer.compute_gradients(loss, model.trainable_weights)
+    if hparams.optimizer == "adam":
+        # Adam moves every row at every step. Of a sparse gradient TensorFlow makes some ten passes over
+        # the table of that, of a dense one a single fused pass.
+        gradients = [(g if g is None else tf.convert_to_tensor(g), v) for g, v in gradients]
     if hparams.max_grad_norm:
         values, variables = zip(*gradients)
         values, _ = tf.clip_by_global_norm(values, hparams.max_grad_norm)

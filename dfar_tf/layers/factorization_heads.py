@@ -25,12 +25,18 @@ class FactorizationHeadsAttention(MultiHeadAttention):
         """The H * H pairs of a query head with a key head."""
         return self.num_heads**2
 
-    def _logits(self, queries, keys, sides):
+    def _paired(self, queries):
         length = queries.shape.as_list()[2]
         length = tf.shape(queries)[2] if length is None else length
-        self_shape = [-1, 1, self.num_heads * length, self.key_dim]
-        every_query = tf.reshape(queries, self_shape)  # [B, 1, h1 * N, K]
-        return tf.matmul(every_query, keys, transpose_b=True)  # [B, h2, h1 * N, M]
+        return tf.reshape(
+            queries, [-1, 1, self.num_heads * length, self.key_dim]
+        )  # [B, 1, h1 * N, K]
+
+    def _unpaired(self, attended):
+        return self._split_pairs(attended)  # [B, h2, h1 * N, V] -> [B, h1 * h2, N, V]
+
+    def _logits(self, queries, keys, sides):
+        return tf.matmul(self._paired(queries), keys, transpose_b=True)  # [B, h2, h1 * N, M]
 
     def _visible(self, query, key, padding_mask):
         visible = super()._visible(query, key, padding_mask)
@@ -39,7 +45,7 @@ class FactorizationHeadsAttention(MultiHeadAttention):
         return visible
 
     def _attend(self, weights, values):
-        return self._join(self._split_pairs(tf.matmul(weights, values)))  # [B, h2, h1 * N, V]
+        return self._split_pairs(tf.matmul(weights, values))  # [B, h1 * h2, N, V]
 
     def _split_pairs(self, tensor):
         """[B, h2, h1 * N, Z] -> [B, h1 * h2, N, Z], pairs ordered by h1."""

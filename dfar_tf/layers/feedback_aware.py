@@ -1,6 +1,7 @@
 """Feedback-aware factorization-heads attention (Eqs. 10-11): FHA under a label mask."""
 
 from dfar_tf.layers.factorization_heads import FactorizationHeadsAttention
+from dfar_tf.layers.feedback_blocks import attend_in_blocks
 from recommenders_utils.backend import tf
 
 MASK_MODES = ("logits", "neg_inf", "weights")
@@ -25,7 +26,8 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
     * ``weights``: M multiplies the weights after the softmax, not renormalised (the released code).
 
     M is a product of a query part and a key part, so it is applied to the [B, H, T, K] heads (or to
-    the values and the result) and never as a T x T map.
+    the values and the result) and never as a T x T map. With ``logits`` it leaves each pair of items one
+    block of (H / 2) x (H / 2) logits, and only these are computed: see `feedback_blocks.py`.
 
     Args:
       num_heads: H, even.
@@ -82,6 +84,14 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
         half = self.num_heads // 2
         positive = tf.cast(labels, tf.float32)[:, None, :, None]  # [B, 1, N, 1]
         return tf.concat([1.0 - positive] * half + [positive] * half, axis=1)
+
+    def _whole_maps(self, sides):
+        return self.mask_mode == "logits"
+
+    def _without_weights(self, queries, keys, values, padding_mask, sides):
+        kernel = tf.reshape(self.output_kernel, [self.num_relations * self.value_dim, -1])
+        output = attend_in_blocks(queries, keys, values, kernel, padding_mask, sides)
+        return output if self.output_bias is None else output + self.output_bias  # [B, N, Y]
 
     def _logits(self, queries, keys, sides):
         if self.mask_mode == "logits":

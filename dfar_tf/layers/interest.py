@@ -1,6 +1,6 @@
 """Target-aware aggregation of one feedback's sequence into an interest (Eqs. 15-17)."""
 
-from dfar_tf.layers.feed_forward import MLP
+from dfar_tf.layers.feed_forward import MLP, flat_dense
 from recommenders_utils.backend import tf
 
 
@@ -54,16 +54,17 @@ class InterestAggregation(tf.keras.layers.Layer):
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
-        hidden = tf.gather(self.query_dense(query), row)  # [P, C, units[0]]
+        hidden = tf.gather(flat_dense(self.query_dense, query), row)  # [P, C, units[0]]
         hidden = self.activate(hidden + self.key_dense(keys)[:, None, :])
         attention = self.rest(hidden)  # [P, C, D]
-        rows = tf.shape(query)[0]
         # Shifting by the row's largest score keeps exp in range and does not change the softmax.
-        largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, rows)
+        largest = tf.math.segment_max(tf.stop_gradient(attention), row)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
-        total = tf.math.unsorted_segment_sum(weight, row, rows)  # [B, C, D]
-        pooled = tf.math.unsorted_segment_sum(weight * keys[:, None, :], row, rows)
-        return tf.math.divide_no_nan(pooled, total)
+        total = tf.math.segment_sum(weight, row)  # [rows up to the last one with a position, C, D]
+        pooled = tf.math.segment_sum(weight * keys[:, None, :], row)
+        interest = tf.math.divide_no_nan(pooled, total)
+        missing = tf.shape(query)[0] - tf.shape(interest)[0]
+        return tf.pad(interest, [[0, missing], [0, 0], [0, 0]])  # [B, C, D]
 
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""

@@ -5,13 +5,15 @@ Dimension letters, here and in the layers built on this one:
 
 Each relative overrides one step of ``call``: talking-heads attention the weights, factorization-heads
 attention the pairing of heads, feedback-aware factorization-heads attention the logits' mask.
+
+Where nobody asks for the weights, and no dropout or causal mask has to touch them one by one, they are
+never made: `exponentials.py` says what is done instead.
 """
 
 import numpy as np
 
+from dfar_tf.layers.exponentials import MASKED, attend, divided, weighed
 from recommenders_utils.backend import tf
-
-MASKED = -1e9  # added to a masked logit; finite, so that a row with every key masked stays finite
 
 
 class MultiHeadAttention(tf.keras.layers.Layer):
@@ -114,15 +116,15 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         queries = self._heads(query, self.query_kernel, self.query_bias)  # [B, H, N, K]
         keys = self._heads(key, self.key_kernel, self.key_bias)  # [B, H, M, K]
         values = self._heads(value, self.value_kernel, self.value_bias)  # [B, H, M, V]
+        dropout = self.dropout if training else 0.0
+        if not (return_attention_scores or dropout or self.causal) and self._whole_maps(sides):
+            queries *= self.key_dim**-0.5
+            return self._without_weights(queries, keys, values, padding_mask, sides)
         logits = self._logits(queries, keys, sides) * self.key_dim**-0.5  # [B, H, N, M]
         weights = self._weights(logits, self._visible(query, key, padding_mask), sides)
-        dropped = (
-            tf.nn.dropout(weights, rate=self.dropout) if training and self.dropout else weights
-        )
-        attended = self._attend(dropped, values)  # [B, N, relations * V]
-        output = tf.tensordot(attended, self._flat_output_kernel(), 1)  # [B, N, Y]
-        if self.output_bias is not None:
-            output += self.output_bias
+        dropped = tf.nn.dropout(weights, rate=dropout) if dropout else weights
+        attended = self._join(self._attend(dropped, values))  # [B, N, relations * V]
+        output = self._project(attended)
         return (output, self._scores(weights)) if return_attention_scores else output
 
     # The steps a relative overrides. ------------------------------------------------------------
@@ -132,6 +134,21 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         """How many attended values the output projection reads."""
         return self.num_heads
 
+    def _whole_maps(self, sides):
+        """Whether a plain softmax over the real keys is all that happens to the logits."""
+        return True
+
+    def _without_weights(self, queries, keys, values, padding_mask, sides):
+        """``call`` from the heads on, the queries scaled: [B, N, Y]."""
+        summed, _ = attend(self._paired(queries), keys, weighed(values, padding_mask), padding_mask)
+        return self._project(self._join(self._unpaired(divided(summed))))  # [B, N, Y]
+
+    def _paired(self, queries):
+        return queries  # [B, H, N, K]
+
+    def _unpaired(self, attended):
+        return attended  # [B, H, N, V]
+
     def _logits(self, queries, keys, sides):
         return tf.matmul(queries, keys, transpose_b=True)  # [B, H, N, M]
 
@@ -139,7 +156,7 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         return masked_softmax(logits, visible)
 
     def _attend(self, weights, values):
-        return self._join(tf.matmul(weights, values))  # [B, H, N, V] -> [B, N, H * V]
+        return tf.matmul(weights, values)  # [B, H, N, V]
 
     def _scores(self, weights):
         return weights
@@ -171,8 +188,10 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         split = tf.reshape(flat, [rows, length, heads, size])  # [B, M, H, K]
         return tf.transpose(split, [0, 2, 1, 3])  # [B, H, M, K]
 
-    def _flat_output_kernel(self):
-        return tf.reshape(self.output_kernel, [self.num_relations * self.value_dim, -1])
+    def _project(self, attended):
+        flat = tf.reshape(self.output_kernel, [self.num_relations * self.value_dim, -1])
+        output = tf.tensordot(attended, flat, 1)  # [B, N, relations * V] -> [B, N, Y]
+        return output if self.output_bias is None else output + self.output_bias
 
     def _join(self, attended):
         joined = tf.transpose(attended, [0, 2, 1, 3])  # [B, N, relations, V]

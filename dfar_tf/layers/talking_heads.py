@@ -40,6 +40,9 @@ class TalkingHeadsAttention(MultiHeadAttention):
         self.weights_mix = self.add_weight(name="weights_mix", shape=mix[::-1], initializer=init)
         super().build(input_shape)
 
+    def _whole_maps(self, sides):
+        return False  # the second mix needs the weights themselves
+
     def _weights(self, logits, visible, sides):
         mixed = _mix_heads(logits, self.logits_mix)  # [B, H, N, M] -> [B, H', N, M]
         return _mix_heads(masked_softmax(mixed, visible), self.weights_mix)  # [B, H, N, M]

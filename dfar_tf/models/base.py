@@ -4,6 +4,7 @@ Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
 
 from dfar_tf import layers
+from dfar_tf.layers.packing import front
 from dfar_tf.losses import main_loss
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -23,10 +24,12 @@ class SequentialModel(tf.keras.layers.Layer):
       paper: where it was published.
       feedback: in a few words, what it makes of positive and negative feedback.
       compared: whether it is one of the systems of Table 2, not a variant of one.
+      any_length: whether ``encode`` reads rows one by one and takes them shorter than ``max_seq_length``.
     """
 
     title = paper = feedback = ""
     compared = True
+    any_length = True
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(name=hparams.model_type)
@@ -34,6 +37,8 @@ class SequentialModel(tf.keras.layers.Layer):
         self.num_items = num_items
         self.num_users = num_users
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
+        if "released_form" in hparams.values() and hparams.released_form:
+            self.any_length = False  # the released blocks are built for one length
 
     @classmethod
     def check(cls, hparams):
@@ -180,12 +185,8 @@ def compact(history, keep, names=("history_items", "history_labels")):
       dict of ``names`` and the new ``history_mask``, 0 past the kept records.
     """
     kept = tf.logical_and(keep, history["history_mask"] > 0)  # [B, T]
-    length = tf.shape(kept)[1]
-    # Distinct keys, since not every sort keeps the order of equal ones.
-    keys = tf.range(length) + length * tf.cast(tf.logical_not(kept), tf.int32)  # [B, T]
-    order = tf.argsort(keys, axis=1)
-    count = tf.reduce_sum(tf.cast(kept, tf.int32), 1)  # [B]
-    mask = tf.sequence_mask(count, length)  # [B, T]
+    order, mask = front(tf.cast(kept, tf.float32), tf.shape(kept)[1])  # [B, T]
+    mask = mask > 0
     moved = {"history_mask": tf.cast(mask, tf.float32)}
     for name in names:
         values = tf.gather(history[name], order, batch_dims=1)

@@ -7,6 +7,7 @@ NOTE What the paper leaves open is a hyper-parameter of ``hparams/model_dfar.yam
 """
 
 from dfar_tf import layers
+from dfar_tf.layers.packing import front, take
 from dfar_tf.losses import cosine_loss, tower_bpr_loss
 from dfar_tf.models.base import SequentialModel, ages, check_heads
 from recommenders_utils.backend import tf
@@ -77,14 +78,16 @@ class DFAR(SequentialModel):
             )
 
     def encode(self, history, training):
-        """Eqs. 1 and 12-14: the sequences [B, T, D], their sums [B, D] and masks [B, T]."""
+        """Eqs. 1 and 12-14: each side's sequence [B, S, D], its sum [B, D] and mask [B, S]."""
         mask, labels, inputs, extra = self._inputs(history)
         encoded = self.encoder(inputs, mask, training, **extra)  # [B, T, D]
         state = {"sum": self._pool(encoded, mask)}
         for side, of_side in (("negative", 1.0 - labels), ("positive", labels)):
-            side_mask = mask * of_side  # [B, T]
-            own = self.decouplers[side](encoded * side_mask[:, :, None], side_mask, training)
-            state[side] = own  # [B, T, D]
+            # Records of the other side are neither queries nor keys: what is left of them is padding.
+            index, side_mask = front(mask * of_side)  # [B, S], S records of this side at most
+            packed = take(encoded, index) * side_mask[:, :, None]  # [B, S, D]
+            own = self.decouplers[side](packed, side_mask, training)
+            state[side] = own  # [B, S, D]
             state[side + "_mask"] = side_mask
             state[side + "_sum"] = self._pool(own, side_mask)  # [B, D]
         return state

@@ -44,6 +44,7 @@ class DFARReleased(SequentialModel):
     paper = "the code released with WWW 2023's DFAR"
     feedback = "both: heads by feedback, an interest and a tower for each"
     compared = False
+    any_length = False  # the released blocks are built for one length
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

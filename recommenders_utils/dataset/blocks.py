@@ -35,7 +35,7 @@ def text_blocks(path, compressed, skip_lines=0, block_bytes=BLOCK_BYTES):
       EOFError, OSError, zlib.error: from reading.
     """
     size = os.path.getsize(path)
-    with open(path, "rb") as raw, (gzip.open(raw) if compressed else raw) as stream:
+    with open(path, "rb") as raw, gzip.open(raw) if compressed else raw as stream:
         for _ in range(skip_lines):
             if not stream.readline(LONGEST_RECORD).endswith((b"\n", b"\r")):
                 raise RecordTooLong(path)

@@ -1,6 +1,6 @@
 """SYNTHETIC log files in the shapes of the paper's two data sets (Table 1).
 
-The log itself is made in `synthetic`; here is what distinguishes the data sets' files: size, columns and clock.
+The log is made in `synthetic`; here is what distinguishes the data sets' files: size, columns, clock.
 """
 
 import numpy as np
@@ -89,7 +89,9 @@ def _millisecond_times(rng, counts):
     room = LAST_MS - FIRST_MS - 1
     # Squeeze who would outlast the log; the ceiling keeps a user's times apart.
     squeeze = np.minimum(1.0, (room - counts) / np.maximum(spans, 1.0))
-    at = np.floor(at * np.repeat(squeeze, counts)) + (np.arange(records) - np.repeat(starts, counts))
+    at = np.floor(at * np.repeat(squeeze, counts)) + (
+        np.arange(records) - np.repeat(starts, counts)
+    )
     slack = np.maximum(room - at[starts + counts - 1], 0)
     begin = np.floor(rng.random_sample(len(counts)) * slack)
     return (FIRST_MS + np.repeat(begin, counts) + at).astype(np.int64)

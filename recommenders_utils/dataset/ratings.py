@@ -90,7 +90,9 @@ def _read_fast(layout, rating_min, rating_max, block_bytes):
             parts.append((*codes, ratings, times))
     except (ValueError, OverflowError):
         return None
-    if not parts or any("" in known.ids or any(map(has_control, known.ids)) for known in vocabularies):
+    if not parts or any(
+        "" in known.ids or any(map(has_control, known.ids)) for known in vocabularies
+    ):
         return None
     columns = {}
     for k, role in enumerate(ROLES):

@@ -1,0 +1,139 @@
+"""What is left out because it is padding, or a logit the mask makes 0, changes no result."""
+
+import dfar_case
+import numpy as np
+import pytest
+from every_model import small_hparams
+from graph import Bench, close, random_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfar_tf import layers
+from dfar_tf.estimator.model_fn import loss_terms
+from dfar_tf.estimator.scoring import assign, short_name
+from dfar_tf.layers.packing import encode_by_length, front, take
+from dfar_tf.models import get_model, model_names
+from recommenders_utils.backend import tf
+
+B, N, M, X, K, V, Y = 5, 7, 6, 9, 3, 4, 8
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1, max_size=5))
+def test_front_moves_the_marked_together_in_order(rows):
+    mask = np.array(rows, np.float32)
+    values = np.arange(mask.size * 2, dtype=np.float32).reshape(*mask.shape, 2)
+    with tf.Graph().as_default(), tf.Session() as session:
+        index, packed = front(tf.constant(mask))
+        index, packed, taken = session.run([index, packed, take(tf.constant(values), index)])
+    assert index.shape[1] == max(1, int(mask.sum(1).max()))
+    for row, marks in enumerate(mask):
+        count = int(marks.sum())
+        assert packed[row].tolist() == [1.0] * count + [0.0] * (index.shape[1] - count)
+        assert index[row, :count].tolist() == np.flatnonzero(marks).tolist()
+        assert np.array_equal(taken[row, :count], values[row, marks > 0])
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_rows_keep_their_order_and_see_their_own_length(parts):
+    lengths = np.array([4, 0, 6, 1, 4])
+    mask = (np.arange(N) < lengths[:, None]).astype(np.float32)
+    items = (np.arange(B * N).reshape(B, N) * mask).astype(np.int32)
+    longest = []
+
+    def encode(history):
+        assert set(history) == {"history_items", "history_mask", "user"}
+        longest.append(tf.shape(history["history_mask"])[1])
+        sequence = tf.cast(history["history_items"], tf.float32)[:, :, None]
+        return {"sequence": sequence, "sum": tf.reduce_sum(sequence, 1), "user": history["user"]}
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        history = {"history_items": items, "history_mask": mask, "user": np.arange(B)}
+        given_ = {
+            k: tf.placeholder_with_default(v, v.shape[:1] + (None,) * (v.ndim - 1))
+            for k, v in history.items()
+        }
+        state, widths = session.run([encode_by_length(encode, given_, parts), longest])
+    assert np.array_equal(state["user"], np.arange(B))
+    assert np.array_equal(state["sum"][:, 0], items.sum(1))
+    assert np.array_equal(state["sequence"][:, :, 0], items[:, :6])
+    assert max(widths) == 6 and (parts == 1 or min(widths) < 6)
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_parts_by_length_give_every_model_the_same_numbers(name):
+    found = []
+    arrays = dfar_case.batch()
+    for parts in (0, 1, 3):
+        with Bench() as bench:
+            case = dfar_case.Case(bench, small_hparams(name, {}).replace(length_parts=parts))
+            outputs = case.outputs(True)
+            loss = tf.add_n(
+                [w * v for w, v in loss_terms(case.model, outputs, case.features).values()]
+            )
+            variables = {short_name(v): v for v in case.model.trainable_weights}
+            gradients = tf.gradients(loss, list(variables.values()))
+            gradients = {k: g for k, g in zip(variables, gradients) if g is not None}
+            fetched = {
+                "scores": tf.sigmoid(case.outputs(False)["logits"]),
+                "gradients": {k: tf.convert_to_tensor(g) for k, g in gradients.items()},
+            }
+            assign(bench.session, random_values(case.model.weights, 3, 0.4))
+            found.append(case.run(fetched, arrays))
+    for other in found[1:]:
+        close(other["scores"], found[0]["scores"], 1e-5)
+        if name in ("sine", "dien"):  # draw negatives at random in training, by the history's shape
+            continue
+        assert other["gradients"].keys() == found[0]["gradients"].keys()
+        for key, gradient in found[0]["gradients"].items():
+            close(other["gradients"][key], gradient, 1e-5)
+    assert get_model(name).any_length or name in ("caser", "dfar_released")
+
+
+def _attention(kind, heads):
+    made = {
+        "mha": layers.MultiHeadAttention,
+        "fha": layers.FactorizationHeadsAttention,
+        "ffha": layers.FeedbackAwareFactorizationHeadsAttention,
+    }
+    return made[kind](num_heads=heads, key_dim=K, value_dim=V, output_dim=Y, use_bias=True)
+
+
+@pytest.mark.parametrize("setting", ["mixed", "one side", "strong", "cross", "nothing real"])
+@pytest.mark.parametrize(("kind", "heads"), [("mha", 3), ("fha", 3), ("ffha", 2), ("ffha", 4)])
+def test_without_the_weights_the_result_and_its_gradients_are_the_same(kind, heads, setting):
+    random = np.random.RandomState(len(setting))
+    cross = setting == "cross"
+    # Logits in the hundreds leave the exponentials of a shared shift at 0.
+    x = random.normal(size=[B, N, X]) * (30 if setting == "strong" else 1)
+    memory = random.normal(size=[B, M, X]) if cross else x
+    labels, memory_labels = (random.randint(0, 2, [B, length]) for length in (N, M))
+    if setting == "one side":
+        labels[:] = np.arange(B)[:, None] % 2
+    lengths = [0] * B if setting == "nothing real" else [6, 1, 3, 5, 2]
+    mask = np.arange(memory.shape[1]) < np.array(lengths)[:, None]
+    with Bench() as bench:
+        layer = _attention(kind, heads)
+        query, value = tf.constant(x, tf.float32), tf.constant(memory, tf.float32)
+        arguments = {"value": value, "padding_mask": tf.constant(mask)}
+        if kind == "ffha":
+            arguments["labels"] = tf.constant(labels)
+            if cross:
+                arguments["value_labels"] = tf.constant(memory_labels)
+        quick = layer(query, **arguments)
+        whole, _ = layer(query, return_attention_scores=True, **arguments)
+        bench.randomize(layer.weights)
+        goal = tf.constant(random.normal(size=[B, N, Y]), tf.float32)
+        inputs = [query, value, *layer.trainable_weights]
+        pairs = []
+        for output in (quick, whole):
+            found = tf.gradients(tf.reduce_sum(output * goal), inputs)
+            pairs.append([tf.zeros([]) if g is None else g for g in found])
+        quick, whole, (ours, theirs) = bench.run((quick, whole, pairs))
+    tolerance = 5e-4 if setting == "strong" else 2e-5  # of logits in the hundreds
+    close(quick, whole, tolerance)
+    # Where a softmax is saturated its gradient is a difference of large numbers: to their rounding.
+    scale = max(1.0, *(np.abs(other).max() for other in theirs))
+    for one, other in zip(ours, theirs):
+        assert np.all(np.isfinite(one))
+        close(one / scale, other / scale, tolerance)
