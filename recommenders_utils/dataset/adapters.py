@@ -77,9 +77,11 @@ class Form:
 
     def needed(self):
         """Columns the form cannot do without, in order, each once."""
-        names = [self.keys[key] for key in COLUMNS]
-        for key in KINDS[self.kind]:
-            names += self.expressions[key].columns
+        return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
+
+    def numeric(self, extras=()):
+        """Columns that must hold numbers: those of the feedback and of these extras."""
+        names = [c for key in (*KINDS[self.kind], *extras) for c in self.expressions[key].columns]
         return list(dict.fromkeys(names))
 
     def extras(self, columns):

@@ -76,7 +76,9 @@ def detect_log(path, delimiter=None):
         compressed, encoding = first_bytes(path)
         lines, _ = first_lines(path, compressed, encoding, LOOKED_AT)
     if not lines:
-        raise UserError(f"{path}: the file is empty, expected lines of user, item, time and feedback")
+        raise UserError(
+            f"{path}: the file is empty, expected lines of user, item, time and feedback"
+        )
     number, first = lines[0]
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
     fields = split_line(first, delimiter)

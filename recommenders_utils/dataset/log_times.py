@@ -84,19 +84,14 @@ class Times:
                 first = int(np.argmax(codes == code))
                 self.seen[name] = (int(rows[first]), texts[first])
 
-    def require_one_unit(self, path, line_of):
-        """Raises UserError if kept times are in several units, or another than the adapter says.
-
-        Args:
-          path: the file, for the message.
-          line_of: gives the line of a row.
-        """
+    def require_one_unit(self, path):
+        """Raises UserError if kept times are in several units; ``seen`` must hold lines by now."""
         if len(self.seen) < 2:
             return
-        (one, (row, text)), (other, (row2, text2)) = list(self.seen.items())[:2]
+        (one, (line, text)), (other, (line2, text2)) = list(self.seen.items())[:2]
         raise UserError(
-            f"{path}:{line_of(row2)}: the time {text2} is in {other}, but line {line_of(row)} has "
-            f"{text}, in {one}; write all times in one unit, or say time_unit in the adapter"
+            f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in {one}; "
+            "write all times in one unit, or say time_unit in the adapter"
         )
 
     def found(self):
