@@ -1,14 +1,12 @@
 """Which adapter a log is read with: the one a person names, or the one its columns fit."""
 
-import glob
-import os
 import re
 
+from recommenders_utils.dataset.adapter_names import adapter_files, path_of
 from recommenders_utils.dataset.adapters import adapter_from, load_adapter
 from recommenders_utils.dataset.log_layout import detect_log
 from recommenders_utils.dataset.ratings_layout import SPELLINGS
 from recommenders_utils.errors import UserError
-from recommenders_utils.hparams_schema import suggest
 
 # Feedback columns by common names, compared as those of users and items are; the first kind that a file
 # has counts. Each gives an adapter's keys, with the columns found in place of the numbers.
@@ -49,7 +47,7 @@ def choose(path, named, folder):
         with the columns found and an example to write.
     """
     if named:
-        adapter = load_adapter(_path_of(named, folder))
+        adapter = load_adapter(path_of(named, folder))
         for form in adapter.forms:
             layout = detect_log(path, form.keys.get("delimiter"))
             if _fits(form, layout):
@@ -77,29 +75,6 @@ def choose(path, named, folder):
         adapter = adapter_from(common, RECOGNISED, path)
         return layout, adapter.forms[0], adapter
     raise UserError(_unknown(layout, adapters))
-
-
-def adapter_files(folder):
-    """Paths of the adapters that come by name, sorted."""
-    return sorted(glob.glob(os.path.join(folder, "*.yaml")))
-
-
-def is_path(named):
-    """Whether ``--adapter`` names a file rather than an adapter of ours."""
-    return os.sep in named or "/" in named or named.lower().endswith((".yaml", ".yml"))
-
-
-def _path_of(named, folder):
-    if is_path(named):
-        return named
-    path = os.path.join(folder, named + ".yaml")
-    if not os.path.isfile(path):
-        names = [os.path.splitext(os.path.basename(file))[0] for file in adapter_files(folder)]
-        raise UserError(
-            f"--adapter={named}: no such adapter; {suggest(named, names)}; there are "
-            f"{', '.join(names)}, or give the path of a YAML file of your own"
-        )
-    return path
 
 
 def _fits(form, layout):

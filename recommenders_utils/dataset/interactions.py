@@ -6,38 +6,17 @@ a record is numbers. The result is the same for any size of chunk.
 
 import csv
 import os
-import typing
 
-import numpy as np
 import pandas as pd
 
 from recommenders_utils.dataset.log_rows import Reading
 from recommenders_utils.dataset.log_stream import LogStream, lines_of_rows
 from recommenders_utils.dataset.ratings import refuse_malformed
 from recommenders_utils.dataset.ratings_layout import DELIMITERS, readable
+from recommenders_utils.dataset.records import Records
 from recommenders_utils.errors import UserError
 
 CHUNK = 200000  # rows
-
-
-class Records(typing.NamedTuple):
-    """What a log holds: n records in file order.
-
-    Attributes:
-      users, items: int64 [n], codes into the ids, which are in order of first appearance.
-      labels: int8 [n], 1 positive, 0 negative.
-      times: [n] unix seconds, int64, or float64 where the log is finer.
-      user_ids, item_ids: unicode arrays.
-      extras: name -> float32 [n], ``finish`` and ``dwell`` where the adapter has them.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
-    labels: np.ndarray
-    times: np.ndarray
-    user_ids: np.ndarray
-    item_ids: np.ndarray
-    extras: typing.Dict[str, np.ndarray]
 
 
 class LogReader:
@@ -49,6 +28,8 @@ class LogReader:
       show_progress: whether to show bytes read, with rate and time left.
       chunk: rows held as text at a time.
     """
+
+    WHAT = "records"
 
     def __init__(self, layout, form, show_progress=False, chunk=CHUNK):
         self.layout, self.form = layout, form
