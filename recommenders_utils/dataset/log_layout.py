@@ -102,6 +102,6 @@ def detect_log(path, delimiter=None):
 
 
 def _evidence(lines, delimiter):
-    """How well a delimiter cuts the first lines: into equally many columns, into many."""
+    """How well a delimiter cuts: three columns at least, most lines as the first, into many."""
     widths = [len(split_line(line, delimiter)) for _, line in lines]
-    return min(widths) == max(widths) > 1, min(widths)
+    return widths[0] >= 3, widths.count(widths[0]), widths[0]

@@ -126,6 +126,11 @@ class Reading:
         Args:
           lines_of: gives ``{row: line}`` of a list of rows.
         """
+        for counter in (self.malformed, self.dropped):  # in the log's order, whatever the chunks
+            for noted in (counter.counts, counter.first):
+                order = sorted(noted, key=lambda kind: counter.first[kind][0])
+                for kind in order:
+                    noted[kind] = noted.pop(kind)
         noted = [*self.malformed.first.values(), *self.dropped.first.values()]
         rows = [row for row, _ in (*noted, *self.times.seen.values())]
         lines = lines_of(sorted(set(rows)))
@@ -170,7 +175,10 @@ class _Sorter:
     def _out(self, counter, kind, hit, detail):
         rows = np.flatnonzero(hit & self.sound)
         if len(rows):
-            counter.add(kind, int(rows[0]) + self.first, detail(rows[0]), len(rows))
+            first = (int(rows[0]) + self.first, detail(rows[0]))
+            counter.add(kind, *first, len(rows))
+            # Another column may have given the same kind on a later row of the chunk.
+            counter.first[kind] = min(first, counter.first[kind])
             self.sound[rows] = False
 
 
