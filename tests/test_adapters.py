@@ -22,7 +22,10 @@ from recommenders_utils.io.sequential_iterator import SequentialIterator
 # A file of each published layout, its adapter (None: told by the columns) and the records expected of it:
 # user, item, label, unix seconds.
 MS = 1649581149287
-ACTIONS = "userid,feedid,date_,device,read_comment,comment,like,play,stay,click_avatar,forward,follow,favorite\n"
+ACTIONS = (
+    "userid,feedid,date_,device,read_comment,comment,like,play,stay,"
+    "click_avatar,forward,follow,favorite\n"
+)
 KUAIRAND = (
     "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_hate,play_time_ms,duration_ms\n"
 )
@@ -123,7 +126,7 @@ def test_published_layouts(tmp_path, name, ending):
         records.times.tolist(),
     )
     assert list(found) == expected
-    assert report["adapter"] == reader.form.name == name.split()[0].rstrip("'s").split("'")[0]
+    assert report["adapter"] == reader.form.name == name.split()[0].replace("'s", "")
 
 
 def test_every_adapter_has_a_layout_here():
@@ -150,7 +153,7 @@ def test_finish_and_dwell_of_kuairand(tmp_path):
         ("user,item,time,label", "0", 0),
         ("uid,iid,ts,rating", "4", 1),
         ("user_id,video_id,timestamp,like,hate", "0,1", 0),
-        ("user_id,video_id,timestamp,watch_ratio", "0.51", 1),
+        ("user_id,item_id,timestamp,watch_ratio", "0.51", 1),
         ("user_id,video_id,timestamp,play_time,duration", "3,7", 0),
         ("user_id,video_id,timestamp,play time,duration", "4,7", 1),
     ],
@@ -179,7 +182,7 @@ def test_an_unknown_layout_is_told_how_to_be_read(tmp_path):
     "text, adapter, message",
     [
         ("A1,B0,5.0,1356220800\n", None, "Name one of --adapter=amazon (user_id, item_id, rating,"),
-        ("A1,B0,5.0,1356220800\n", "amason", "no such adapter; did you mean 'amazon'?"),
+        ("A1,B0,5.0,1356220800\n", "amason", "no such adapter; did you mean amazon?"),
         ("a,b,c\n1,2,3\n", "wechat", "adapter wechat"),
         ("a,b,c\n1,2,3\n", "nowhere/x.yaml", "nowhere/x.yaml: the adapter cannot be read"),
     ],
@@ -325,11 +328,12 @@ def test_the_cache_knows_the_adapter(tmp_path):
     again, _, said = prepared(tmp_path, path)
     assert "reused" in said and again.meta == first.meta
     (tmp_path / "mine.yaml").write_text(
-        "user: user_id\nitem: video_id\ntime: time_ms\nfeedback: is_hate - is_like\n"
+        "user: user_id\nitem: video_id\ntime: time_ms\nfeedback: 2 * is_like - 1\n"
+        "dwell: play_time_ms / 2\n"
     )
     other, _, said = prepared(tmp_path, path, adapter=str(tmp_path / "mine.yaml"))
     assert "reused" not in said and other.meta["fingerprint"] != first.meta["fingerprint"]
-    assert np.mean(other.labels) != np.mean(first.labels)
+    assert np.array_equal(other.labels, first.labels) and "finish" not in other.extras
     _, _, said = prepared(tmp_path, path, duplicates="all")
     assert "reused" not in said
 

@@ -48,11 +48,12 @@ def choose(path, named, folder):
     """
     if named:
         adapter = load_adapter(path_of(named, folder))
+        told = len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
+        layout = detect_log(path, told or None)
         for form in adapter.forms:
-            layout = detect_log(path, form.keys.get("delimiter"))
             if _fits(form, layout):
                 return layout, form, adapter
-        raise UserError(_misfit(adapter, detect_log(path)))
+        raise UserError(_misfit(adapter, layout))
     layout = detect_log(path)
     adapters = [load_adapter(file) for file in adapter_files(folder)]
     fitting = [
