@@ -5,9 +5,6 @@ A row can be malformed (``faults``: counted against ``max_malformed``) or sound 
 """
 
 import numpy as np
-import pandas as pd
-
-from recommenders_utils.dataset.ratings_rows import to_numbers
 
 NOT_FINITE, BAD_LABEL, OFF_SCALE, NEGATIVE_TIME = (
     "feedback has no finite value",
@@ -76,17 +73,6 @@ def label_rows(form, columns, data):
         labels = _KINDS[form.kind](form, values, columns, data)
     labels.faults.insert(0, not_finite)
     return labels
-
-
-def to_values(texts):
-    """Float64 of each text, ``true`` and ``false`` as 1 and 0; NaN for anything else and infinities."""
-    values = to_numbers(texts).copy()
-    odd = np.flatnonzero(np.isnan(values))
-    if len(odd):
-        words = pd.Series(texts[odd], dtype=object).astype(str).str.strip().str.lower()
-        values[odd] = words.map({"true": 1.0, "false": 0.0}).to_numpy(np.float64)
-    values[~np.isfinite(values)] = np.nan
-    return values
 
 
 def _label(form, values, columns, data):

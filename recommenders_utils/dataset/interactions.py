@@ -66,7 +66,7 @@ class LogReader:
             for texts, overlong in self._chunks(stream, delimiter, width, step):
                 reading.add(rows, texts, overlong)
                 rows += len(overlong)
-            row_is_line = stream.lines == self.layout.first_line - 1 + rows
+            row_is_line = stream.lines == rows
             reading.number_lines(lambda wanted: lines_of_rows(self.layout, wanted, row_is_line))
         malformed, dropped = reading.malformed, reading.dropped
         refuse_malformed(path, reading.kept + dropped.total(), malformed, data.max_malformed)
@@ -101,11 +101,10 @@ class LogReader:
             frames = pd.read_csv(
                 stream,
                 sep=delimiter,
-                header=None,
+                header=0,
                 names=list(range(width + 1)),
                 usecols=sorted({*wanted.values(), *empty}),
                 index_col=False,
-                skiprows=self.layout.first_line - 1,
                 skip_blank_lines=False,
                 dtype=str,
                 na_filter=False,

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.feedback import label_rows, to_values
+from recommenders_utils.dataset.feedback import label_rows
+from recommenders_utils.dataset.log_numbers import to_values
 from recommenders_utils.dataset.log_times import BAD, Times
 from recommenders_utils.dataset.ratings_rows import (
     BAD_ID,

@@ -16,7 +16,8 @@ class LogStream:
 
     Every line ends in ``width`` delimiters more than in the file. The parser, told which columns to read,
     stops at a chunk of short rows and cuts rows that are too long without a word; this way no row is too
-    short, and one that is too long has something in the column after the last.
+    short, and one that is too long has something in the column after the last. A header made here comes
+    first, since the parser expects of all rows what the first one has.
 
     Args:
       layout: ``LogLayout``.
@@ -28,9 +29,9 @@ class LogStream:
     def __init__(self, layout, delimiter, width, show_progress=False):
         self.layout, self.show_progress = layout, show_progress
         self.error = None  # what reading raised: pandas may put another error in its place
-        self.lines = 0  # read so far, a last one without an end too
+        self.lines = 0  # of records, read so far; a last one without an end too
         self._end = delimiter * width + "\n"
-        self._last = "\n"
+        self._last, self._header = "\n", self._end
 
     def __enter__(self):
         self._raw = open(self.layout.path, "rb")
@@ -44,6 +45,12 @@ class LogStream:
             leave=False,
             disable=not self.show_progress,
         )
+        try:
+            for _ in range(self.layout.first_line - 1):
+                self._text.readline()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -56,6 +63,9 @@ class LogStream:
 
     def read(self, size=-1):
         """The next ``size`` characters of the file, or fewer at its end; none means the end."""
+        if self._header:
+            header, self._header = self._header, ""
+            return header
         try:
             text = self._text.read(size)
         except Exception as error:

@@ -11,7 +11,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.ratings_rows import to_numbers
+from recommenders_utils.dataset.log_numbers import exact_numbers
 from recommenders_utils.errors import UserError
 
 HOUR, DAY = 3600, 86400  # seconds
@@ -50,7 +50,7 @@ class Times:
         Returns:
           (seconds float64 [n], NaN for what is no time; units, object array [n]).
         """
-        numbers = to_numbers(texts)
+        numbers = exact_numbers(texts)
         seconds = np.full(len(texts), np.nan)
         units = np.full(len(texts), BAD, dtype=object)
         with np.errstate(invalid="ignore"):
