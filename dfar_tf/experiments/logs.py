@@ -7,7 +7,6 @@ from recommenders_utils.dataset.adapter_choice import RECOGNISED, choose
 from recommenders_utils.dataset.interactions import LogReader
 from recommenders_utils.dataset.sources import Source, find_ratings, name_of
 from recommenders_utils.errors import UserError
-from recommenders_utils.hparams_yaml import read_entries
 
 # KuaiRand's files that have likes and hates, below data/, in the order they are looked for.
 KUAIRAND_FILES = (
@@ -23,7 +22,7 @@ def find_data(hparams, log=print):
     """The log that hyper-parameters name, or ratings wherever they are found.
 
     Args:
-      hparams: ``interactions``, ``adapter``, ``ratings``, ``protocol`` and ``show_progress``.
+      hparams: ``interactions``, ``adapter``, ``ratings`` and ``show_progress``.
       log: takes lines to print.
 
     Returns:
@@ -45,10 +44,7 @@ def find_data(hparams, log=print):
     layout, form, adapter = choose(path, hparams.adapter, ADAPTERS)
     name, synthetic = name_of(path)
     known = "columns by their common names" if form.name == RECOGNISED else f"adapter {form.name}"
-    # A protocol that has a say of its own on what an adapter suggests goes before it.
-    settled = {entry.name for entry in read_entries(_protocol_file(hparams.protocol))}
-    overrides = {key: value for key, value in form.overrides().items() if key not in settled}
-    source = Source(path, name, synthetic, overrides, f"{known} ({form.feedback()})")
+    source = Source(path, name, synthetic, form.overrides(), f"{known} ({form.feedback()})")
     reader = LogReader(layout, form, hparams.show_progress)
     missing = [key for key in form.expressions if key in ("finish", "dwell")]
     missing = [key for key in missing if key not in reader.extras]
@@ -106,7 +102,3 @@ def find_kuairand(given, folder=None):
             "https://kuairand.com, and give a log of it with --interactions=FILE."
         )
     return {"adapter": "kuairand", **given, "interactions": path}
-
-
-def _protocol_file(name):
-    return os.path.join(os.path.dirname(ADAPTERS), f"protocol_{name}.yaml")
