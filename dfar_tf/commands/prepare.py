@@ -1,6 +1,7 @@
 """prepare a ratings file, or any log, and print Table 1's row for it
 
-``bash run.sh prepare [--ratings=FILE | --interactions=FILE [--adapter=NAME]] [--min_item_records=N] [--split=last_day] ...``
+``bash run.sh prepare [--ratings=FILE | --interactions=FILE [--adapter=NAME]]
+[--min_item_records=N] [--split=last_day] ...``
 """
 
 from dfar_tf.experiments.pipeline import prepare_data

@@ -242,10 +242,7 @@ def _table1_columns(paper):
     """Table 1 under the names of ``statistics``."""
     if paper is None:
         return None
-    names = {
-        "positive_records": "positive",
-        "negative_records": "negative",
-        "avg_records_per_user": "records_per_user",
-    }
+    names = {"positive_records": "positive", "negative_records": "negative"}
+    names["avg_records_per_user"] = "records_per_user"
     keys = ("users", "items", *names)
     return {key: paper[names.get(key, key)] for key in keys}

@@ -141,10 +141,8 @@ def _build(path, reader, data, log):
     for how in ("malformed", "dropped"):
         for kind, found in reading.get(how, {}).items():
             what = "malformed rows" if how == "malformed" else "rows"
-            log(
-                f"data: dropped {found['count']} {what}: {kind} (first on line "
-                f"{found['first_line']})"
-            )
+            where = f"first on line {found['first_line']}"
+            log(f"data: dropped {found['count']} {what}: {kind} ({where})")
     if reading["time_unit"] != "seconds":
         log(f"data: times are in {reading['time_unit']}, converted to seconds")
     log(f"data: read {reading['kept']} {reader.WHAT} from {path} ({clock.lap('read'):.2f} s)")
@@ -233,8 +231,7 @@ def _fingerprint(path, protocol, synthetic, identity):
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     described = [FORMAT_VERSION, content, protocol, bool(synthetic)]
-    if identity is not None:
-        described.append(identity)
+    described += [] if identity is None else [identity]
     text = json.dumps(described, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
