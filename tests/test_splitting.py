@@ -133,12 +133,13 @@ def test_noon_of_the_last_day_in_an_offset():
         split_instances("noon_last_day", np.array([0, 4]), times[:4], np.ones(4), (), 3.0)
 
 
-def test_last_day_in_an_offset():
-    times = np.array([0, 1, DAY - 3601, DAY - 3600, DAY + 5])
-    here = split_instances("last_day", np.array([0, 5]), times, np.ones(5, np.int8))
-    assert here["test"].ends.tolist() == [4]
-    with pytest.raises(UserError, match="no train"):
-        split_instances("last_day", np.array([0, 5]), times, np.ones(5), (), 1.0)
+@pytest.mark.parametrize("offset, test", [(0.0, [5]), (1.0, [4, 5])])
+def test_last_day_in_an_offset(offset, test):
+    times = np.array([0, 1, DAY + 1, 2 * DAY - 3601, 2 * DAY - 3600, 2 * DAY + 5])
+    splits = split_instances(
+        "last_day", np.array([0, 6]), times, np.ones(6, np.int8), utc_offset_hours=offset
+    )
+    assert [splits[name].ends.tolist() for name in ("train", "test")] == [[1], test]
 
 
 def test_fractions_of_a_second_order_records():
