@@ -18,11 +18,12 @@ KUAIRAND_FILES = (
 )
 
 
-def find_data(hparams, log=print):
+def find_data(hparams, root=ROOT, log=print):
     """The log that hyper-parameters name, or ratings wherever they are found.
 
     Args:
       hparams: ``interactions``, ``adapter``, ``ratings`` and ``show_progress``.
+      root: the checkout, whose ``data/`` ratings are looked for in.
       log: takes lines to print.
 
     Returns:
@@ -37,7 +38,7 @@ def find_data(hparams, log=print):
             raise UserError(
                 f"--adapter={hparams.adapter} says how to read --interactions=FILE, which is not given."
             )
-        return find_ratings(hparams.ratings, ROOT, log), None
+        return find_ratings(hparams.ratings, root, log), None
     if hparams.ratings:
         raise UserError("--ratings and --interactions: give one of the two, not both.")
     path = in_checkout(hparams.interactions)

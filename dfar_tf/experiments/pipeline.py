@@ -37,7 +37,7 @@ def prepare_data(hparams, given=(), log=print):
         store = SequenceStore.load(in_checkout(hparams.prepared))
         log(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
     else:
-        source, reader = find_data(hparams, log)
+        source, reader = find_data(hparams, ROOT, log)
         log(f"data: {shown(source.path)}, {source.how}")
         overrides = {key: value for key, value in source.overrides.items() if key not in given}
         if "name" not in given:
