@@ -13,13 +13,14 @@ from absl import flags
 
 from dfar_tf.commands import get_command
 from dfar_tf.paths import HPARAMS
+from recommenders_utils.dataset.adapter_names import is_path
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
 # Flags whose value is a path: taken from the directory the person is in.
 PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
-    *("checkpoint", "file", "vocabulary", "results"),
+    *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter"),
 )
 BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
 UNWRITABLE = (
@@ -156,6 +157,8 @@ def parse(module, arguments):
     taken = {name: values[name].value for name in own}
     for table in (given, taken):
         for name in PATHS:
+            if name == "adapter" and not is_path(table.get(name, "")):
+                continue  # one of ours, by name
             if table.get(name) and table[name] != "null":
                 table[name] = os.path.abspath(os.path.expanduser(table[name]))
     words = ["bash", "run.sh", *map(shlex.quote, arguments)]

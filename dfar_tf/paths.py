@@ -4,6 +4,7 @@ import os
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HPARAMS = os.path.join(ROOT, "hparams")
+ADAPTERS = os.path.join(HPARAMS, "adapters")
 
 
 def in_checkout(path):

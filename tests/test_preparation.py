@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommenders_utils.dataset import preparation
+from recommenders_utils.dataset import ratings_records
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SequenceStore
@@ -139,9 +139,9 @@ def test_numbering(records):
 
 def test_reused_until_input_or_protocol_changes(log_file, data, monkeypatch):
     lines, reads = [], []
-    original = preparation.read_ratings
+    original = ratings_records.read_ratings
     monkeypatch.setattr(
-        preparation, "read_ratings", lambda *a, **k: reads.append(1) or original(*a, **k)
+        ratings_records, "read_ratings", lambda *a, **k: reads.append(1) or original(*a, **k)
     )
 
     def run(**options):

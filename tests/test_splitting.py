@@ -51,8 +51,13 @@ def test_every_record_but_a_first_is_one_target(users, method):
     for user in range(len(users)):
         ranks = [rank[seen[e]] for e in range(offsets[user], offsets[user + 1]) if e in seen]
         assert ranks == sorted(ranks)
-    check = {"leave_one_out": leave_one_out, "last_day": last_day, "ratio": in_time_order}[method]
-    check(offsets, times, seen, missing)
+    check = {
+        "leave_one_out": leave_one_out,
+        "last_day": last_day,
+        "noon_last_day": noon_last_day,
+        "ratio": in_time_order,
+    }
+    check[method](offsets, times, seen, missing)
 
 
 def leave_one_out(offsets, times, seen, missing):
@@ -70,6 +75,15 @@ def last_day(offsets, times, seen, missing):
     for end, name in seen.items():
         assert expected.get(times[end] // DAY, "train") == name
     assert all(times[end] // DAY == days[-1] for end in missing)
+
+
+def noon_last_day(offsets, times, seen, missing):
+    last = max(int(t) // DAY for t in times)
+    for end in range(len(times)):
+        day, second = divmod(int(times[end]), DAY)
+        name = "train" if day < last else "valid" if second < DAY // 2 else "test"
+        if end in seen or end in missing:
+            assert seen.get(end, "test") == name
 
 
 def in_time_order(offsets, times, seen, missing):
@@ -105,6 +119,27 @@ def test_last_day_skips_days_without_records():
     assert splits["train"].ends.tolist() == [1, 2, 3]
     assert splits["valid"].ends.tolist() == [4]
     assert splits["test"].ends.tolist() == [5]
+
+
+def test_noon_of_the_last_day_in_an_offset():
+    # Noon of 1970-01-02 in UTC+3 is 09:00 UTC; the day begins there at 21:00 UTC of the day before.
+    noon, midnight = DAY + 9 * 3600, DAY - 3 * 3600
+    times = np.array([0, midnight - 1, midnight, noon - 0.5, noon, noon + 7])
+    splits = split_instances(
+        "noon_last_day", np.array([0, 6]), times, np.ones(6, np.int8), utc_offset_hours=3.0
+    )
+    assert [splits[name].ends.tolist() for name in splits] == [[1], [2, 3], [4, 5]]
+    with pytest.raises(UserError, match=r"no test instance.*noon on of the log's last day"):
+        split_instances("noon_last_day", np.array([0, 4]), times[:4], np.ones(4), (), 3.0)
+
+
+@pytest.mark.parametrize("offset, test", [(0.0, [5]), (1.0, [4, 5])])
+def test_last_day_in_an_offset(offset, test):
+    times = np.array([0, 1, DAY + 1, 2 * DAY - 3601, 2 * DAY - 3600, 2 * DAY + 5])
+    splits = split_instances(
+        "last_day", np.array([0, 6]), times, np.ones(6, np.int8), utc_offset_hours=offset
+    )
+    assert [splits[name].ends.tolist() for name in ("train", "test")] == [[1], test]
 
 
 def test_fractions_of_a_second_order_records():

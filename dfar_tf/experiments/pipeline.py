@@ -5,12 +5,12 @@ import os
 import shlex
 import time
 
+from dfar_tf.experiments.logs import find_data
 from dfar_tf.experiments.paper import paper_row, paper_table1
 from dfar_tf.experiments.run_folder import RESULTS_FILE, RunFolder, open_run
 from dfar_tf.experiments.tables import results_rows, results_table, to_csv
 from dfar_tf.paths import ROOT, in_checkout, shown
 from recommenders_utils.dataset.preparation import prepare, statistics_table
-from recommenders_utils.dataset.sources import find_ratings
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.metrics import evaluate_predictions
@@ -20,7 +20,7 @@ from recommenders_utils.files import read_json, write_json
 
 
 def prepare_data(hparams, given=(), log=print):
-    """The prepared data of a run: a prepared folder as it is, or ratings found and prepared.
+    """The prepared data of a run: a prepared folder as it is, or a log found and prepared.
 
     Args:
       hparams: the merged hyper-parameters.
@@ -31,19 +31,19 @@ def prepare_data(hparams, given=(), log=print):
       (SequenceStore, hparams), the latter with the source's overrides and name.
 
     Raises:
-      UserError: see ``find_ratings``, ``prepare`` and ``SequenceStore.load``.
+      UserError: see ``find_data``, ``prepare`` and ``SequenceStore.load``.
     """
     if hparams.prepared:
         store = SequenceStore.load(in_checkout(hparams.prepared))
         log(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
     else:
-        source = find_ratings(hparams.ratings, ROOT, log)
+        source, reader = find_data(hparams, ROOT, log)
         log(f"data: {shown(source.path)}, {source.how}")
         overrides = {key: value for key, value in source.overrides.items() if key not in given}
         if "name" not in given:
             overrides["name"] = source.name
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
-        store = prepare(source.path, hparams.data, hparams.name, source.synthetic, log)
+        store = prepare(source.path, hparams.data, hparams.name, source.synthetic, log, reader)
     paper = None if hparams.paper_column == "none" else paper_table1(hparams.paper_column)
     log("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
     return store, hparams.replace(name=store.meta["name"])
@@ -242,10 +242,7 @@ def _table1_columns(paper):
     """Table 1 under the names of ``statistics``."""
     if paper is None:
         return None
-    names = {
-        "positive_records": "positive",
-        "negative_records": "negative",
-        "avg_records_per_user": "records_per_user",
-    }
+    names = {"positive_records": "positive", "negative_records": "negative"}
+    names["avg_records_per_user"] = "records_per_user"
     keys = ("users", "items", *names)
     return {key: paper[names.get(key, key)] for key in keys}

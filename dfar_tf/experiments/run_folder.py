@@ -24,8 +24,12 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
-# What may differ between a run and its continuation: where and how loudly, not what.
-FREE_KEYS = ("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared")
+# What may differ between a run and its continuation: where and how loudly, not what. The keys of logs
+# are held fast by the fingerprint of the data.
+FREE_KEYS = (
+    *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
+    *("interactions", "adapter", "duplicates", "utc_offset_hours"),
+)
 
 
 class RunFolder:

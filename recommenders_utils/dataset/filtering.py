@@ -5,6 +5,8 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError
 
+DUPLICATES = ("first", "last", "earliest", "latest", "all")
+
 
 def first_of_pairs(users, items):
     """Marks the first record of every (user, item) pair.
@@ -18,6 +20,38 @@ def first_of_pairs(users, items):
     """
     pairs = np.asarray(users, np.int64) * (int(np.max(items)) + 1 if len(items) else 1) + items
     return ~pd.Series(pairs).duplicated(keep="first").to_numpy()
+
+
+def one_of_pairs(users, items, times, which="first"):
+    """Marks the one record of every (user, item) pair that stays.
+
+    Args:
+      users: int [n] user codes from 0, in file order.
+      items: int [n] item codes from 0.
+      times: [n] seconds.
+      which: ``first`` or ``last`` in the file, ``earliest`` or ``latest`` in time (of equal times the
+        first or last in the file), or ``all``.
+
+    Returns:
+      bool [n].
+
+    Raises:
+      UserError: another ``which``.
+    """
+    if which not in DUPLICATES:
+        raise UserError(
+            f"duplicates: {which!r} is unknown, expected one of {', '.join(DUPLICATES)}"
+        )
+    if which == "all":
+        return np.ones(len(users), bool)
+    order = np.arange(len(users))
+    if which in ("earliest", "latest"):
+        order = np.argsort(times, kind="stable")
+    if which in ("last", "latest"):
+        order = order[::-1]
+    keep = np.empty(len(users), bool)
+    keep[order] = first_of_pairs(np.asarray(users)[order], np.asarray(items)[order])
+    return keep
 
 
 def core_filter(users, items, min_item_records, min_user_records, method="one_pass"):

@@ -10,8 +10,8 @@ import time
 import numpy as np
 
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
-from recommenders_utils.dataset.filtering import core_filter, first_of_pairs, statistics
-from recommenders_utils.dataset.ratings import read_ratings
+from recommenders_utils.dataset.filtering import core_filter, one_of_pairs, statistics
+from recommenders_utils.dataset.ratings_records import RatingsReader
 from recommenders_utils.dataset.released_candidates import draw_as_released
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.splitting import split_instances
@@ -36,18 +36,23 @@ SHAPING_KEYS = (
     "test_num_ngs",
     "candidate_sampling",
     "candidate_seed",
+    "duplicates",
+    "utc_offset_hours",
 )
+# Keys that came later: at these values they are left out, so that older prepared data are found again.
+_AS_BEFORE = {"duplicates": "first", "utc_offset_hours": 0.0}
 
 
-def prepare(ratings_path, data, name=None, synthetic=False, log=print):
-    """The prepared sequences of a ratings file, from the cache if input and protocol are the same.
+def prepare(path, data, name=None, synthetic=False, log=print, reader=None):
+    """The prepared sequences of a log, from the cache if input and protocol are the same.
 
     Args:
-      ratings_path: the ratings file (see ``read_ratings``).
+      path: the log, a ratings file (see ``read_ratings``) unless ``reader`` says otherwise.
       data: object with the attributes of the ``data`` section of ``hparams/base.yaml``.
       name: what to call the data; ``data.name`` by default.
       synthetic: whether the ratings were generated; every report then says so.
       log: called with each line of progress.
+      reader: what reads the log, such as ``interactions.LogReader``; by default a ``RatingsReader``.
 
     Returns:
       SequenceStore, memory-mapped from ``<cache_dir>/<name>-<fingerprint>``.
@@ -57,19 +62,20 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
     """
     begun = time.perf_counter()
     name = name or data.name
-    if not os.path.isfile(ratings_path):
-        read_ratings(ratings_path)  # raises what is wrong with it
+    reader = reader or RatingsReader(path)
+    if not os.path.isfile(path):
+        reader.read(data)  # raises what is wrong with it
     protocol = protocol_of(data)
-    fingerprint = _fingerprint(ratings_path, protocol, synthetic)
+    fingerprint = _fingerprint(path, protocol, synthetic, reader.identity())
     folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
     store = _cached(folder, fingerprint, log)
     if store is not None:
         log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
         return store
-    store = _build(ratings_path, argparse.Namespace(**protocol), log)
+    store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), log)
     store.meta.update(
         name=name,
-        source=os.path.basename(ratings_path),
+        source=os.path.basename(path),
         synthetic=bool(synthetic),
         protocol=protocol,
         fingerprint=fingerprint,
@@ -91,7 +97,9 @@ def prepare(ratings_path, data, name=None, synthetic=False, log=print):
 
 def protocol_of(data):
     """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
-    return json.loads(json.dumps({key: getattr(data, key) for key in SHAPING_KEYS}))
+    values = {key: getattr(data, key, _AS_BEFORE.get(key)) for key in SHAPING_KEYS}
+    kept = {k: v for k, v in values.items() if k not in _AS_BEFORE or v != _AS_BEFORE[k]}
+    return json.loads(json.dumps(kept))
 
 
 def statistics_table(meta, paper_row=None):
@@ -127,36 +135,28 @@ def _cached(folder, fingerprint, log):
         return None
 
 
-def _build(path, data, log):
-    if not data.rating_min <= data.rating_threshold < data.rating_max:
-        raise UserError(
-            f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
-            f"{data.rating_min:g} to rating_max={data.rating_max:g} the same label; expected a "
-            "value between them"
-        )
+def _build(path, reader, data, log):
     clock = _Clock()
-    frame, reading = read_ratings(path, data.rating_min, data.rating_max, data.max_malformed)
-    for kind, found in reading["malformed"].items():
-        log(
-            f"data: dropped {found['count']} malformed rows: {kind} (first on line "
-            f"{found['first_line']})"
-        )
+    records, reading = reader.read(data)
+    for how in ("malformed", "dropped"):
+        for kind, found in reading.get(how, {}).items():
+            what = "malformed rows" if how == "malformed" else "rows"
+            where = f"first on line {found['first_line']}"
+            log(f"data: dropped {found['count']} {what}: {kind} ({where})")
     if reading["time_unit"] != "seconds":
         log(f"data: times are in {reading['time_unit']}, converted to seconds")
-    log(f"data: read {reading['kept']} ratings from {path} ({clock.lap('read'):.2f} s)")
-    users, user_ids = _codes(frame["user_id"])
-    items, item_ids = _codes(frame["item_id"])
-    labels = (frame["rating"].to_numpy() > data.rating_threshold).astype(np.int8)
-    times = frame["timestamp"].to_numpy()
+    log(f"data: read {reading['kept']} {reader.WHAT} from {path} ({clock.lap('read'):.2f} s)")
+    users, items, labels, times, user_ids, item_ids, extras = records
     counts = {"read": statistics(users, items, labels)}
-    kept = np.flatnonzero(first_of_pairs(users, items))
+    kept = np.flatnonzero(one_of_pairs(users, items, times, data.duplicates))
     counts["duplicates"] = len(users) - len(kept)
     enough, counts["passes"] = core_filter(
         users[kept], items[kept], data.min_item_records, data.min_user_records, data.core_filter
     )
     kept = kept[enough]
     columns = (column[kept] for column in (users, items, labels, times))
-    store = sequences(*columns, user_ids, item_ids, data.tie_order)
+    extras = {name: values[kept] for name, values in extras.items()}
+    store = sequences(*columns, user_ids, item_ids, data.tie_order, extras)
     log(
         f"data: kept {len(kept)} of {len(users)} records, {store.num_users} of {len(user_ids)} "
         f"users, {store.num_items} of {len(item_ids)} items; {counts['duplicates']} repetitions "
@@ -164,7 +164,12 @@ def _build(path, data, log):
     )
     counts["users_with_one_record"] = _require_histories(store, log)
     store.splits = split_instances(
-        data.split, store.user_offsets, store.times, store.labels, data.split_ratio
+        data.split,
+        store.user_offsets,
+        store.times,
+        store.labels,
+        data.split_ratio,
+        data.utc_offset_hours,
     )
     add_candidates(store, data)
     sizes = ", ".join(f"{len(store.splits[name])} {name}" for name in SPLITS)
@@ -220,18 +225,15 @@ class _Clock:
         return self.laps[name]
 
 
-def _codes(column):
-    """(int64 codes, unicode ids) of a Categorical column."""
-    return column.cat.codes.to_numpy(np.int64), np.array(column.cat.categories, dtype=str)
-
-
-def _fingerprint(path, protocol, synthetic):
+def _fingerprint(path, protocol, synthetic, identity):
     try:
         content = sha256_of(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    described = json.dumps([FORMAT_VERSION, content, protocol, bool(synthetic)], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()
+    described = [FORMAT_VERSION, content, protocol, bool(synthetic)]
+    described += [] if identity is None else [identity]
+    text = json.dumps(described, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _slug(name):

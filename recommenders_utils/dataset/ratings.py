@@ -47,7 +47,7 @@ def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01, block
         malformed = {}
         if columns is None:
             columns, lines, faults = read_rows(layout, rating_min, rating_max)
-            _refuse(path, len(lines), faults, max_malformed)
+            refuse_malformed(path, len(lines), faults, max_malformed)
             _refuse_mixed_units(path, columns["timestamp"], lines)
             malformed = faults.report()
     kept = len(columns["rating"])
@@ -133,8 +133,18 @@ def _parse_block(block, layout):
     return frame[user], frame[item], frame[rating].to_numpy(), frame[time].to_numpy()
 
 
-def _refuse(path, kept, malformed, max_malformed):
-    """Raises if more than the allowed fraction of rows is malformed, or none is left."""
+def refuse_malformed(path, kept, malformed, max_malformed):
+    """Raises if more than the allowed fraction of rows is malformed, or none is left.
+
+    Args:
+      path: the file.
+      kept: rows that are sound.
+      malformed: ``Malformed``, its first examples with line numbers.
+      max_malformed: the fraction allowed.
+
+    Raises:
+      UserError: with the most frequent kind, its line, and all kinds.
+    """
     total = malformed.total()
     if not kept + total:
         raise UserError(f"{path}: no record found, expected lines such as {EXAMPLE}")

@@ -89,8 +89,8 @@ def detect_layout(path):
     if os.path.isdir(path):
         raise UserError(f"{path}: is a folder, expected a ratings file (CSV or TSV, plain or .gz)")
     with readable(path):
-        compressed, encoding = _first_bytes(path)
-        lines, more = _first_lines(path, compressed, encoding)
+        compressed, encoding = first_bytes(path)
+        lines, more = first_lines(path, compressed, encoding)
     if not lines:
         raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
     number, first = lines[0]
@@ -162,7 +162,12 @@ class readable:
             raise UserError(f"{self.path}: cannot be read: {error.strerror or error}") from error
 
 
-def _first_bytes(path):
+def first_bytes(path):
+    """Whether a file is gzip, and its encoding: ``utf-8`` or, with a byte order mark, ``utf-8-sig``.
+
+    Raises:
+      UserError: UTF-16.
+    """
     with open(path, "rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
     with (gzip.open if compressed else open)(path, "rb") as stream:
@@ -172,7 +177,7 @@ def _first_bytes(path):
     return compressed, "utf-8-sig" if start[:3] == b"\xef\xbb\xbf" else "utf-8"
 
 
-def _first_lines(path, compressed, encoding, count=2):
+def first_lines(path, compressed, encoding, count=2):
     """The first ``count`` lines that are not blank, with their numbers, and whether more follow."""
     found = []
     with open_text(path, compressed, encoding) as stream:

@@ -9,7 +9,7 @@ from recommenders_utils.errors import UserError
 TIE_ORDERS = ("item", "file")
 
 
-def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file"):
+def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file", extras=None):
     """Groups records by user in time order and numbers users and items.
 
     Users are numbered by first appearance, items by descending count, ties by first appearance.
@@ -26,10 +26,12 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file")
       item_ids: the same for items; one without record is left out.
       tie_order: order of a user's records of equal time: ``item``, by first appearance of the item
         in the file, as released, or ``file``, as given.
+      extras: name -> [n], more of each record, or None.
 
     Returns:
-      SequenceStore without splits, with the extras ``user_order`` and ``item_order``: in which order
-      the released code writes users, and the items' first appearance (see ``released_order``).
+      SequenceStore without splits, with the given extras in its order, and the extras ``user_order`` and
+      ``item_order``: in which order the released code writes users, and the items' first appearance (see
+      ``released_order``).
 
     Raises:
       UserError: an unknown ``tie_order``.
@@ -55,5 +57,6 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file")
         extras={
             "user_order": pd.unique(user_rows[np.argsort(items, kind="stable")]).astype(np.int32),
             "item_order": item_numbers[np.argsort(item_found)],
+            **{name: values[order] for name, values in (extras or {}).items()},
         },
     )

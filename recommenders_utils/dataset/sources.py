@@ -102,11 +102,21 @@ def find_ratings(
     return _stand_in(os.path.join(folder, STAND_IN_NAME), local, reason, log)
 
 
-def _given(path, what):
+def name_of(path):
+    """What to call the data of a file, and whether its name says that they are generated.
+
+    Returns:
+      (the file's name without its endings, whether it begins with SYNTHETIC).
+    """
     name = os.path.basename(path)
-    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter"):
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter", ".dat"):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
+    return name, os.path.basename(path).upper().startswith("SYNTHETIC")
+
+
+def _given(path, what):
+    name, _ = name_of(path)
     if name == os.path.splitext(FILE_NAME)[0]:
         name = TOYS_NAME
     return _checked(path, name, f"given with {what}")

@@ -6,20 +6,24 @@ user's first can be one. Test keeps only liked targets, validation keeps all (RE
 
 import numpy as np
 
+from recommenders_utils.dataset.log_times import DAY, day_and_time
 from recommenders_utils.dataset.store import SPLITS, Instances
 from recommenders_utils.errors import UserError
 
-DAY = 86400  # seconds
-METHODS = ("leave_one_out", "last_day", "ratio")
+METHODS = ("leave_one_out", "last_day", "noon_last_day", "ratio")
 
 
-def split_instances(method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1)):
+def split_instances(
+    method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1), utc_offset_hours=0.0
+):
     """Splits the instances of all users.
 
     - ``leave_one_out`` (RELEASED): a user's last record is test, the last but one validation, the
       others training. A user with two records gives a test instance only, with three no training.
-    - ``last_day`` (the paper): the log's last calendar day (UTC) is test, the last day before it
-      that has any record is validation, all earlier days training.
+    - ``last_day`` (the paper): the log's last calendar day is test, the last day before it that has
+      any record is validation, all earlier days training.
+    - ``noon_last_day`` (the paper's micro-video log): the last calendar day before noon is validation,
+      from noon on test, all earlier days training.
     - ``ratio``: shares of the records in the log's time order; equal times in the order of users
       and their records, so that a user's earlier record never falls into a later split.
 
@@ -29,6 +33,7 @@ def split_instances(method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1)):
       times: [n] unix seconds, never falling within a user.
       labels: int8 [n] 1 positive, 0 negative feedback.
       ratio: train, valid and test shares, for ``ratio``.
+      utc_offset_hours: whose calendar days they are, hours east of Greenwich.
 
     Returns:
       dict: split -> Instances without candidates, in the order of users and their records.
@@ -39,7 +44,9 @@ def split_instances(method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1)):
     if method == "leave_one_out":
         parts = _leave_one_out(user_offsets, len(times))
     elif method == "last_day":
-        parts = _last_day(times)
+        parts = _last_day(times, utc_offset_hours)
+    elif method == "noon_last_day":
+        parts = _noon_last_day(times, utc_offset_hours)
     elif method == "ratio":
         parts = _ratio(times, ratio)
     else:
@@ -51,7 +58,7 @@ def split_instances(method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1)):
     for k, name in enumerate(SPLITS):
         ends = np.flatnonzero(parts == k)
         if not len(ends):
-            raise UserError(_nothing_in(name, method, times))
+            raise UserError(_nothing_in(name, method, times, utc_offset_hours))
         splits[name] = Instances(users=users[ends], ends=ends)
     return splits
 
@@ -64,8 +71,15 @@ def _leave_one_out(user_offsets, n):
     return parts
 
 
-def _last_day(times):
-    days = np.floor_divide(times, DAY)
+def _noon_last_day(times, utc_offset_hours):
+    days, seconds = day_and_time(times, utc_offset_hours)
+    parts = np.where(seconds < DAY // 2, 1, 2).astype(np.int8)
+    parts[days < days.max()] = 0
+    return parts
+
+
+def _last_day(times, utc_offset_hours):
+    days, _ = day_and_time(times, utc_offset_hours)
     found = np.unique(days)
     parts = np.zeros(len(times), np.int8)
     parts[days == found[-1]] = 2
@@ -87,15 +101,20 @@ def _ratio(times, ratio):
     return np.searchsorted(cuts, ranks, side="right").astype(np.int8)
 
 
-def _nothing_in(name, method, times):
+def _nothing_in(name, method, times, utc_offset_hours):
     """What to say of a split without an instance."""
     liked = " and is liked" if name == "test" else ""
     instead = "use a longer log or filter less"
     if method == "last_day":
-        days = np.unique(np.floor_divide(times, DAY))[-2:] * DAY
-        dates = " and ".join(str(np.datetime64(int(day), "s"))[:10] for day in days)
+        days = np.unique(day_and_time(times, utc_offset_hours)[0])[-2:]
+        dates = " and ".join(str(np.datetime64(int(day), "D")) for day in days)
         where = f"before the log's last days ({dates})" if name == "train" else f"on {dates}"
         why = f"no record {where} has a history{liked}"
+        instead = "choose another split (split=leave_one_out or split=ratio) or filter less"
+    elif method == "noon_last_day":
+        day = np.datetime64(int(day_and_time(times, utc_offset_hours)[0].max()), "D")
+        where = {"train": "before", "valid": "before noon of", "test": "from noon on of"}[name]
+        why = f"no record {where} the log's last day ({day}) has a history{liked}"
         instead = "choose another split (split=leave_one_out or split=ratio) or filter less"
     elif method == "ratio":
         why = f"none in its share of the log's {len(times)} records has a history{liked}"

@@ -1,0 +1,20 @@
+"""train a model on KuaiRand's likes and hates
+
+``bash run.sh kuairand [--interactions=FILE] [--model=dfar] [--epochs=N] ...``
+FILE is a log of KuaiRand (with is_like and is_hate), or an extract with one column ``label``.
+"""
+
+from dfar_tf.experiments.pipeline import run_experiment
+
+FLAGS = {
+    "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
+    "resume": (False, "go on with the run in --run_dir"),
+}
+
+
+def run(options):
+    """Forwards to ``run_experiment`` with ``hparams/kuairand.yaml`` and the log found."""
+    from dfar_tf.experiments.logs import find_kuairand
+
+    hparams = options.hparams("kuairand").replace(**find_kuairand(options.given))
+    run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

@@ -1,0 +1,21 @@
+"""train a model on any log of users, items, times and feedback
+
+``bash run.sh train --interactions=FILE [--adapter=NAME|PATH.yaml] [--split=last_day] [--model=dfar] ...``
+FILE is a CSV or TSV, plain or gzipped. An adapter says which column is what; without one the columns
+decide. docs/data.md has the adapters there are, and how to write one.
+"""
+
+from dfar_tf.experiments.pipeline import run_experiment
+
+FLAGS = {
+    "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
+    "resume": (False, "go on with the run in --run_dir"),
+}
+
+
+def run(options):
+    """Forwards to ``run_experiment`` with the adapter's hyper-parameters."""
+    from dfar_tf.experiments.logs import dataset_of
+
+    hparams = options.hparams(dataset_of(options.given))
+    run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

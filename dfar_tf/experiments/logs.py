@@ -1,0 +1,105 @@
+"""Which log a run is on, and what reads it."""
+
+import os
+
+from dfar_tf.paths import ADAPTERS, ROOT, in_checkout, shown
+from recommenders_utils.dataset.adapter_choice import RECOGNISED, choose
+from recommenders_utils.dataset.interactions import LogReader
+from recommenders_utils.dataset.sources import Source, find_ratings, name_of
+from recommenders_utils.errors import UserError
+
+# KuaiRand's files that have likes and hates, below data/, in the order they are looked for.
+KUAIRAND_FILES = (
+    "kuairand_like_hate.tsv.gz",
+    "kuairand_like_hate.tsv",
+    "log_standard_4_08_to_4_21_27k_part1.csv",
+    "log_standard_4_08_to_4_21_1k.csv",
+    "log_standard_4_08_to_4_21_pure.csv",
+)
+
+
+def find_data(hparams, root=ROOT, log=print):
+    """The log that hyper-parameters name, or ratings wherever they are found.
+
+    Args:
+      hparams: ``interactions``, ``adapter``, ``ratings`` and ``show_progress``.
+      root: the checkout, whose ``data/`` ratings are looked for in.
+      log: takes lines to print.
+
+    Returns:
+      (Source, LogReader or, for ratings, None).
+
+    Raises:
+      UserError: both a log and ratings, or an adapter without a log; see ``choose`` and
+        ``find_ratings``.
+    """
+    if not hparams.interactions:
+        if hparams.adapter:
+            raise UserError(
+                f"--adapter={hparams.adapter} says how to read --interactions=FILE, which is not given."
+            )
+        return find_ratings(hparams.ratings, root, log), None
+    if hparams.ratings:
+        raise UserError("--ratings and --interactions: give one of the two, not both.")
+    path = in_checkout(hparams.interactions)
+    layout, form, adapter = choose(path, hparams.adapter, ADAPTERS)
+    name, synthetic = name_of(path)
+    known = "columns by their common names" if form.name == RECOGNISED else f"adapter {form.name}"
+    source = Source(path, name, synthetic, form.overrides(), f"{known} ({form.feedback()})")
+    reader = LogReader(layout, form, hparams.show_progress)
+    missing = [key for key in form.expressions if key in ("finish", "dwell")]
+    missing = [key for key in missing if key not in reader.extras]
+    if missing:
+        log(f"data: no columns for {' and '.join(missing)} of adapter {adapter.name}; left out")
+    return source, reader
+
+
+def dataset_of(given):
+    """Name of the hyper-parameter file for the log that flags give.
+
+    Args:
+      given: flags by key: ``interactions``, and ``adapter`` if there.
+
+    Raises:
+      UserError: no log is given; see ``choose``.
+    """
+    path = given.get("interactions")
+    if not path or path == "null":
+        raise UserError(
+            "--interactions=FILE is needed: a CSV or TSV log, plain or gzipped. Ratings of Amazon's "
+            "need no flag: bash run.sh amazon."
+        )
+    adapter = given.get("adapter")
+    _, _, adapter = choose(path, None if adapter == "null" else adapter, ADAPTERS)
+    name = adapter.hparams or "interactions"
+    file = os.path.join(os.path.dirname(ADAPTERS), name + ".yaml")
+    if not os.path.isfile(file):
+        raise UserError(f"{adapter.path}: hparams: {name!r}: there is no {shown(file)}")
+    return name
+
+
+def find_kuairand(given, folder=None):
+    """The KuaiRand log that a flag gives, else one below ``data/``.
+
+    Args:
+      given: flags by key.
+      folder: where to look; ``data/`` of the checkout if None.
+
+    Returns:
+      ``given``, with ``interactions`` and ``adapter``.
+
+    Raises:
+      UserError: neither is there, with where to get it.
+    """
+    folder = folder or in_checkout("data")
+    path = given.get("interactions")
+    for name in KUAIRAND_FILES:
+        if not path and os.path.isfile(os.path.join(folder, name)):
+            path = os.path.join(folder, name)
+    if not path:
+        raise UserError(
+            f"{shown(folder)}: no KuaiRand log there (looked for {', '.join(KUAIRAND_FILES)}). Get "
+            "KuaiRand-27K, or the smaller KuaiRand-1K or KuaiRand-Pure, from its authors at "
+            "https://kuairand.com, and give a log of it with --interactions=FILE."
+        )
+    return {"adapter": "kuairand", **given, "interactions": path}

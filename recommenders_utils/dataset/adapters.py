@@ -1,0 +1,222 @@
+"""Adapters: which column of a log is the user, the item, the time and the feedback, as a small YAML.
+
+    about: short videos with likes and hates
+    user: user_id
+    item: video_id
+    time: time_ms
+    positive: is_like
+    negative: is_hate
+
+``forms`` lists the layouts a data set comes in, each with the keys that differ; ``columns`` names the
+columns of files without a header. All keys: ``docs/data.md``.
+"""
+
+import dataclasses
+import os
+import typing
+
+import yaml
+
+from recommenders_utils.dataset.expressions import Expression
+from recommenders_utils.dataset.log_times import UNITS
+from recommenders_utils.dataset.ratings_layout import DELIMITERS
+from recommenders_utils.errors import UserError
+from recommenders_utils.hparams_schema import suggest
+
+# The kinds of feedback: a form has exactly one, each an expression of columns.
+KINDS = {
+    "label": ("label",),
+    "rating": ("rating",),
+    "watch_ratio": ("watch_ratio",),
+    "watch_time": ("play", "duration"),
+    "feedback": ("feedback",),
+    "two_sided": ("positive", "negative"),
+}
+EXPRESSIONS = tuple(key for keys in KINDS.values() for key in keys)
+EXTRAS = ("finish", "dwell")
+COLUMNS = ("user", "item", "time")
+CHOICES = {
+    "time_unit": ("auto", *UNITS),
+    "missing_time": ("malformed", "drop"),
+    "zero_duration": ("drop", "negative", "positive", "malformed"),
+    "conflict": ("drop", "negative", "positive", "malformed"),
+    "delimiter": tuple(DELIMITERS),
+}
+# What a form knows of its log and passes on to the ``data`` hyper-parameters, flags going before.
+NUMBERS = {
+    "threshold": "rating_threshold",
+    "rating_min": "rating_min",
+    "rating_max": "rating_max",
+    "utc_offset_hours": "utc_offset_hours",
+}
+TOP_ONLY = ("about", "hparams", "recognise", "forms")
+FORM_KEYS = (*COLUMNS, *EXPRESSIONS, *EXTRAS, *CHOICES, *NUMBERS, "columns")
+
+
+@dataclasses.dataclass
+class Form:
+    """One layout of a log.
+
+    Attributes:
+      name: of its adapter.
+      keys: what the adapter says of it, defaults left out; JSON-able.
+      kind: a key of ``KINDS``.
+      expressions: ``Expression`` by key: those of the kind, ``finish`` and ``dwell``.
+      columns: names of the columns of a file without a header, or None for a file with one.
+    """
+
+    name: str
+    keys: dict
+    kind: str
+    expressions: typing.Dict[str, Expression]
+    columns: typing.Optional[typing.List[str]]
+
+    def option(self, key):
+        """The value of a choice, its first one if the adapter does not say."""
+        return self.keys.get(key, CHOICES[key][0])
+
+    def needed(self):
+        """Columns the form cannot do without, in order, each once."""
+        return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
+
+    def numeric(self, extras=()):
+        """Columns that must hold numbers: those of the feedback and of these extras."""
+        names = [c for key in (*KINDS[self.kind], *extras) for c in self.expressions[key].columns]
+        return list(dict.fromkeys(names))
+
+    def extras(self, columns):
+        """Which of ``finish`` and ``dwell`` can be had from a file with these columns."""
+        told = [key for key in EXTRAS if key in self.expressions]
+        return [key for key in told if set(self.expressions[key].columns) <= set(columns)]
+
+    def overrides(self):
+        """The data hyper-parameters the form sets."""
+        return {name: self.keys[key] for key, name in NUMBERS.items() if key in self.keys}
+
+    def feedback(self):
+        """The feedback in words, for the log."""
+        return ", ".join(f"{key}: {self.expressions[key].text}" for key in KINDS[self.kind])
+
+
+@dataclasses.dataclass
+class Adapter:
+    """A data set's layouts.
+
+    Attributes:
+      name: the file's name without its ending.
+      path: the file, or a description of where the adapter comes from.
+      forms: the layouts, the preferred one first.
+      hparams: name of the hyper-parameters a command merges for it, or None.
+      recognise: whether a file may be taken for one of this data set by its columns alone.
+      about: one line for a person.
+    """
+
+    name: str
+    path: str
+    forms: typing.List[Form]
+    hparams: typing.Optional[str] = None
+    recognise: bool = True
+    about: str = ""
+
+
+def load_adapter(path):
+    """Reads an adapter's YAML file.
+
+    Raises:
+      UserError: no such file, not YAML, an unknown, missing or contradictory key, naming it.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            content = yaml.safe_load(stream)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise UserError(
+            f"{path}:{mark.line + 1 if mark else 1}: not YAML: "
+            f"{getattr(error, 'problem', None) or error}; expected 'key: value' lines"
+        ) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise UserError(f"{path}: not a text of 'key: value' lines; save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: the adapter cannot be read: {error.strerror}") from None
+    name = os.path.splitext(os.path.basename(path))[0]
+    return adapter_from(content, name, path)
+
+
+def adapter_from(content, name, path):
+    """An ``Adapter`` from what its YAML holds.
+
+    Args:
+      content: dict of keys.
+      name: the adapter's.
+      path: for messages.
+
+    Raises:
+      UserError: see ``load_adapter``.
+    """
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected 'key: value' lines such as 'user: user_id'")
+    common = dict(content)
+    top = {key: common.pop(key) for key in TOP_ONLY if key in common}
+    forms = top.get("forms", [{}])
+    if not isinstance(forms, list) or not forms or not all(isinstance(f, dict) for f in forms):
+        raise UserError(f"{path}: forms: expected a list of 'key: value' groups")
+    if not isinstance(top.get("recognise", True), bool):
+        raise UserError(f"{path}: recognise: expected true or false")
+    for key in ("about", "hparams"):
+        if not isinstance(top.get(key, ""), str):
+            raise UserError(f"{path}: {key}: expected text")
+    return Adapter(
+        name,
+        path,
+        [_form({**common, **form}, name, path) for form in forms],
+        top.get("hparams"),
+        top.get("recognise", True),
+        top.get("about", ""),
+    )
+
+
+def _form(keys, name, path):
+    for key in keys:
+        if key not in FORM_KEYS:
+            known = [*FORM_KEYS, *TOP_ONLY]
+            raise UserError(f"{path}: unknown key {key!r}; {suggest(str(key), known)}")
+    for key in COLUMNS:
+        if not isinstance(keys.get(key), str) or not keys[key]:
+            raise UserError(f"{path}: {key}: expected the name of a column, such as {key}_id")
+    for key, choices in CHOICES.items():
+        if key in keys and keys[key] not in choices:
+            raise UserError(
+                f"{path}: {key}: {keys[key]!r} is unknown, expected one of "
+                + ", ".join(map(repr, choices))
+            )
+    for key in NUMBERS:
+        if key in keys and (isinstance(keys[key], bool) or not isinstance(keys[key], (int, float))):
+            raise UserError(f"{path}: {key}: {keys[key]!r} is not a number")
+    columns = keys.get("columns")
+    if columns is not None and not (
+        isinstance(columns, list)
+        and all(isinstance(c, str) for c in columns)
+        and len(set(columns)) == len(columns) >= 3
+    ):
+        raise UserError(f"{path}: columns: expected a list of different names, such as [u, i, t]")
+    expressions = {
+        key: Expression(keys[key], f"{path}: {key}")
+        for key in (*EXPRESSIONS, *EXTRAS)
+        if key in keys
+    }
+    form = Form(name, keys, _kind(expressions, path), expressions, columns)
+    missing = [c for c in form.needed() if columns is not None and c not in columns]
+    if missing:
+        raise UserError(f"{path}: columns: {missing[0]!r} is not among them, but is used")
+    return form
+
+
+def _kind(expressions, path):
+    """The one kind of feedback whose keys are there."""
+    given = {key for key in expressions if key not in EXTRAS}
+    kinds = [kind for kind, keys in KINDS.items() if set(keys) == given]
+    if not kinds:
+        expected = "; ".join(" with ".join(keys) for keys in KINDS.values())
+        got = ", ".join(sorted(given)) or "none"
+        raise UserError(f"{path}: feedback: expected exactly one of: {expected}; got {got}")
+    return kinds[0]

@@ -1,0 +1,141 @@
+"""From feedback columns to labels: 1 positive, 0 negative, and what is neither.
+
+A row can be malformed (``faults``: counted against ``max_malformed``) or sound but without a label
+(``drops``: counted, and left out however many there are).
+"""
+
+import numpy as np
+
+NOT_FINITE, BAD_LABEL, OFF_SCALE, NEGATIVE_TIME = (
+    "feedback has no finite value",
+    "label is neither 0 nor 1",
+    "rating outside the scale",
+    "negative watch time",
+)
+NEITHER, CONFLICT, ZERO_DURATION = (
+    "neither positive nor negative",
+    "positive and negative at once",
+    "duration of 0",
+)
+
+
+class Labels:
+    """Labels of n rows.
+
+    Attributes:
+      values: int8 [n], 1 positive, 0 negative; of no meaning where a fault or drop holds.
+      faults: list of (kind, bool [n], float64 [n] to show, sentence with ``{}`` for that number).
+      drops: list of (kind, bool [n]).
+    """
+
+    def __init__(self, values, faults=(), drops=()):
+        self.values = np.asarray(values, bool).astype(np.int8)
+        self.faults, self.drops = list(faults), list(drops)
+
+    def settle(self, kind, rows, values, choice):
+        """Applies an adapter's choice to special rows: malformed, drop, positive or negative."""
+        if choice == "malformed":
+            self.faults.append((kind, rows, values, kind + " ({:g})"))
+        elif choice == "drop":
+            self.drops.append((kind, rows))
+        else:
+            self.values[rows] = choice == "positive"
+
+
+def label_rows(form, columns, data):
+    """Labels rows by an adapter's form.
+
+    - ``label``: 1 or 0, anything else is malformed.
+    - ``rating``: positive above ``rating_threshold``; outside the scale malformed.
+    - ``watch_ratio``, or ``play`` / ``duration``: positive above ``rating_threshold``. A duration of 0
+      gives no ratio: the form's ``zero_duration`` settles it.
+    - ``feedback``: positive above 0, negative below. 0 is no feedback if every column in it is 0, else
+      the columns contradict one another and the form's ``conflict`` settles it.
+    - ``positive`` and ``negative``: true where not 0; both, ``conflict``; neither, no feedback.
+
+    Args:
+      form: ``adapters.Form``.
+      columns: name -> float64 [n], finite.
+      data: has ``rating_threshold``, ``rating_min``, ``rating_max``.
+
+    Returns:
+      Labels.
+    """
+    values = {
+        key: expression.evaluate(columns)
+        for key, expression in form.expressions.items()
+        if key not in ("finish", "dwell")
+    }
+    first = next(iter(values.values()))
+    unsound = ~np.all([np.isfinite(value) for value in values.values()], axis=0)
+    not_finite = (NOT_FINITE, unsound, first, f"{form.feedback()} gives {{}}, not a finite number")
+    with np.errstate(all="ignore"):
+        labels = _KINDS[form.kind](form, values, columns, data)
+    labels.faults.insert(0, not_finite)
+    return labels
+
+
+def _label(form, values, columns, data):
+    value = values["label"]
+    detail = (
+        "the label is {:g}, expected 0 or 1; for other values write the adapter's feedback as an "
+        "expression, such as feedback: label - 2"
+    )
+    return Labels(value == 1, [(BAD_LABEL, (value != 0) & (value != 1), value, detail)])
+
+
+def _rating(form, values, columns, data):
+    value, low, high = values["rating"], data.rating_min, data.rating_max
+    detail = (
+        f"rating {{:g}} is outside the scale {low:g} to {high:g}; if the scale is another, set "
+        "rating_min, rating_max and threshold in the adapter"
+    )
+    off = (OFF_SCALE, (value < low) | (value > high), value, detail)
+    return Labels(value > data.rating_threshold, [off])
+
+
+def _watch_ratio(form, values, columns, data):
+    value = values["watch_ratio"]
+    negative = (NEGATIVE_TIME, value < 0, value, "the watch ratio {:g} is below 0")
+    return Labels(value > data.rating_threshold, [negative])
+
+
+def _watch_time(form, values, columns, data):
+    play, duration = values["play"], values["duration"]
+    negative = (
+        NEGATIVE_TIME,
+        (play < 0) | (duration < 0),
+        np.minimum(play, duration),
+        "{:g}: a time played or a duration below 0",
+    )
+    labels = Labels(play / duration > data.rating_threshold, [negative])
+    labels.settle(ZERO_DURATION, duration == 0, play, form.option("zero_duration"))
+    return labels
+
+
+def _feedback(form, values, columns, data):
+    value = values["feedback"]
+    named = form.expressions["feedback"].columns
+    silent = np.all([columns[name] == 0 for name in named], axis=0) if named else value == 0
+    labels = Labels(value > 0)
+    labels.drops.append((NEITHER, (value == 0) & silent))
+    labels.settle(CONFLICT, (value == 0) & ~silent, value, form.option("conflict"))
+    return labels
+
+
+def _two_sided(form, values, columns, data):
+    positive, negative = values["positive"] != 0, values["negative"] != 0
+    labels = Labels(positive)
+    labels.drops.append((NEITHER, ~positive & ~negative))
+    labels.settle(CONFLICT, positive & negative, values["positive"], form.option("conflict"))
+    return labels
+
+
+_KINDS = {
+    "label": _label,
+    "rating": _rating,
+    "watch_ratio": _watch_ratio,
+    "watch_time": _watch_time,
+    "feedback": _feedback,
+    "two_sided": _two_sided,
+}

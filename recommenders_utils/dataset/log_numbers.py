@@ -1,0 +1,32 @@
+"""Numbers from a log's text, each to the last digit and whatever stands beside it."""
+
+import contextlib
+
+import numpy as np
+import pandas as pd
+
+from recommenders_utils.dataset.ratings_rows import to_numbers
+
+
+def exact_numbers(texts):
+    """Float64 of each text, NaN where it is not a number.
+
+    pandas' quick conversion may be wrong in a fraction's last digit, and depends on the whole column.
+    """
+    values = to_numbers(texts).copy()
+    with np.errstate(invalid="ignore"):
+        fractions = np.flatnonzero(np.isfinite(values) & (values % 1 != 0))
+    with contextlib.suppress(ValueError):
+        values[fractions] = np.asarray(texts, object)[fractions].astype(np.float64)
+    return values
+
+
+def to_values(texts):
+    """Float64 of each text, ``true`` and ``false`` as 1 and 0; NaN for anything else and infinities."""
+    values = exact_numbers(texts)
+    odd = np.flatnonzero(np.isnan(values))
+    if len(odd):
+        words = pd.Series(texts[odd], dtype=object).astype(str).str.strip().str.lower()
+        values[odd] = words.map({"true": 1.0, "false": 0.0}).to_numpy(np.float64)
+    values[~np.isfinite(values)] = np.nan
+    return values
