@@ -30,6 +30,7 @@ class Caser(BaselineModel):
     title = "Caser"
     paper = "Tang and Wang, WSDM 2018"
     feedback = "unseen; feedback_input shows it"
+    embeds_users = True
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

@@ -35,8 +35,8 @@ def open_data(run_dir, given, log=lambda line: None):
     fixed = sorted(set(given) - set(FREE_KEYS))
     if fixed:
         raise UserError(
-            f"{fixed[0]}: a finished run is served as it was trained; only {', '.join(FREE_KEYS)} may differ. "
-            f"Leave out --{fixed[0]}."
+            f"{fixed[0]}: a finished run is served as it was trained; only {', '.join(FREE_KEYS)} may "
+            f"differ. Leave out --{fixed[0]}."
         )
     hparams = open_run(run_dir).replace(**given)
     store, hparams = prepare_data(hparams, hparams.values(), log)
@@ -135,8 +135,8 @@ class Run:
             pairs = [(item, int(label)) for item, label in history_or_user]
         except (TypeError, ValueError):
             raise UserError(
-                f"history: {history_or_user!r} is neither the id of a user nor a list of (item, label) pairs, "
-                "as in [('i1', 1), ('i2', 0)]. Give one of the two."
+                f"history: {history_or_user!r} is neither the id of a user nor a list of (item, label) "
+                "pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
             ) from None
         raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], int)
         if not np.isin(labels, (0, 1)).all():
@@ -149,6 +149,6 @@ class Run:
 def unknown_user(name, store):
     """What to say of a user that a run's data do not have."""
     return (
-        f"user {str(name)!r} is not in {store.meta['name']}; {str(store.user_ids[0])!r} is one. Give a user of "
-        "the run's data, or a history."
+        f"user {str(name)!r} is not in {store.meta['name']}; {str(store.user_ids[0])!r} is one. Give a user "
+        "of the run's data, or a history."
     )

@@ -11,8 +11,8 @@ def check_explainable(run):
     """Raises UserError unless the run's model has a tower for each feedback."""
     if not run.scorer.has_towers:
         raise UserError(
-            f"--explain: model {run.hparams.model_type!r} has no tower for each feedback to explain with. Give "
-            "a run of dfar, or leave out --explain."
+            f"--explain: model {run.hparams.model_type!r} has no tower for each feedback to explain with. "
+            "Give a run of dfar, or leave out --explain."
         )
 
 
@@ -29,9 +29,9 @@ def head_groups(run, arrays):
     Returns:
       dict of "query > key", as in "negative > positive", to a dict of ``attention`` and ``pairs``: the share
       of the attention, and of the pairs of records (the base rate). None where the model's heads stand for
-      no feedback (ablations fha and mo) or the history is empty.
+      no feedback (ablations fha and mo) or the history has no known item.
     """
-    if not run.scorer.has_heads or not arrays["history_mask"].any():
+    if not run.scorer.has_heads:
         return None
     weights = run.scorer.head_attention(arrays)[0].astype(np.float64)  # [H, H, T, T]
     mask, labels = arrays["history_mask"][0], arrays["history_labels"][0]
@@ -40,6 +40,8 @@ def head_groups(run, arrays):
     by_group = weights.reshape(2, half, 2, half, *weights.shape[2:]).sum((1, 3))  # [2, 2, T, T]
     attention = np.einsum("ijqk,iq,jk->ij", by_group, is_of, is_of)
     pairs = np.einsum("iq,jk->ij", is_of, is_of)
+    if not attention.sum():
+        return None
     return {
         f"{FEEDBACK[i]} > {FEEDBACK[j]}": {
             "attention": float(attention[i, j] / attention.sum()),

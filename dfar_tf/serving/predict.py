@@ -37,6 +37,22 @@ class Counts:
     unknown_records: int = 0
     seconds: float = 0.0
 
+    def describe(self, meta):
+        """The counts as lines for a person; ``meta`` is the store's."""
+        rate = self.rows / self.seconds if self.seconds else 0.0
+        synthetic = " (SYNTHETIC)" if meta["synthetic"] and "SYNTHETIC" not in meta["name"] else ""
+        rows = f"{self.rows:,} rows in {self.seconds:.2f} s, {rate:,.0f} rows a second"
+        lines = [f"{meta['name']}{synthetic}: {rows}; {self.encoded:,} histories encoded"]
+        missing = "the run's data do not have the"
+        for count, what in (
+            (self.unseen_items, f"rows have no score: {missing} item"),
+            (self.unseen_users, f"rows are scored with an empty history: {missing} user"),
+            (self.unknown_records, f"records left out of histories: {missing} item"),
+        ):
+            if count:
+                lines.append(f"{count:,} {what}")
+        return "\n".join(lines)
+
 
 def predict_file(run, path, output, show_progress=None, chunk=CHUNK):
     """Scores the rows of a file and writes them with their scores, in their order.

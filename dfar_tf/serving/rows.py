@@ -54,8 +54,8 @@ class Rows:
         self.roles = {role: name for role, name in found.items() if name}
         if "item" not in self.roles or len(self.roles) < 2:
             raise UserError(
-                f"{path}:1: the header has the columns {', '.join(self.columns) or 'none'}; expected {EXAMPLES}. "
-                "Add such a header."
+                f"{path}:1: the header has the columns {', '.join(self.columns) or 'none'}; expected "
+                f"{EXAMPLES}. Add such a header."
             )
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:

@@ -109,6 +109,18 @@ class Scorer:
         """[B, H, H, T, T] weights of the encoder's head pairs; ``histories`` as of ``encode``."""
         return self._run(self._attention, self._fed(histories))
 
+    def warm_up(self, explain=False):
+        """Runs everything once on an empty history, since a graph's first run takes seconds."""
+        shape = [1, self.hparams.max_seq_length]
+        empty = {name: np.zeros(shape, np.float32) for name in HISTORY}
+        empty["user"] = np.array([-1], np.int32)
+        state, one = self.encode(empty), np.zeros([1, 1], np.int32)
+        self.score(state, one)
+        if explain:
+            self.explain(state, one)
+        if explain and self.has_heads:
+            self.head_attention(empty)
+
     def close(self):
         """Ends the session; the scorer is of no use afterwards."""
         self._session.close()
