@@ -5,7 +5,9 @@ import os
 import numpy as np
 from every_model import MORE
 from graph import random_values
+from small import once
 
+import dfar_tf
 from dfar_tf.cli import merge_hparams
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.experiments.pipeline import prepare_data
@@ -28,6 +30,7 @@ SMALL = {
     "valid_num_ngs": 3,
 }
 OPTIONS = {"dfar": MORE["dfar"][0], "dfar_released": {"iterator": "released"}}
+_made = {}  # what the session's tests share: paths and open runs
 
 
 def ratings_file(folder):
@@ -64,7 +67,9 @@ def made_run(folder, model, **overrides):
     run = RunFolder(os.path.join(str(folder), f"run of {model}"), echo=False)
     run.open(hparams, store, "a test")
     with tf.Graph().as_default(), tf.Session() as session:
-        scorer, _, _ = make_scorer(hparams, make_iterator(store, hparams).num_items, store.num_users)
+        scorer, _, _ = make_scorer(
+            hparams, make_iterator(store, hparams).num_items, store.num_users
+        )
         step = tf.train.create_global_step()
         session.run(step.initializer)
         for variable, value in random_values(scorer.weights, seed=4).items():
@@ -74,6 +79,29 @@ def made_run(folder, model, **overrides):
         saver.save(session, run.file("best/model"), global_step=0, write_meta_graph=False)
     write_json(run.file("results.json"), {})
     return run.path
+
+
+@once
+def folder_of_runs(factory):
+    """The session's folder of runs."""
+    return factory.mktemp("a folder")
+
+
+def path_of(factory, model):
+    """Path of the session's run of a model."""
+    return _kept(model, lambda: made_run(folder_of_runs(factory), model))
+
+
+def opened(factory, model):
+    """The session's open run of a model."""
+    path = path_of(factory, model)
+    return _kept(model + " open", lambda: dfar_tf.load(path))
+
+
+def _kept(name, make):
+    if name not in _made:
+        _made[name] = make()
+    return _made[name]
 
 
 def text_of(run, user, end=None):

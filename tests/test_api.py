@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from graph import close
-from serving_case import ITEMS, T, made_run, text_of
+from serving_case import ITEMS, T, folder_of_runs, opened, path_of, ratings_file, text_of
 
 import dfar_tf
 from dfar_tf.estimator.training import best_checkpoint, predict
@@ -15,27 +15,13 @@ from recommenders_utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("a folder")
+def dfar(tmp_path_factory):
+    return opened(tmp_path_factory, "dfar")
 
 
-@pytest.fixture(scope="module")
-def dfar(folder):
-    with dfar_tf.load(made_run(folder, "dfar")) as run:
-        yield run
-
-
-@pytest.mark.parametrize("model", sorted(set(model_names()) - {"dfar"}))
-def test_every_model_ranks_the_catalogue_as_it_scores_it(folder, model):
-    with dfar_tf.load(made_run(folder, model)) as run:
-        check_ranking(run)
-
-
-def test_dfar_ranks_the_catalogue_as_it_scores_it(dfar):
-    check_ranking(dfar)
-
-
-def check_ranking(run):
+@pytest.mark.parametrize("model", model_names())
+def test_every_model_ranks_the_catalogue_as_it_scores_it(tmp_path_factory, model):
+    run = opened(tmp_path_factory, model)
     user = str(run.store.user_ids[9])
     scores = run.score(user, run.store.item_ids)
     assert scores.dtype == np.float32 and len(np.unique(scores)) > 3
@@ -48,9 +34,9 @@ def check_ranking(run):
 
 
 @pytest.mark.parametrize("model", ["dfar", "caser", "dfar_released"])
-def test_the_scores_are_those_of_the_evaluation(folder, dfar, model):
-    run = dfar if model == "dfar" else dfar_tf.load(f"{folder}/run of {model}")
-    checkpoint = best_checkpoint(f"{folder}/run of {model}")
+def test_the_scores_are_those_of_the_evaluation(tmp_path_factory, model):
+    run = opened(tmp_path_factory, model)
+    checkpoint = best_checkpoint(path_of(tmp_path_factory, model))
     flat = predict(run.hparams, run.store, "test", checkpoint)
     part = run.store.splits["test"]
     for row in range(len(part)):
@@ -95,7 +81,10 @@ def test_the_seen_are_left_out_the_old_ones_too(dfar):
     ("history", "words"),
     [
         ("nobody", "user 'nobody' is not in ratings; 'user 0' is one. Give a user"),
-        ([("i:1", 2)], "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two."),
+        (
+            [("i:1", 2)],
+            "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two.",
+        ),
         (["i:1"], "history: ['i:1'] is neither the id of a user nor a list of (item, label) pairs"),
         (7, "history: 7 is neither the id of a user nor a list of (item, label) pairs"),
     ],
@@ -106,14 +95,13 @@ def test_a_history_that_is_none(dfar, history, words):
     assert words in str(error.value)
 
 
-def test_what_a_run_may_not_be_opened_with(folder, dfar, tmp_path):
-    del dfar
-    path = f"{folder}/run of dfar"
+def test_what_a_run_may_not_be_opened_with(tmp_path_factory, tmp_path):
+    path = path_of(tmp_path_factory, "dfar")
     with pytest.raises(UserError, match="hidden_size: a finished run is served as it was trained"):
         dfar_tf.load(path, hidden_size=4)
     with pytest.raises(UserError, match="no finished run there"):
         dfar_tf.load(str(tmp_path))
-    with open(f"{folder}/ratings.csv") as stream:
+    with open(ratings_file(folder_of_runs(tmp_path_factory))) as stream:
         lines = stream.read().splitlines()
     other = tmp_path / "other.csv"
     other.write_text("\n".join(lines[:-1]) + "\n")

@@ -166,4 +166,5 @@ def _score_part(run, state, starts, sizes, candidates, logits):
 def probabilities(logits):
     """Sigmoid in float32 without overflow; NaN stays NaN."""
     small = np.exp(-np.abs(logits))
-    return (np.where(logits >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # old numpy warns of comparing NaN
+        return (np.where(logits >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)
