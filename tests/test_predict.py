@@ -138,6 +138,12 @@ def test_what_is_refused_leaves_nothing(run, tmp_path, text):
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
+def test_a_header_alone_gives_a_header(run, tmp_path):
+    found, counts = scored(run, pd.DataFrame({"user": [], "item": []}), tmp_path)
+    assert list(found.columns) == ["user", "item", "score"]
+    assert (len(found), counts.rows) == (0, 0)
+
+
 def test_files_that_cannot_be_read(run, tmp_path):
     with pytest.raises(UserError, match="no such file"):
         predict_file(run, str(tmp_path / "none.csv"), str(tmp_path / "out.csv"))
