@@ -1,3 +1,10 @@
 """DFAR (WWW 2023) for TensorFlow: Keras layers, models, losses, the Estimator and its commands."""
 
 __version__ = "0.1.0"
+
+
+def load(run_dir, **options):
+    """Opens a finished run to score and to recommend; see ``dfar_tf.serving.api.load``."""
+    from dfar_tf.serving import api  # TensorFlow takes seconds to import
+
+    return api.load(run_dir, **options)

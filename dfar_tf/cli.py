@@ -20,7 +20,7 @@ from recommenders_utils.hparams import prepare_hparams
 # Flags whose value is a path: taken from the directory the person is in.
 PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
-    *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter"),
+    *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter", "input"),
 )
 BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
 UNWRITABLE = (

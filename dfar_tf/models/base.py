@@ -23,6 +23,7 @@ class SequentialModel(tf.keras.layers.Layer):
       title: the model's name as tables print it (class attribute).
       paper: where it was published.
       feedback: in a few words, what it makes of positive and negative feedback.
+      embeds_users: whether ``encode`` reads ``user``.
       compared: whether it is one of the systems of Table 2, not a variant of one.
       any_length: whether ``encode`` reads rows one by one and takes them shorter than ``max_seq_length``.
     """
@@ -30,6 +31,7 @@ class SequentialModel(tf.keras.layers.Layer):
     title = paper = feedback = ""
     compared = True
     any_length = True
+    embeds_users = False
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(name=hparams.model_type)

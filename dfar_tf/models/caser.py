@@ -31,6 +31,7 @@ class Caser(BaselineModel):
     paper = "Tang and Wang, WSDM 2018"
     feedback = "unseen; feedback_input shows it"
     any_length = False  # its filters look at T columns
+    embeds_users = True
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

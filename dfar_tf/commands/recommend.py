@@ -1,0 +1,39 @@
+"""recommend from the whole catalogue: the exact top K for a run's users or a history given
+
+``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen] [--explain]
+[--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked, 0 disliked) in place of
+``--users``. docs/serving.md says what the columns mean.
+"""
+
+from recommenders_utils.errors import UserError
+
+FLAGS = {
+    "run_dir": (None, "folder of a finished run"),
+    "users": (None, "raw ids with commas between, a file of one id a line, or all"),
+    "history": (None, 'a history instead, oldest first, as in "i1:1,i2:0"'),
+    "k": ("20", "how many items for each user"),
+    "exclude_seen": (False, "leave out the items of the user's whole history"),
+    "explain": (False, "of dfar: what the two towers and the head groups say"),
+    "output": (None, "file for the lists, .csv or .json"),
+}
+
+
+def run(options):
+    """Forwards to ``recommend_lists``."""
+    from dfar_tf.experiments.grid import positive_number
+    from dfar_tf.serving.api import load
+    from dfar_tf.serving.lists import recommend_lists
+
+    if not options.run_dir:
+        raise UserError(f"--run_dir is needed: {FLAGS['run_dir'][1]}.")
+    k = positive_number(options.k, "k")
+    with load(options.run_dir, **options.given) as opened:
+        recommend_lists(
+            opened,
+            options.users,
+            options.history,
+            options.output,
+            k=k,
+            exclude_seen=options.exclude_seen,
+            explain=options.explain,
+        )

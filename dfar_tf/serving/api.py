@@ -1,0 +1,154 @@
+"""A finished run, opened to score and to recommend: ``from dfar_tf import load``."""
+
+import numpy as np
+
+from dfar_tf.estimator.training import best_checkpoint
+from dfar_tf.experiments.pipeline import prepare_data
+from dfar_tf.experiments.run_folder import FREE_KEYS, RunFolder, open_run
+from dfar_tf.serving.histories import Vocabulary
+from dfar_tf.serving.scorer import Scorer
+from recommenders_utils.errors import UserError
+from recommenders_utils.io import make_iterator
+
+
+def load(run_dir, log=lambda line: None, **given):
+    """Opens a finished run.
+
+    Args:
+      run_dir: its folder.
+      log: takes lines that say what is read and which device is used.
+      **given: what may differ from the training: ``device``, ``ratings``, ``prepared``, ``cache_dir``,
+        ``show_progress``.
+
+    Returns:
+      Run.
+
+    Raises:
+      UserError: no finished run there; its data are no longer what they were; another key is given.
+    """
+    hparams, store = open_data(run_dir, given, log)
+    return Run(hparams, store, best_checkpoint(run_dir), log)
+
+
+def open_data(run_dir, given, log=lambda line: None):
+    """(hparams, SequenceStore) of a finished run; arguments and errors as of ``load``."""
+    fixed = sorted(set(given) - set(FREE_KEYS))
+    if fixed:
+        raise UserError(
+            f"{fixed[0]}: a finished run is served as it was trained; only {', '.join(FREE_KEYS)} may "
+            f"differ. Leave out --{fixed[0]}."
+        )
+    hparams = open_run(run_dir).replace(**given)
+    store, hparams = prepare_data(hparams, hparams.values(), log)
+    RunFolder(run_dir).attach(hparams, store)
+    return hparams, store
+
+
+class Run:
+    """A trained model with its vocabularies and stored histories.
+
+    A *history* is a list of (raw item id, label) pairs, oldest first, label 1 or 0; where a history is
+    taken, a string is the raw id of a stored user, whose whole stored history is meant.
+
+    Args:
+      hparams: the run's hyper-parameters.
+      store: its data.
+      checkpoint: its weights; None leaves them random, to measure with.
+      log: takes the line that says which device is used.
+
+    Attributes:
+      hparams, store: as given.
+      vocabulary: ``Vocabulary``, raw ids to rows and back.
+      scorer: ``Scorer``, the open session.
+    """
+
+    def __init__(self, hparams, store, checkpoint, log=lambda line: None):
+        self.hparams, self.store = hparams, store
+        iterator = make_iterator(store, hparams)
+        self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
+        self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        """Ends the session."""
+        self.scorer.close()
+
+    def score(self, history, candidates):
+        """Scores candidates against one history.
+
+        Args:
+          history: a history or a user's id, see the class.
+          candidates: C raw item ids.
+
+        Returns:
+          float32 [C], the probability that the user likes the item next; NaN for an item that was not in
+          the training's data.
+
+        Raises:
+          UserError: an unknown user; a history that is none.
+        """
+        from dfar_tf.serving.predict import probabilities
+
+        rows = self.vocabulary.item_rows(list(candidates))
+        state = self.scorer.encode(self.vocabulary.arrays(self.histories(history)))
+        logits = self.scorer.score(state, self.vocabulary.candidates(rows)[None])[0]
+        return probabilities(np.where(rows >= 0, logits, np.float32(np.nan)))
+
+    def recommend(self, history_or_user, k=20, exclude_seen=False, explain=False):
+        """The best items of the whole catalogue for one history.
+
+        Args:
+          history_or_user: a history or a user's id, see the class.
+          k: how many.
+          exclude_seen: leave out the items of the history, the records before the newest T as well.
+          explain: add what the two towers say of each item (see ``Scorer.explain``).
+
+        Returns:
+          DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows, the best
+          first, of equal ones the first in the vocabulary.
+
+        Raises:
+          UserError: an unknown user; a history that is none; k below 1; nothing to explain with.
+        """
+        from dfar_tf.serving.recommend import recommend
+
+        found = recommend(self, self.histories(history_or_user), k, exclude_seen, explain)
+        return next(iter(found)).items
+
+    def histories(self, history_or_user):
+        """One history as ``Histories``.
+
+        Raises:
+          UserError: an unknown user; a history that is none.
+        """
+        if isinstance(history_or_user, str):
+            row = self.vocabulary.user_rows([history_or_user])
+            if row[0] < 0:
+                raise UserError(unknown_user(history_or_user, self.store))
+            return self.vocabulary.stored(row)
+        try:
+            pairs = [(item, int(label)) for item, label in history_or_user]
+        except (TypeError, ValueError):
+            raise UserError(
+                f"history: {history_or_user!r} is neither the id of a user nor a list of (item, label) "
+                "pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
+            ) from None
+        raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], int)
+        if not np.isin(labels, (0, 1)).all():
+            raise UserError(
+                "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two."
+            )
+        return self.vocabulary.made(raw, labels, np.zeros(len(raw), np.int64), 1)
+
+
+def unknown_user(name, store):
+    """What to say of a user that a run's data do not have."""
+    return (
+        f"user {str(name)!r} is not in {store.meta['name']}; {str(store.user_ids[0])!r} is one. Give a user "
+        "of the run's data, or a history."
+    )

@@ -1,0 +1,153 @@
+"""Raw ids and histories as the model reads them, and back; unknown items are left out and counted.
+
+Letters: H histories, T history (``max_seq_length``), n records.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from recommenders_utils.errors import UserError
+
+FORM = "item:label,item:label, oldest first, label 1 liked or 0 disliked, as in i1:1,i2:0"
+
+
+@dataclasses.dataclass
+class Histories:
+    """H histories whole, before the newest T are cut out; n records of known items in all.
+
+    Attributes:
+      offsets: int64 [H + 1], history h is the records ``[h]`` to ``[h + 1]``.
+      items: int32 [n], rows of the store's items, 0-based.
+      labels: int8 [n], 1 liked, 0 disliked.
+      users: int32 [H], rows of the store's users; -1 where unknown.
+      unknown_items: int64 [H], records left out because their item is unknown.
+    """
+
+    offsets: np.ndarray
+    items: np.ndarray
+    labels: np.ndarray
+    users: np.ndarray
+    unknown_items: np.ndarray
+
+    def __len__(self):
+        return len(self.users)
+
+    def of(self, row):
+        """(items, labels) of one history, all of its known records."""
+        part = slice(self.offsets[row], self.offsets[row + 1])
+        return self.items[part], self.labels[part]
+
+
+class Vocabulary:
+    """Raw ids of a store as rows, and histories as arrays of the model's own ids.
+
+    Args:
+      store: the run's ``SequenceStore``.
+      iterator: the run's iterator, whose vocabulary the model reads.
+      length: T.
+    """
+
+    def __init__(self, store, iterator, length):
+        self.store, self.length = store, length
+        # The released iterator has ids of its own, with 0 for items its training never met.
+        ids = getattr(iterator, "ids", None)
+        self.model_ids = np.arange(store.num_items + 1, dtype=np.int32) if ids is None else ids
+        self._items = pd.Index(np.asarray(store.item_ids).astype(object))
+        self._users = pd.Index(np.asarray(store.user_ids).astype(object))
+
+    def item_rows(self, raw):
+        """int64 [n] rows of raw item ids, -1 where unknown."""
+        return self._items.get_indexer(np.asarray(raw, dtype=object))
+
+    def user_rows(self, raw):
+        """int64 [n] rows of raw user ids, -1 where unknown."""
+        return self._users.get_indexer(np.asarray(raw, dtype=object))
+
+    def item_ids(self, rows):
+        """Raw ids of item rows."""
+        return self.store.item_ids[rows]
+
+    def candidates(self, rows):
+        """int32, the model's ids of item rows; padding's for -1."""
+        return self.model_ids[np.asarray(rows) + 1]
+
+    def stored(self, users):
+        """The whole stored histories of user rows [H]; a user of row -1 has an empty one."""
+        users = np.asarray(users, np.int64)
+        known = users >= 0
+        starts = np.where(known, self.store.user_offsets[users], 0)
+        counts = np.where(known, self.store.user_offsets[users + 1] - starts, 0)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        records = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+        return Histories(
+            offsets,
+            np.asarray(self.store.items[records]) - 1,
+            np.asarray(self.store.labels[records]),
+            users.astype(np.int32),
+            np.zeros(len(users), np.int64),
+        )
+
+    def parsed(self, texts, users=None, where=lambda row: "--history"):
+        """Histories from their texts.
+
+        Args:
+          texts: [H] str in the form of ``FORM``; an empty one is an empty history.
+          users: [H] rows of the store's users, -1 where unknown; all unknown if None.
+          where: row of ``texts`` -> what an error calls its place.
+
+        Raises:
+          UserError: a text in another form, named by its place.
+        """
+        texts = pd.Series(np.asarray(texts, dtype=object)).str.strip()
+        filled = np.flatnonzero(texts.to_numpy() != "")
+        parts = texts.iloc[filled].str.split(",")
+        owner = np.repeat(filled, parts.str.len().to_numpy().astype(np.int64))
+        # Column by column: a text without a colon leaves the item's part empty.
+        records = pd.Series(list(parts.explode()), dtype=object).str.strip().str.rpartition(":")
+        if not len(owner):
+            raw = labels = np.array([], object)
+        else:
+            raw, labels = records[0].str.strip().to_numpy(), records[2].str.strip().to_numpy()
+        bad = np.flatnonzero((raw == "") | ~np.isin(labels.astype(str), ("0", "1")))
+        if len(bad):
+            found = "".join(records.iloc[bad[0]])
+            raise UserError(
+                f"{where(owner[bad[0]])}: {found!r} is no record of a history; expected {FORM}. Write each "
+                "record so."
+            )
+        return self.made(raw, labels.astype(np.int8), owner, len(texts), users)
+
+    def made(self, raw, labels, owner, count, users=None):
+        """Histories from records: raw ids and labels [n], ``owner`` [n] rising rows below ``count``."""
+        rows = self.item_rows(raw)
+        known = rows >= 0
+        counts = np.bincount(owner[known], minlength=count)
+        if users is None:
+            users = np.full(count, -1)
+        return Histories(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            rows[known].astype(np.int32),
+            np.asarray(labels)[known].astype(np.int8),
+            np.asarray(users).astype(np.int32),
+            np.bincount(owner[~known], minlength=count),
+        )
+
+    def arrays(self, histories, part=slice(None)):
+        """The newest T records of some histories as ``Scorer.encode`` reads them, left-aligned."""
+        ends = histories.offsets[1:][part]
+        starts = np.maximum(histories.offsets[:-1][part], ends - self.length)
+        index = starts[:, None] + np.arange(self.length)  # [H, T]
+        real = index < ends[:, None]
+        index = np.where(real, index, 0)
+        if not len(histories.items):
+            items = labels = np.zeros(index.shape, np.int32)
+        else:
+            items, labels = self.candidates(histories.items[index]), histories.labels[index]
+        return {
+            "history_items": np.where(real, items, 0).astype(np.int32),
+            "history_labels": np.where(real, labels, 0).astype(np.int32),
+            "history_mask": real.astype(np.float32),
+            "user": histories.users[part],
+        }

@@ -1,0 +1,170 @@
+"""Tables of rows to score: read in chunks, written in the same order, CSV or TSV, plain or gzip."""
+
+import csv
+import gzip
+import io
+import os
+
+import numpy as np
+import pandas as pd
+
+from recommenders_utils.dataset.ratings_layout import open_text
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import atomic_write
+
+# Role -> column names understood, the preferred first.
+NAMES = {
+    "item": ("candidate", "item", "item_id"),
+    "history": ("history",),
+    "user": ("user", "user_id"),
+}
+EXAMPLES = 'user,item as in u1,i9, or history,candidate as in "i1:1,i2:0",i9'
+
+
+class Rows:
+    """A table with a header, in chunks of bounded size.
+
+    Args:
+      path: the file; whether it is gzip is told by its first bytes, tab or comma by its header.
+
+    Attributes:
+      roles: role -> column name: ``item`` and at least one of ``history`` and ``user``.
+
+    Raises:
+      UserError: no such file; no header with those columns; not text.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        if not os.path.isfile(path):
+            raise UserError(
+                f"{path}: no such file. Give a CSV or TSV of rows to score, {EXAMPLES}."
+            )
+        with self._explained():
+            with open(path, "rb") as stream:
+                self.compressed = stream.read(2) == b"\x1f\x8b"
+            with open_text(path, self.compressed, "utf-8-sig") as stream:
+                header = stream.readline().rstrip("\r\n")
+        self.delimiter = "\t" if "\t" in header else ","
+        self.columns = next(csv.reader([header], delimiter=self.delimiter), [])
+        found = {
+            role: next((name for name in names if name in self.columns), None)
+            for role, names in NAMES.items()
+        }
+        self.roles = {role: name for role, name in found.items() if name}
+        if "item" not in self.roles or len(self.roles) < 2:
+            raise UserError(
+                f"{path}:1: the header has the columns {', '.join(self.columns) or 'none'}; expected "
+                f"{EXAMPLES}. Add such a header."
+            )
+        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        if twice:
+            raise UserError(f"{path}:1: column {twice[0]!r} is there twice. Rename one of the two.")
+
+    def chunks(self, size):
+        """Yields DataFrames of at most ``size`` rows, all text; their index counts the file's rows from 0.
+
+        Raises:
+          UserError: a damaged file, a row with too many fields, a row without an item.
+        """
+        with self._explained(), open_text(self.path, self.compressed, "utf-8-sig") as stream:
+            reader = pd.read_csv(
+                stream,
+                sep=self.delimiter,
+                dtype=str,
+                na_filter=False,
+                skip_blank_lines=False,
+                chunksize=size,
+                engine="c",
+            )
+            for frame in reader:
+                # A table without rows has an index of another kind in old pandas.
+                if len(frame) and not isinstance(frame.index, pd.RangeIndex):
+                    raise self._error(0, "has more fields than the header. " + self._quoting())
+                empty = np.flatnonzero((frame[self.roles["item"]] == "").to_numpy())
+                if len(empty):
+                    row = int(frame.index[empty[0]])
+                    raise self._error(row, f"{self.roles['item']} is empty, expected a raw item id")
+                yield frame
+
+    def line(self, row):
+        """What an error calls a row of the file, counted from 0: ``FILE:LINE``."""
+        return f"{self.path}:{row + 2}"
+
+    def _error(self, row, text):
+        return UserError(f"{self.line(row)}: {text}. Correct the row.")
+
+    def _quoting(self):
+        comma = (
+            "a history has commas, so that it stands in quotes in a CSV"
+            if self.delimiter == ","
+            else ""
+        )
+        return comma or "expected one field a column"
+
+    def _explained(self):
+        return _Explained(self)
+
+
+class _Explained:
+    """Context in which what Python says of a file that cannot be read becomes a UserError."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        path = self.rows.path
+        if isinstance(error, pd.errors.ParserError):
+            raise UserError(
+                f"{path}: {str(error).strip()}: {self.rows._quoting()}. Correct the row."
+            ) from None
+        if isinstance(error, UnicodeDecodeError):
+            raise UserError(f"{path}: not UTF-8 text; save the file as UTF-8.") from None
+        if isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno is None):
+            raise UserError(
+                f"{path}: the gzip data is truncated or damaged; fetch or pack the file again."
+            ) from None
+
+
+class RowsOut:
+    """A table being written: whole at the end of its context, or absent.
+
+    Args:
+      path: file to write; ``.gz`` packs it, ``.tsv`` before that has tabs, any other name commas.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        name = path[:-3] if path.endswith(".gz") else path
+        self.delimiter = "\t" if name.endswith(".tsv") else ","
+        self._begun = False
+
+    def __enter__(self):
+        self._file = atomic_write(self.path, "wb")
+        binary = self._file.__enter__()
+        self._packed = None
+        if self.path.endswith(".gz"):
+            # No name and time inside: the same rows give the same bytes.
+            binary = self._packed = gzip.GzipFile("", "wb", 6, binary, mtime=0)
+        self._text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=False)
+        return self
+
+    def write(self, frame):
+        """Adds rows; the first call writes the header."""
+        frame.to_csv(self._text, sep=self.delimiter, index=False, header=not self._begun)
+        self._begun = True
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None:
+                self._text.flush()
+            self._text.detach()
+            if self._packed is not None:
+                self._packed.close()
+        except BaseException as failure:
+            self._file.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        return self._file.__exit__(kind, error, trace)

@@ -1,0 +1,119 @@
+"""A run opened from Python: any model scores and recommends what its graph gives."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from graph import close
+from serving_case import ITEMS, T, folder_of_runs, opened, path_of, ratings_file, text_of
+
+import dfar_tf
+from dfar_tf.estimator.training import best_checkpoint, predict
+from dfar_tf.models import model_names
+from recommenders_utils.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def dfar(tmp_path_factory):
+    return opened(tmp_path_factory, "dfar")
+
+
+@pytest.mark.parametrize("model", model_names())
+def test_every_model_ranks_the_catalogue_as_it_scores_it(tmp_path_factory, model):
+    run = opened(tmp_path_factory, model)
+    user = str(run.store.user_ids[9])
+    scores = run.score(user, run.store.item_ids)
+    assert scores.dtype == np.float32 and len(np.unique(scores)) > 3
+    found = run.recommend(user, k=7)
+    order = np.argsort(-scores, kind="stable")[:7]
+    close(found["score"].to_numpy(), scores[order], 1e-6)
+    assert list(found["rank"]) == list(range(1, 8))
+    by_id = dict(zip(run.store.item_ids, scores))
+    close(np.array([by_id[item] for item in found["item"]]), found["score"].to_numpy(), 1e-6)
+
+
+@pytest.mark.parametrize("model", ["dfar", "caser", "dfar_released"])
+def test_the_scores_are_those_of_the_evaluation(tmp_path_factory, model):
+    run = opened(tmp_path_factory, model)
+    checkpoint = best_checkpoint(path_of(tmp_path_factory, model))
+    flat = predict(run.hparams, run.store, "test", checkpoint)
+    part = run.store.splits["test"]
+    for row in range(len(part)):
+        mine = flat["instance"] == row
+        history = run.vocabulary.parsed(
+            [text_of(run, part.users[row], part.ends[row])], part.users[row : row + 1]
+        )
+        state = run.scorer.encode(run.vocabulary.arrays(history))
+        candidates = run.vocabulary.candidates(flat["item"][mine] - 1)
+        logits = run.scorer.score(state, candidates[None])[0]
+        close(1 / (1 + np.exp(-logits)), flat["score"][mine], 1e-6)
+
+
+def test_a_history_is_a_user_or_a_list_of_pairs(dfar):
+    items = list(dfar.store.item_ids[[3, 1]])
+    pairs = [record.rsplit(":", 1) for record in text_of(dfar, 8).split(",")]
+    assert len(pairs) > T
+    of_user = dfar.score(str(dfar.store.user_ids[8]), items)
+    close(dfar.score(pairs, items), of_user, 1e-7)
+    close(dfar.score(pairs[-T:], items), of_user, 1e-7)
+    assert np.abs(dfar.score(pairs[: -T + 2], items) - of_user).max() > 1e-4
+
+
+def test_unknown_items_have_no_score_and_are_passed_over_in_a_history(dfar):
+    one, two = map(str, dfar.store.item_ids[[5, 2]])
+    scores = dfar.score([("nobody's", 1), (one, 0)], [two, "nobody's"])
+    close(scores[:1], dfar.score([(one, 0)], [two]), 1e-7)
+    assert np.isnan(scores[1])
+    assert np.isfinite(dfar.score([], [one, two])).all()
+    assert list(dfar.score([], [])) == []
+
+
+def test_the_seen_are_left_out_the_old_ones_too(dfar):
+    user = str(dfar.store.user_ids[11])
+    seen = {record.rsplit(":", 1)[0] for record in text_of(dfar, 11).split(",")}
+    found = dfar.recommend(user, k=100, exclude_seen=True)
+    assert set(found["item"]) == set(dfar.store.item_ids) - seen
+    assert len(dfar.recommend(user, k=100)) == ITEMS
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        ("nobody", "user 'nobody' is not in ratings; 'user 0' is one. Give a user"),
+        (
+            [("i:1", 2)],
+            "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two.",
+        ),
+        (["i:1"], "history: ['i:1'] is neither the id of a user nor a list of (item, label) pairs"),
+        (7, "history: 7 is neither the id of a user nor a list of (item, label) pairs"),
+    ],
+)
+def test_a_history_that_is_none(dfar, history, words):
+    with pytest.raises(UserError) as error:
+        dfar.score(history, ["i:1"])
+    assert words in str(error.value)
+
+
+def test_what_a_run_may_not_be_opened_with(tmp_path_factory, tmp_path):
+    path = path_of(tmp_path_factory, "dfar")
+    with pytest.raises(UserError, match="hidden_size: a finished run is served as it was trained"):
+        dfar_tf.load(path, hidden_size=4)
+    with pytest.raises(UserError, match="no finished run there"):
+        dfar_tf.load(str(tmp_path))
+    with open(ratings_file(folder_of_runs(tmp_path_factory))) as stream:
+        lines = stream.read().splitlines()
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(UserError, match="holds a run on other data"):
+        dfar_tf.load(path, ratings=str(other))
+
+
+def test_k_is_one_or_more(dfar):
+    with pytest.raises(UserError, match="k: 0, expected 1 or more"):
+        dfar.recommend("user 2", k=0)
+
+
+def test_importing_is_cheap():
+    code = "import sys, dfar_tf; assert callable(dfar_tf.load); assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
