@@ -10,6 +10,9 @@ import warnings
 # TensorFlow reads this at import: keep its C++ start-up chatter out of a person's terminal.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Lets a session that asks for XLA have it on the CPU too; others are not touched.
+os.environ.setdefault("TF_XLA_FLAGS", "--tf_xla_cpu_global_jit")
+
 import tensorflow.compat.v1 as tf
 
 tf.logging.set_verbosity(tf.logging.ERROR)

@@ -1,16 +1,20 @@
-"""measure speed and memory: step time by part, targets a second, history shared against repeated
+"""measure speed and memory: step by part, options, attention at long histories, a log of 11.9 M records
 
-``bash run.sh bench [--steps=N] [--model=dfar] ...``; prints a table and writes ``bench.json``.
+``bash run.sh bench [--suite=step|options|attention|scale|all] [--steps=N] [--model=dfar] ...``; prints
+tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suite scale takes minutes.
 """
 
-from dfar_tf.experiments.bench import run_bench
+from dfar_tf.experiments.bench_suites import run_suites
 
 FLAGS = {
-    "steps": ("60", "measured steps of each kind"),
-    "output": (None, "folder for bench.json; results/ in the checkout if not given"),
+    "suite": ("step", "what to measure: step, options, attention, scale, or all"),
+    "steps": (None, "measured steps of each kind; each suite has its own number"),
+    "output": (None, "folder for the results; results/ in the checkout if not given"),
 }
 
 
 def run(options):
-    """Forwards to ``run_bench``."""
-    run_bench(options.hparams("amazon"), options.steps, options.output, options.command)
+    """Forwards to ``run_suites``."""
+    run_suites(
+        options.suite, options.hparams("amazon"), options.steps, options.output, options.command
+    )

@@ -3,6 +3,7 @@
 Letters: B batch, T history, C candidates.
 """
 
+from dfar_tf.estimator.lazy_adam import LazyAdamOptimizer
 from dfar_tf.layers.packing import encode_by_length
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
@@ -125,6 +126,11 @@ def loss_terms(model, outputs, features):
 def make_train_op(hparams, loss, model):
     """One optimiser step, with the moving averages of the model's normalisations."""
     optimizer = make_optimizer(hparams)
+    return apply_gradients(optimizer, make_gradients(hparams, optimizer, loss, model), model)
+
+
+def make_gradients(hparams, optimizer, loss, model):
+    """[(gradient or None, variable)] as the optimiser takes them: clipped, and dense for Adam."""
     gradients = optimizer.compute_gradients(loss, model.trainable_weights)
     if hparams.optimizer == "adam":
         # Adam moves every row at every step. Of a sparse gradient TensorFlow makes some ten passes over
@@ -134,6 +140,11 @@ def make_train_op(hparams, loss, model):
         values, variables = zip(*gradients)
         values, _ = tf.clip_by_global_norm(values, hparams.max_grad_norm)
         gradients = list(zip(values, variables))
+    return gradients
+
+
+def apply_gradients(optimizer, gradients, model):
+    """The optimiser's update, together with the moving averages'."""
     # Under an Estimator, Keras keeps these updates on the layers, not in GraphKeys.UPDATE_OPS.
     with tf.control_dependencies(model.updates):
         return optimizer.apply_gradients(gradients, global_step=tf.train.get_global_step())
@@ -145,10 +156,15 @@ def make_optimizer(hparams):
         "adam": tf.train.AdamOptimizer,
         "adagrad": tf.train.AdagradOptimizer,
         "sgd": tf.train.GradientDescentOptimizer,
+        "lazy_adam": LazyAdamOptimizer,
     }
     if hparams.optimizer not in kinds:
         raise UserError(f"optimizer: {hparams.optimizer!r} is none of {', '.join(kinds)}.")
-    return kinds[hparams.optimizer](hparams.learning_rate)
+    optimizer = kinds[hparams.optimizer](hparams.learning_rate)
+    if hparams.mixed_precision:
+        # Half precision where it is safe, and a loss scale that keeps small gradients.
+        return tf.train.experimental.enable_mixed_precision_graph_rewrite(optimizer)
+    return optimizer
 
 
 def _add_validation(model, dataset):

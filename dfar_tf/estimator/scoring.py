@@ -7,6 +7,7 @@ import numpy as np
 
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import HISTORY, apply_model
+from dfar_tf.estimator.session import configure
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 
@@ -24,7 +25,7 @@ def scoring_session(hparams, num_items, values):
       (session, model, placeholders by name as in a batch, outputs of ``apply_model``).
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
-    with tf.Graph().as_default(), tf.Session(config=config) as session:
+    with tf.Graph().as_default(), tf.Session(config=configure(config, hparams)) as session:
         model, feeds, outputs = make_scorer(hparams, num_items)
         assign(session, {v: values[short_name(v)] for v in model.weights})
         yield session, model, feeds, outputs

@@ -10,6 +10,7 @@ from dfar_tf.estimator.checkpoints import CheckpointFitsHook
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.session import check_precision, configure
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
@@ -51,6 +52,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
       UserError: a batch size the devices do not divide; a loss that is not finite.
     """
     config, strategy, replicas = choose_devices(hparams.device, log)
+    check_precision(config, hparams)
     if hparams.batch_size % replicas:
         raise UserError(
             f"batch_size: {hparams.batch_size} is not a multiple of {replicas} devices."
@@ -134,7 +136,7 @@ def make_estimator(model_fn, hparams, folder, session_config, strategy=None):
     config = tf.estimator.RunConfig(
         model_dir=folder,
         tf_random_seed=hparams.seed,
-        session_config=session_config,
+        session_config=configure(session_config, hparams),
         save_summary_steps=hparams.log_every,
         save_checkpoints_steps=None,
         save_checkpoints_secs=None,

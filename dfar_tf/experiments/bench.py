@@ -11,9 +11,17 @@ import numpy as np
 from tqdm import tqdm
 
 from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.model_fn import apply_model, loss_terms, make_train_op
+from dfar_tf.estimator.model_fn import (
+    apply_gradients,
+    apply_model,
+    loss_terms,
+    make_gradients,
+    make_optimizer,
+)
+from dfar_tf.estimator.session import configure
+from dfar_tf.experiments.bench_table import RELEASED, step_table
+from dfar_tf.experiments.matrix_rate import executed_products, matrix_rate, padded_products
 from dfar_tf.experiments.run_folder import versions
-from dfar_tf.experiments.tables import format_table
 from dfar_tf.models import make_model
 from dfar_tf.paths import in_checkout, shown
 from recommenders_utils.backend import tf
@@ -23,14 +31,6 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json
 from recommenders_utils.io import SequentialIterator
 
-# Recorded once from the released code on a log of this shape: TensorFlow 1.15.0, two CPU cores,
-# batch 200, 9 negatives, T 20, D 32, H 2. Not measured by this command.
-RELEASED = {
-    "targets_per_second": 251,
-    "prepare_seconds": 7.0,
-    "peak_gib": 1.7,
-    "test_seconds": 10.0,
-}
 WARM_UP = 10
 IN_MEMORY = 20  # batches that stand in memory where the input pipeline is not to be measured
 BLOCK = 10  # steps in a row with the pipeline, then as many without
@@ -55,17 +55,18 @@ def run_bench(hparams, steps=60, output=None, command=""):
         raise UserError(f"--steps: {steps!r} is not a positive whole number.")
     steps = int(steps)
     print("bench: SYNTHETIC log of Table 1's Amazon shape", flush=True)
-    store, prepare_seconds = _prepared(hparams)
+    store, prepare_seconds = prepared(hparams)
     iterator = SequentialIterator(store, hparams)
     results = {"prepare_seconds": prepare_seconds, "targets_per_step": hparams.batch_size}
-    shared = _Bench(hparams, store, iterator, share_history=True)
+    shared = StepBench(hparams, store, iterator, share_history=True)
     results.update(_parts(shared, iterator, steps))
+    results["work"] = _work(shared, hparams, results["seconds"]["step_from_memory"])
     results["test_seconds"] = shared.test_seconds(iterator)
-    results["peak_gib"] = _peak_gib()
+    results["peak_gib"] = peak_gib()
     # Only now, so that the peak above is that of training as it is done.
-    repeated = _Bench(hparams, store, iterator, share_history=False)
+    repeated = StepBench(hparams, store, iterator, share_history=False)
     results.update(_shared_against_repeated(shared, repeated, max(steps // 4, 3)))
-    table = _table(results)
+    table = step_table(results)
     print("\n" + table)
     folder = output or in_checkout("results")
     path = os.path.join(folder, "bench.json")
@@ -84,10 +85,10 @@ def run_bench(hparams, steps=60, output=None, command=""):
     return results
 
 
-class _Bench:
-    """One graph and session of a model: its forward pass, gradients and whole step."""
+class StepBench:
+    """One graph and session of a model: its forward pass, gradients, whole step and, if wanted, tests."""
 
-    def __init__(self, hparams, store, iterator, share_history):
+    def __init__(self, hparams, store, iterator, share_history, tests=True):
         self.hparams = hparams
         batches = list(itertools.islice(iterator.train_batches(0), IN_MEMORY))
         whole = [batch for batch in batches if len(batch["user"]) == len(batches[0]["user"])]
@@ -110,13 +111,15 @@ class _Bench:
                 tf.data.get_output_shapes(sources[1]),
             ).get_next()
             tf.autograph.experimental.do_not_convert(self._step)(model, features, share_history)
-            tests = tf.data.make_initializable_iterator(iterator.eval_dataset("test"))
-            self.tests = tests.initializer
             scorer = tf.autograph.experimental.do_not_convert(apply_model)
             constants = {name: tf.constant(value) for name, value in self.batch.items()}
             self.scores = tf.sigmoid(scorer(model, constants, True, share_history)["logits"])
-            self.test_scores = scorer(model, tests.get_next(), False)["logits"]
-            self.session = tf.Session(config=config)
+            if tests:
+                batches = tf.data.make_initializable_iterator(iterator.eval_dataset("test"))
+                self.tests = batches.initializer
+                self.test_scores = scorer(model, batches.get_next(), False)["logits"]
+            self.config = config
+            self.session = tf.Session(config=configure(config, hparams))
             self.session.run(tf.global_variables_initializer())
             self.memory, self.live = self.session.run(handles)
 
@@ -124,12 +127,17 @@ class _Bench:
         outputs = apply_model(model, features, True, share_history)
         terms = loss_terms(model, outputs, features)
         loss = tf.add_n([weight * value for weight, value in terms.values()])
-        gradients = [g for g in tf.gradients(loss, model.trainable_weights) if g is not None]
-        dense = [getattr(g, "values", g) for g in gradients]
+        optimizer = make_optimizer(self.hparams)
+        gradients = make_gradients(self.hparams, optimizer, loss, model)
+        dense = [getattr(g, "values", g) for g, _ in gradients if g is not None]
         # One number of each: what only hangs on a control edge is optimised away and not computed.
         self.backward = tf.add_n([tf.reshape(g, [-1])[0] for g in dense])
         self.forward = loss
-        self.step = make_train_op(self.hparams, loss, model)
+        self.step = apply_gradients(optimizer, gradients, model)
+
+    def run_live(self):
+        """One training step out of the running input pipeline; returns its loss."""
+        return float(self.session.run([self.forward, self.step], {self.source: self.live})[0])
 
     def time(self, op, live=False):
         """Seconds of one run, on batches in memory or out of the running input pipeline."""
@@ -148,7 +156,7 @@ class _Bench:
         return time.perf_counter() - started
 
 
-def _prepared(hparams):
+def prepared(hparams):
     """The generated log, prepared in a fresh folder, and how long reading and preparing took."""
     folder = tempfile.TemporaryDirectory(prefix="dfar-bench-")
     path = os.path.join(folder.name, "SYNTHETIC.csv")
@@ -166,7 +174,7 @@ def _parts(bench, iterator, steps):
     """Median seconds of input, forward, backward, optimiser; each kind in turn, round by round."""
     kinds = ("forward", "backward", "step")
     taken = {kind: [] for kind in (*kinds, "input")}
-    batches = _endless(iterator)
+    batches = endless(iterator)
     for number in tqdm(range(WARM_UP + steps), desc="step by part", unit="round", leave=False):
         for kind in kinds:
             seconds = bench.time(getattr(bench, kind))
@@ -193,6 +201,21 @@ def _parts(bench, iterator, steps):
         "input_stall": float(np.median(live) / np.median(memory) - 1),
         "targets_per_second": len(bench.batch["user"]) * len(live) / sum(live),
     }
+
+
+def _work(bench, hparams, seconds):
+    """The step beside what its products cost at the machine's matrix rate."""
+    rate = matrix_rate(bench.config)
+    executed = executed_products(bench.session, bench.step, {bench.source: bench.memory})
+    work = {
+        "matrix_rate": rate,
+        "executed": executed,
+        "step_to_executed": seconds / (executed / rate),
+    }
+    if hparams.model_type == "dfar":
+        padded = padded_products(hparams)
+        work.update(padded=padded, step_to_padded=seconds / (padded / rate))
+    return work
 
 
 def _shared_against_repeated(shared, repeated, rounds):
@@ -222,50 +245,15 @@ def _shared_against_repeated(shared, repeated, rounds):
     }
 
 
-def _table(results):
-    seconds, ab = results["seconds"], results["share_history"]
-    rate, recorded = results["targets_per_second"], RELEASED
-
-    def times(value):
-        return f"{value:.1f} x"
-
-    rows = [
-        ["preparation, reading included", f"{results['prepare_seconds']:.2f} s",
-         times(recorded["prepare_seconds"] / results["prepare_seconds"])],
-        ["step: forward", f"{seconds['forward'] * 1e3:.1f} ms", ""],
-        ["step: backward", f"{seconds['backward'] * 1e3:.1f} ms", ""],
-        ["step: optimiser", f"{seconds['optimiser'] * 1e3:.1f} ms", ""],
-        ["step, batches in memory", f"{seconds['step_from_memory'] * 1e3:.1f} ms", ""],
-        ["step, input pipeline running", f"{seconds['step_with_input'] * 1e3:.1f} ms",
-         f"{results['input_stall']:+.1%} of a step"],
-        ["input: making a batch (beside the step)", f"{seconds['input'] * 1e3:.2f} ms",
-         f"{results['input_share']:.1%} of a step"],
-        ["training", f"{rate:,.0f} targets/s", times(rate / recorded["targets_per_second"])],
-        ["test pass", f"{results['test_seconds']:.2f} s",
-         times(recorded["test_seconds"] / results["test_seconds"])],
-        ["peak memory, training", f"{results['peak_gib']:.2f} GiB",
-         times(recorded["peak_gib"] / results["peak_gib"])],
-        ["step, history encoded once", f"{ab['shared_seconds'] * 1e3:.1f} ms", ""],
-        ["step, history encoded per candidate", f"{ab['repeated_seconds'] * 1e3:.1f} ms",
-         times(ab["ratio"]) + " slower"],
-        ["largest difference of their scores", f"{ab['largest_score_difference']:.1e}", ""],
-    ]  # fmt: skip
-    title = (
-        f"TensorFlow {tf.__version__}, {os.cpu_count()} cores, SYNTHETIC log of Table 1's shape, "
-        f"{results['targets_per_step']} targets a step\n"
-        "released: ratio to figures recorded once from the released code (251 targets/s, 7 s, "
-        "10 s, 1.7 GB on two cores under TensorFlow 1.15.0), not measured by this command"
-    )
-    return format_table(["what", "measured", "ratio to released"], rows, title, "lrr")
-
-
-def _endless(iterator):
+def endless(iterator):
+    """Training batches, epoch after epoch."""
     epoch = 0
     while True:
         yield from iterator.train_batches(epoch)
         epoch += 1
 
 
-def _peak_gib():
+def peak_gib():
+    """The largest the process has been, in GiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**30 if sys.platform == "darwin" else peak / 2**20

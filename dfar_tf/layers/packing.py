@@ -72,7 +72,8 @@ def _cut(history, lengths):
 def _joined(tensors):
     """Concatenates [b, s, ...] tensors that differ in s, zeros at the end of the shorter ones."""
     shape = tensors[0].shape
-    if shape.ndims > 1 and shape.as_list()[1] is None:
+    widths = {each.shape.as_list()[1] for each in tensors} if shape.ndims > 1 else set()
+    if None in widths or len(widths) > 1:
         longest = tf.reduce_max(tf.stack([tf.shape(each)[1] for each in tensors]))
         rest = [[0, 0]] * (shape.ndims - 2)
         tensors = [

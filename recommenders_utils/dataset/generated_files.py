@@ -17,8 +17,8 @@ MICRO_VIDEO_SHAPE = {
     "positive_share": 6413396 / 11862089,
 }
 SHAPES = {"amazon": synthetic.AMAZON_SHAPE, "micro_video": MICRO_VIDEO_SHAPE}
-# Section 4.1.1: recorded from September 11 to September 22, 2021.
-FIRST_MS, LAST_MS = 1631318400000, 1632355200000
+# Section 4.1.1: recorded from September 11 to September 22, 2021, days of its users, in China.
+FIRST_MS, LAST_MS = 1631289600000, 1632326400000
 SESSION_GAP = 0.03  # share of a user's records that begin a session hours after the last one
 CHUNK = 1 << 19  # rows that are text at a time
 

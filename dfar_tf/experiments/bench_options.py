@@ -1,0 +1,111 @@
+"""What each option of speed does to a step: every variant in turn, in one run, against the defaults."""
+
+import os
+import tempfile
+
+import numpy as np
+from tqdm import tqdm
+
+from dfar_tf.estimator.devices import choose_devices
+from dfar_tf.estimator.session import cores, on_cpu
+from dfar_tf.experiments.bench import StepBench, prepared
+from dfar_tf.experiments.results import say_written, write_results
+from dfar_tf.experiments.tables import format_table
+from recommenders_utils.backend import tf
+from recommenders_utils.dataset.generated_files import generate_like
+from recommenders_utils.dataset.preparation import prepare
+from recommenders_utils.io import SequentialIterator
+
+WARM_UP, BLOCK = 4, 5  # steps before measuring, steps in a row of one variant
+LONG = {"max_seq_length": 250, "batch_size": 20, "split": "ratio", "tie_order": "file"}
+LONG_SCALE = 0.03  # of Micro-video's users and items, as many records a user
+
+
+def variants(on_gpu):
+    """[(name, hyper-parameters changed)]; the first changes none."""
+    threads = cores()
+    found = [
+        ("defaults", {}),
+        ("all T positions", {"length_parts": 0}),
+        ("3 parts by length", {"length_parts": 3}),
+        ("6 parts by length", {"length_parts": 6}),
+        ("lazy Adam, another optimiser", {"optimizer": "lazy_adam"}),
+        ("XLA", {"xla": True}),
+        (f"{threads} threads an operation", {"intra_op_threads": threads}),
+        ("1 thread an operation", {"intra_op_threads": 1}),
+        (f"{2 * threads} operations at a time", {"inter_op_threads": 2 * threads}),
+    ]
+    return found + ([("mixed precision", {"mixed_precision": True})] if on_gpu else [])
+
+
+def bench_options(hparams, steps=30, output=None, command="", log=print):
+    """Measures the step of each variant on an Amazon-shaped and on a Micro-video-shaped log.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      steps: measured steps of each variant.
+      output: folder of the results.
+      command: what the person typed.
+      log: takes lines to print.
+
+    Returns:
+      Rows: shape, variant, median ms of a step, ratio to the defaults.
+    """
+    config, _, _ = choose_devices(hparams.device, lambda line: None)
+    rows = []
+    for shape, hp, store in _logs(hparams):
+        iterator = SequentialIterator(store, hp)
+        names = variants(not on_cpu(config))
+        benches = {}
+        for name, changed in tqdm(names, "building", leave=False):
+            benches[name] = StepBench(hp.replace(**changed), store, iterator, share_history=True)
+        taken = {name: [] for name in benches}
+        for number in tqdm(range(-(-(WARM_UP + steps) // BLOCK)), shape, unit="round", leave=False):
+            for name, bench in benches.items():
+                seconds = [bench.time(bench.step) for _ in range(BLOCK)]
+                taken[name] += seconds if number else seconds[WARM_UP:]
+        base = np.median(taken["defaults"])
+        for name, values in taken.items():
+            median = float(np.median(values))
+            rows.append([shape, name, 1e3 * median, median / float(base)])
+        for bench in benches.values():
+            bench.session.close()
+    headers = ["log", "option", "step, ms", "of the defaults"]
+    about = {
+        "command": command,
+        "data": "SYNTHETIC, Table 1's shapes",
+        "model": hparams.model_type,
+        "device": "CPU" if on_cpu(config) else "GPU",
+        "cores": cores(),
+        "synthetic": True,
+    }
+    shown = [[shape, name, f"{ms:.1f}", f"{ratio:.2f} x"] for shape, name, ms, ratio in rows]
+    title = f"TensorFlow {tf.__version__}, {about['device']}, {cores()} cores, SYNTHETIC logs; all in one run"
+    log("\n" + format_table(headers, shown, title, "llrr"))
+    notes = ["Lazy Adam is another optimiser than Adam; every other option changes rounding only."]
+    say_written(
+        write_results(
+            "bench-options", headers, rows, about, output, notes, shown_as=(headers, shown)
+        ),
+        log=log,
+    )
+    return rows
+
+
+def _logs(hparams):
+    """(name, hyper-parameters, store) of each shape."""
+    store, _ = prepared(hparams)
+    yield f"Amazon, T {hparams.max_seq_length}", hparams, store
+    hp = hparams.replace(**LONG)
+    with tempfile.TemporaryDirectory(prefix="dfar-bench-") as folder:
+        path = os.path.join(folder, "SYNTHETIC.csv")
+        generate_like("micro_video", path, scale=LONG_SCALE, show_progress=False)
+        data = hp.replace(
+            cache_dir=folder,
+            rating_min=0.0,
+            rating_max=1.0,
+            rating_threshold=0.5,
+            core_filter="one_pass",
+        ).data
+        store = prepare(path, data, "SYNTHETIC Micro-video shape", True, lambda line: None)
+        yield f"Micro-video, T {hp.max_seq_length}", hp, store

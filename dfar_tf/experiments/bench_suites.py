@@ -1,0 +1,35 @@
+"""The benchmark's suites by name."""
+
+from dfar_tf.experiments.bench import run_bench
+from dfar_tf.experiments.bench_attention import bench_attention
+from dfar_tf.experiments.bench_options import bench_options
+from dfar_tf.experiments.bench_scale import bench_scale
+from dfar_tf.experiments.grid import positive_number
+from recommenders_utils.errors import UserError
+
+SUITES = {
+    "step": run_bench,
+    "options": bench_options,
+    "attention": bench_attention,
+    "scale": bench_scale,
+}
+
+
+def run_suites(suite, hparams, steps=None, output=None, command=""):
+    """Runs one suite, or all of them one after the other.
+
+    Args:
+      suite: a name of ``SUITES``, or ``all``.
+      hparams: the merged hyper-parameters.
+      steps: measured steps; each suite's own number if None.
+      output: folder of the results; ``results/`` in the checkout if None.
+      command: what the person typed, for the record.
+
+    Raises:
+      UserError: an unknown suite, or ``steps`` that is no positive whole number.
+    """
+    if suite != "all" and suite not in SUITES:
+        raise UserError(f"--suite: {suite!r} is none of {', '.join(SUITES)}, all.")
+    more = {} if steps is None else {"steps": positive_number(steps, "steps")}
+    for name in SUITES if suite == "all" else [suite]:
+        SUITES[name](hparams, output=output, command=command, **more)
