@@ -9,8 +9,8 @@ from recommenders_utils.errors import UserError
 def configure(config, hparams):
     """Sets a session's threads and compiler as the hyper-parameters say.
 
-    A model's two sides are two branches of small operations: half of the cores to each operation and two
-    operations at a time keep a CPU busier than all cores to one small operation after the other.
+    By default a CPU runs two operations at a time, since a model's two sides are two branches, each with all
+    cores to it: more at a time would only take the cores from one another.
 
     Args:
       config: ``tf.ConfigProto``, of which a copy is changed.
@@ -23,7 +23,7 @@ def configure(config, hparams):
     changed.CopyFrom(config)
     intra, inter = hparams.intra_op_threads, hparams.inter_op_threads
     if on_cpu(config):
-        intra, inter = intra or max(1, cores() // 2), inter or min(2, cores())
+        intra, inter = intra or cores(), inter or min(2, cores())
     changed.intra_op_parallelism_threads = intra
     changed.inter_op_parallelism_threads = inter
     if hparams.xla:

@@ -31,7 +31,6 @@ def variants(on_gpu):
         ("6 parts by length", {"length_parts": 6}),
         ("lazy Adam, another optimiser", {"optimizer": "lazy_adam"}),
         ("XLA", {"xla": True}),
-        (f"{threads} threads an operation", {"intra_op_threads": threads}),
         ("1 thread an operation", {"intra_op_threads": 1}),
         (f"{2 * threads} operations at a time", {"inter_op_threads": 2 * threads}),
     ]

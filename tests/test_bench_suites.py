@@ -1,0 +1,92 @@
+"""The benchmark's other suites, tiny: what they tell and count, not how fast anything is."""
+
+import json
+
+import numpy as np
+import pytest
+from small import call
+
+from dfar_tf.cli import merge_hparams
+from dfar_tf.experiments import bench, bench_attention, bench_options, bench_scale
+from dfar_tf.experiments.matrix_rate import executed_products, matrix_rate, padded_products
+from recommenders_utils.backend import tf
+from recommenders_utils.dataset.synthetic import generate_ratings
+
+TINY = {"hidden_size": 8, "batch_size": 6, "tower_layers": [4], "device": "cpu", "init_stddev": 0.3}
+SHAPE = {"users": 60, "items": 48, "records": 700, "positive_share": 0.7}
+
+
+def hparams(**more):
+    return merge_hparams("amazon", **{**TINY, "max_seq_length": 7, **more})
+
+
+def test_products_of_a_run_are_counted_by_their_shapes():
+    with tf.Graph().as_default(), tf.Session() as session:
+        rows = tf.placeholder(tf.float32, [None, 3])
+        left = tf.matmul(rows, tf.ones([3, 5]))  # 2 * n * 3 * 5
+        again = tf.matmul(left, left, transpose_a=True)  # 2 * 5 * n * 5
+        batched = tf.matmul(left[None], left[None], transpose_b=True)  # 2 * n * 5 * n
+        aside = tf.matmul(rows, tf.ones([3, 9]))
+        total = tf.reduce_sum(again) + tf.reduce_sum(batched)
+        counted = executed_products(session, total, {rows: np.ones([4, 3], np.float32)})
+        assert counted == 2 * (4 * 3 * 5 + 5 * 4 * 5 + 4 * 5 * 4)
+        assert (
+            executed_products(session, aside, {rows: np.ones([2, 3], np.float32)}) == 2 * 2 * 3 * 9
+        )
+
+
+def test_the_padded_products_are_those_of_the_equations():
+    hp = hparams(batch_size=3, max_seq_length=5, hidden_size=4, train_num_ngs=1, tower_layers=[6],
+                 aggregation_layers=[7])  # fmt: skip
+    # H 2, K 2: Q, K, V; logits and values of 4 maps; W_0 of 4 * 2 rows.
+    attention = 3 * 5 * 4 * 4 * 3 + 2 * 3 * 4 * 5 * 5 * 2 + 3 * 5 * 8 * 4
+    aggregation = (3 * 2 + 3 * 5) * 4 * 7 + 3 * 5 * 2 * 7 * 4
+    tower = (3 + 3 * 2) * 8 * 6 + 3 * 2 * 6
+    assert padded_products(hp) == 3 * 2 * (3 * attention + 2 * aggregation + 2 * tower)
+    assert matrix_rate(tf.ConfigProto(), repeats=1) > 1e8
+
+
+def test_options_are_measured_against_the_defaults_in_one_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "generate_ratings", lambda path: generate_ratings(path, **SHAPE))
+    monkeypatch.setattr(bench_options, "LONG_SCALE", 0.0006)
+    monkeypatch.setitem(bench_options.LONG, "max_seq_length", 9)
+    lines, every = [], bench_options.variants(False)
+    assert {"XLA", "lazy Adam, another optimiser"} <= {name for name, _ in every}
+    kept = [every[0], ("lazy Adam, another optimiser", {"optimizer": "lazy_adam"})]
+    monkeypatch.setattr(bench_options, "variants", lambda on_gpu: kept)
+    rows = bench_options.bench_options(hparams(), 6, str(tmp_path), "it", lines.append)
+    assert [row[1] for row in rows] == 2 * [name for name, _ in kept]
+    assert [row[3] for row in rows][::2] == [1.0, 1.0]
+    assert all(row[2] > 0 for row in rows)
+    assert "SYNTHETIC" in lines[0]
+    assert json.loads((tmp_path / "bench-options.json").read_text())["synthetic"] is True
+
+
+def test_attention_counts_time_products_and_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_attention, "BASE", {"T": 64, "H": 2, "D": 8})
+    monkeypatch.setattr(bench_attention, "AXES", {"T": (64, 128)})
+    rows = bench_attention.bench_attention(hparams(), 1, str(tmp_path), "it", lambda line: None)
+    found = {(row[0], row[3]): row for row in rows}
+    for length in (64, 128):
+        blocks, whole = found[length, "FFHA"], found[length, "FFHA, whole maps"]
+        assert blocks[5] < whole[5] / 1.5  # products
+        assert blocks[7] < whole[7]  # memory
+        assert found[length, "FHA"][7] < found[length, "FHA, whole maps"][7]
+    assert found[128, "MHA"][5] > 2 * found[64, "MHA"][5]
+
+
+def test_scale_goes_from_nothing_to_trained_steps(tmp_path, monkeypatch):
+    for key, value in {"max_seq_length": 9, "batch_size": 6}.items():
+        monkeypatch.setitem(bench_scale.MICRO_VIDEO, key, value)
+    found = bench_scale.bench_scale(hparams(), 12, str(tmp_path), "it", 0.0006, lambda line: None)
+    assert found["targets a second"] > 0
+    assert found["loss, last tenth"] < found["loss, first tenth"]
+    table = (tmp_path / "bench-scale.md").read_text()
+    assert "SYNTHETIC" in table and "prepare, s" in table
+
+
+@pytest.mark.parametrize("flags", [["--suite=fast"], ["--suite=step", "--steps=0"]])
+def test_a_bad_suite_or_number_of_steps_is_refused(flags):
+    outcome = call("bench", *flags)
+    assert outcome.status == 2
+    assert flags[-1].split("=")[0] in outcome.err
