@@ -11,6 +11,7 @@ HISTORY = ("history_items", "history_labels", "history_mask")
 OPTIONAL = ("user", "target_finish", "target_dwell")  # what else a model may read of an instance
 TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
 LOSS_TERMS = "loss_terms"  # graph collection: {name: term}, unweighted, one a device
+EVALUATED = "evaluated_predictions"  # graph collection: what is predicted where an Estimator evaluates
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 
@@ -41,6 +42,7 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
         terms = loss_terms(model, outputs, features)
         loss = tf.add_n([weight * value for weight, value in terms.values()])
         if mode == tf.estimator.ModeKeys.EVAL:
+            tf.add_to_collection(EVALUATED, predictions)
             auc = tf.metrics.auc(
                 features["labels"], predictions["score"], features["candidate_mask"]
             )

@@ -151,6 +151,7 @@ def count_parameters(checkpoint):
         "moving_mean",
         "moving_variance",
         tf.GraphKeys.GLOBAL_STEP,
+        "STOP",  # a cluster's signal to stop early
         "beta1_power",
         "beta2_power",
     )
