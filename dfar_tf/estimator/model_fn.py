@@ -11,7 +11,9 @@ HISTORY = ("history_items", "history_labels", "history_mask")
 OPTIONAL = ("user", "target_finish", "target_dwell")  # what else a model may read of an instance
 TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
 LOSS_TERMS = "loss_terms"  # graph collection: {name: term}, unweighted, one a device
-EVALUATED = "evaluated_predictions"  # graph collection: what is predicted where an Estimator evaluates
+EVALUATED = (
+    "evaluated_predictions"  # graph collection: what is predicted where an Estimator evaluates
+)
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 

@@ -63,7 +63,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
     )
     steps = iterator.steps_per_epoch(hparams.batch_size)
     per_replica = hparams.batch_size // replicas
-    finished = _finished_steps(folder) // steps
+    finished = global_step_of(folder) // steps
     state.truncate(finished)
     validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
     sizes = iterator.num_items, store.num_users
@@ -84,7 +84,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
         show_progress=hparams.show_progress,
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
-        with _explained(folder):
+        with explained(folder):
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
                 lambda: iterator.train_dataset(finished, per_replica), hooks=[fits, hook]
@@ -121,7 +121,7 @@ def predict(hparams, store, split, checkpoint, log=lambda line: None):
         checkpoint_path=checkpoint,
         yield_single_examples=False,
     )
-    with _explained(checkpoint):
+    with explained(checkpoint):
         flat = join_predictions(list(batches))
     # The store's ids, whatever vocabulary the model reads.
     candidates = np.asarray(store.splits[split].candidates)
@@ -164,7 +164,7 @@ def count_parameters(checkpoint):
 
 
 @contextlib.contextmanager
-def _explained(path):
+def explained(path):
     """Turns what TensorFlow says of a full disk into a message for a person."""
     try:
         yield
@@ -177,7 +177,8 @@ def _explained(path):
         raise
 
 
-def _finished_steps(folder):
+def global_step_of(folder):
+    """The step of the newest checkpoint in a folder; 0 where there is none."""
     path = tf.train.latest_checkpoint(folder)
     if path is None:
         return 0

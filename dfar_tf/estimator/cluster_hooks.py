@@ -1,0 +1,252 @@
+"""What a cluster's chief does between epochs, and what its evaluator does with a checkpoint."""
+
+import os
+import shutil
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from dfar_tf.estimator.epochs import join_predictions
+from dfar_tf.estimator.model_fn import EVALUATED, LOSS_TERMS, TRAINING_LOSS
+from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import atomic_directory, read_json, write_json
+
+PROGRESS_FILE = "cluster_progress.json"  # beside the checkpoints: written by the chief, read by all
+EVERY = 1.0  # seconds between two writes of it
+
+
+class FiniteLossHook(tf.estimator.SessionRunHook):
+    """Stops a task whose loss is no longer finite, with a message for a person."""
+
+    def begin(self):
+        """Finds the loss."""
+        self.loss = tf.get_collection(TRAINING_LOSS)[0]
+
+    def before_run(self, run_context):
+        """Asks for the loss of the step."""
+        return tf.estimator.SessionRunArgs(self.loss)
+
+    def after_run(self, run_context, run_values):
+        """Raises UserError if it is not finite."""
+        if not np.isfinite(run_values.results):
+            raise UserError(
+                f"The loss is {run_values.results}: training diverged. Lower learning_rate or set "
+                "max_grad_norm."
+            )
+
+
+class ChiefHook(tf.estimator.SessionRunHook):
+    """Saves a checkpoint whenever the global step passes an epoch's end, and tells the progress.
+
+    All tasks' steps count. What is noted of the loss is of the chief's own steps.
+
+    Args:
+      folder: the Estimator's ``model_dir``.
+      steps_per_epoch: steps an epoch, of all tasks together.
+      targets_per_epoch: training instances an epoch.
+      epochs: how many.
+      show_progress: whether to draw a bar.
+    """
+
+    def __init__(self, folder, steps_per_epoch, targets_per_epoch, epochs, show_progress=True):
+        self.folder = folder
+        self.steps_per_epoch = steps_per_epoch
+        self.targets_per_epoch = targets_per_epoch
+        self.epochs = epochs
+        self.show_progress = show_progress
+        self.path = os.path.join(folder, PROGRESS_FILE)
+        self.saved = read_json(self.path)["saved"] if os.path.exists(self.path) else {}
+        self.bar = None
+
+    def begin(self):
+        """Adds the saver before the graph is closed."""
+        # The evaluator removes what it has scored. A sharded save is each parameter server's own work.
+        self.saver = tf.train.Saver(
+            max_to_keep=self.epochs + 2, sharded=True, save_relative_paths=True
+        )
+        self.global_step = tf.train.get_global_step()
+        self.loss = tf.get_collection(TRAINING_LOSS)[0]
+        self.terms = tf.get_collection(LOSS_TERMS)[0]
+
+    def after_create_session(self, session, coord):
+        """Saves the first checkpoint, which the workers wait for; goes on after a lost session too."""
+        self.last = int(session.run(self.global_step))
+        known = tf.train.latest_checkpoint(self.folder)
+        if known is not None:
+            self.saver.set_last_checkpoints_with_time(_existing(self.folder))
+        self._start_epoch()
+        self._write(self.last)
+        if known is None:
+            self._save(session, self.last)
+        if self.show_progress and self.bar is None:
+            total = self.targets_per_epoch * self.epochs
+            self.bar = tqdm(total=total, unit=" targets", desc="cluster", mininterval=0.5)
+
+    def before_run(self, run_context):
+        """Asks for the step and the loss with its terms."""
+        return tf.estimator.SessionRunArgs([self.global_step, self.loss, self.terms])
+
+    def after_run(self, run_context, run_values):
+        """Counts; saves where an epoch's end was passed."""
+        step, loss, terms = run_values.results
+        step = int(step)
+        self.own_steps += 1
+        self.sums["loss"] = self.sums.get("loss", 0.0) + float(loss)
+        for name, value in terms.items():
+            key = "terms/" + name
+            self.sums[key] = self.sums.get(key, 0.0) + float(value)
+        if time.time() - self.written > EVERY:
+            self._write(step)
+        if step // self.steps_per_epoch > self.last // self.steps_per_epoch:
+            self._finish_epoch(run_context.session)
+
+    def end(self, session):
+        """Saves what was trained last."""
+        self._finish_epoch(session)
+        if self.bar is not None:
+            self.bar.close()
+
+    def _finish_epoch(self, session):
+        step = int(session.run(self.global_step))
+        if step == self.last:
+            return
+        seconds = time.time() - self.started
+        targets = self.targets_per_epoch * (step - self.last) / self.steps_per_epoch
+        means = {name: value / max(1, self.own_steps) for name, value in self.sums.items()}
+        # Noted first, so that whoever sees the checkpoint finds the note.
+        self.saved[str(step)] = {
+            "seconds": round(seconds, 3),
+            "targets_per_second": round(targets / seconds, 1),
+            "train_loss": means.pop("loss", None),
+            "train_terms": {name[len("terms/") :]: value for name, value in means.items()},
+        }
+        self._write(step)
+        self._save(session, step)
+        self.last = step
+        self._start_epoch()
+
+    def _start_epoch(self):
+        self.started, self.own_steps, self.sums = time.time(), 0, {}
+
+    def _save(self, session, step):
+        path = os.path.join(self.folder, "model.ckpt")
+        self.saver.save(session, path, global_step=step, write_meta_graph=False)
+
+    def _write(self, step):
+        self.written = time.time()
+        most = self.steps_per_epoch * self.epochs
+        write_json(self.path, {"step": step, "max_steps": most, "saved": self.saved})
+        if self.bar is not None:
+            reached = min(step, most) * self.targets_per_epoch // self.steps_per_epoch
+            self.bar.update(reached - self.bar.n)
+
+
+class EarlyStop(Exception):
+    """Ends the evaluator's loop, which TensorFlow ends at the last step only."""
+
+
+class ValidationHook(tf.estimator.SessionRunHook):
+    """Takes an evaluation's predictions, notes their metrics and keeps the best checkpoint.
+
+    Args:
+      state: the run's ``TrainingState``.
+      folder: of the checkpoints.
+      best_dir: folder of the best one.
+      evaluate: predictions -> dict of metrics.
+      log: takes lines to print.
+    """
+
+    def __init__(self, state, folder, best_dir, evaluate, log=print):
+        self.state, self.folder, self.best_dir = state, folder, best_dir
+        self.evaluate, self.log = evaluate, log
+
+    def next_checkpoint(self):
+        """Path of the oldest checkpoint that is not validated yet; None where there is none.
+
+        TensorFlow's evaluator takes the newest and leaves out what came while it was busy; the best
+        epoch might be among them.
+        """
+        last = self.state.epochs[-1]["step"] if self.state.epochs else 0
+        pending = [path for path, _ in _existing(self.folder) if step_of(path) > last]
+        return min(pending, key=step_of) if pending else None
+
+    def begin(self):
+        """Finds the predictions."""
+        self.predictions = tf.get_collection(EVALUATED)[0]
+        self.global_step = tf.train.get_global_step()
+        self.started, self.batches = time.time(), []
+
+    def before_run(self, run_context):
+        """Asks for a batch's predictions."""
+        return tf.estimator.SessionRunArgs(self.predictions)
+
+    def after_run(self, run_context, run_values):
+        """Keeps them."""
+        self.batches.append(run_values.results)
+
+    def end(self, session):
+        """Notes the epoch; raises EarlyStop if it was one too many without a better one."""
+        path = self.next_checkpoint()
+        metrics = self.evaluate(join_predictions(self.batches))
+        notes = read_json(os.path.join(self.folder, PROGRESS_FILE))["saved"]
+        record = {
+            "epoch": len(self.state.epochs) + 1,
+            # The weights moved while they were saved: the step in the file may be past its name's.
+            "step": int(session.run(self.global_step)),
+            **notes[str(step_of(path))],
+            "validation_seconds": round(time.time() - self.started, 3),
+            "validation": metrics,
+        }
+        self.state.epochs.append(record)
+        best = self.state.best_epoch() == record["epoch"]
+        self.state.epochs.pop()
+        if best:
+            # Before it is noted: were this process killed in between, it would do it again.
+            keep_best(path, self.best_dir)
+        self.state.add(record)
+        self._forget(path)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.log(
+            f"epoch {record['epoch']:>2}  step {record['step']}  loss {record['train_loss']:.4f}  "
+            f"validation: {shown}  ({record['seconds']:.1f} s, "
+            f"{record['targets_per_second']:.0f} targets/s)" + ("  best" if best else "")
+        )
+        if self.state.should_stop():
+            raise EarlyStop
+
+    def _forget(self, path):
+        """Removes validated checkpoints but the newest, which the chief would go on from."""
+        for other, _ in _existing(self.folder)[:-1]:
+            if step_of(other) <= step_of(path):
+                for name in files_of(other):
+                    os.unlink(name)
+
+
+def keep_best(path, best_dir):
+    """Makes ``best_dir`` a folder of this checkpoint alone."""
+    with atomic_directory(best_dir) as folder:
+        for name in files_of(path):
+            shutil.copy2(name, folder)
+        tf.train.update_checkpoint_state(folder, os.path.basename(path))
+
+
+def files_of(path):
+    """The files of a checkpoint, the index first: without it the others are no checkpoint."""
+    folder, prefix = os.path.split(path)
+    names = [name for name in os.listdir(folder) if name.startswith(prefix + ".")]
+    return [os.path.join(folder, name) for name in sorted(names, key=lambda n: ".index" not in n)]
+
+
+def step_of(path):
+    """The step in a checkpoint's name."""
+    return int(path.rsplit("-", 1)[1])
+
+
+def _existing(folder):
+    """[(path, time)] of the whole checkpoints in a folder, oldest first, as its state names them."""
+    state = tf.train.get_checkpoint_state(folder)
+    paths = state.all_model_checkpoint_paths if state else ()
+    found = [(path, 0.0) for path in paths if os.path.exists(path + ".index")]
+    return sorted(found, key=lambda each: step_of(each[0]))
