@@ -12,6 +12,7 @@ import threading
 import time
 
 from dfar_tf.estimator.cluster_hooks import (
+    PROGRESS_FILE,
     ChiefHook,
     EarlyStop,
     FiniteLossHook,
@@ -31,9 +32,11 @@ from dfar_tf.estimator.training import (
     global_step_of,
 )
 from recommenders_utils.backend import tf
+from recommenders_utils.files import read_json
 from recommenders_utils.io import make_iterator
 
 ASK_EVERY = 2  # seconds between two looks of the chief at what the evaluator says
+LEAVE = 5  # seconds a parameter server leaves the others to end
 LOOK_EVERY = 0.2  # seconds between two looks for a checkpoint
 
 
@@ -90,9 +93,11 @@ def serve_parameters(task, run_dir, finished):
     # The server blocks outside of Python, where no Python handler would run.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_end_when_written, args=[finished], daemon=True).start()
+    folder = os.path.join(run_dir, CHECKPOINTS)
+    watched = finished, os.path.join(folder, PROGRESS_FILE)
+    threading.Thread(target=_end_when_over, args=watched, daemon=True).start()
     _forget_proxies()
-    config = tf.estimator.RunConfig(model_dir=os.path.join(run_dir, CHECKPOINTS))
+    config = tf.estimator.RunConfig(model_dir=folder)
     nothing = lambda features, labels, mode: None  # noqa: E731, a server builds no graph
     specs = (
         tf.estimator.TrainSpec(lambda: None, max_steps=1),
@@ -174,11 +179,12 @@ def _forget_proxies():
         del os.environ[key]
 
 
-def _end_when_written(path):
+def _end_when_over(finished, progress):
     def written():
-        return os.path.getmtime(path) if os.path.exists(path) else None
+        return os.path.getmtime(finished) if os.path.exists(finished) else None
 
-    before = written()
-    while written() in (before, None):
+    before = written()  # of an earlier part of the run
+    while written() in (before, None) or not read_json(progress)["done"]:
         time.sleep(1)
+    time.sleep(LEAVE)
     os._exit(0)

@@ -105,6 +105,7 @@ class ChiefHook(tf.estimator.SessionRunHook):
     def end(self, session):
         """Saves what was trained last."""
         self._finish_epoch(session)
+        self._write(self.last, done=True)
         if self.bar is not None:
             self.bar.close()
 
@@ -134,10 +135,10 @@ class ChiefHook(tf.estimator.SessionRunHook):
         path = os.path.join(self.folder, "model.ckpt")
         self.saver.save(session, path, global_step=step, write_meta_graph=False)
 
-    def _write(self, step):
+    def _write(self, step, done=False):
         self.written = time.time()
         most = self.steps_per_epoch * self.epochs
-        write_json(self.path, {"step": step, "max_steps": most, "saved": self.saved})
+        write_json(self.path, {"step": step, "max_steps": most, "done": done, "saved": self.saved})
         if self.bar is not None:
             reached = min(step, most) * self.targets_per_epoch // self.steps_per_epoch
             self.bar.update(reached - self.bar.n)
