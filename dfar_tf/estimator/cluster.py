@@ -15,7 +15,7 @@ from dfar_tf.estimator.cluster_hooks import (
     PROGRESS_FILE,
     ChiefHook,
     EarlyStop,
-    FiniteLossHook,
+    TrainerHook,
     ValidationHook,
 )
 from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, without_proxies
@@ -73,7 +73,7 @@ def train_task(task, hparams, store, run_dir, evaluate, log=print):
         estimator.latest_checkpoint = validation.next_checkpoint
     if not over:
         with explained(folder):
-            _train_and_evaluate(task, estimator, hparams, iterator, steps, validation)
+            _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, log)
     if task.kind != EVALUATOR:
         return None
     best = best_checkpoint(run_dir)
@@ -106,7 +106,7 @@ def serve_parameters(task, run_dir, finished):
     tf.estimator.train_and_evaluate(tf.estimator.Estimator(nothing, config=config), *specs)
 
 
-def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation):
+def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, log):
     folder = estimator.model_dir
 
     def batches():
@@ -118,7 +118,8 @@ def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation):
         finished = global_step_of(folder) // steps
         return iterator.train_dataset(finished, shard=task.shard)
 
-    hooks = [FiniteLossHook()]
+    own = TrainerHook()
+    hooks = [own]
     if task.trains:
         hooks.append(
             tf.estimator.experimental.make_early_stopping_hook(
@@ -141,6 +142,8 @@ def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation):
     _forget_proxies()
     with contextlib.suppress(EarlyStop):
         tf.estimator.train_and_evaluate(estimator, train_spec, eval_spec)
+    if task.trains:
+        log(f"cluster: {task} made {own.steps} of the {train_spec.max_steps} steps")
 
 
 def _make_estimator(task, model_fn, hparams, folder, log):

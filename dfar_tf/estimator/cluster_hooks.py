@@ -17,8 +17,14 @@ PROGRESS_FILE = "cluster_progress.json"  # beside the checkpoints: written by th
 EVERY = 1.0  # seconds between two writes of it
 
 
-class FiniteLossHook(tf.estimator.SessionRunHook):
-    """Stops a task whose loss is no longer finite, with a message for a person."""
+class TrainerHook(tf.estimator.SessionRunHook):
+    """Counts a task's own steps; stops it when the loss is no longer finite.
+
+    Attributes:
+      steps: how many it has made.
+    """
+
+    steps = 0
 
     def begin(self):
         """Finds the loss."""
@@ -29,7 +35,8 @@ class FiniteLossHook(tf.estimator.SessionRunHook):
         return tf.estimator.SessionRunArgs(self.loss)
 
     def after_run(self, run_context, run_values):
-        """Raises UserError if it is not finite."""
+        """Counts; raises UserError if the loss is not finite."""
+        self.steps += 1
         if not np.isfinite(run_values.results):
             raise UserError(
                 f"The loss is {run_values.results}: training diverged. Lower learning_rate or set "
