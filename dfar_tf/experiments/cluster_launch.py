@@ -1,6 +1,7 @@
 """A cluster on this machine: one process a task on loopback, for trying what several machines would do."""
 
 import os
+import shlex
 import sys
 import time
 
@@ -64,8 +65,8 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     try:
         return _run(folder, counts, hparams, targets)
     except KeyboardInterrupt:
-        again = f"{command} --run_dir={shown(folder.path)} --resume"
-        raise KeyboardInterrupt(f"To go on: {command if resume else again}") from None
+        again = command if run_dir else f"{command} --run_dir={shlex.quote(shown(folder.path))}"
+        raise KeyboardInterrupt(f"To go on: {again if resume else again + ' --resume'}") from None
 
 
 def _run(folder, counts, hparams, targets):
