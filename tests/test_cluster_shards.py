@@ -64,7 +64,7 @@ def test_what_cannot_be_shared_is_refused():
         lambda: released.steps_per_epoch(5, shards=2),
         lambda: next(released.train_batches(0, shard=(1, 2))),
     ):
-        with pytest.raises(UserError, match="'released' draws one stream.*2 processes"):
+        with pytest.raises(UserError, match=r"'released' draws one stream.*2 processes"):
             refuse()
 
 
