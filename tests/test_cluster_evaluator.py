@@ -1,0 +1,90 @@
+"""The evaluator's task alone, on checkpoints that are there: all validated, oldest first, best kept."""
+
+import json
+import os
+import shutil
+
+import pytest
+from test_training import STEPS, STORE, Scripted, hparams, run, step_of
+
+from dfar_tf.estimator.cluster import train_task
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, files_of, keep_best
+from dfar_tf.estimator.cluster_task import VARIABLE, read_task
+from recommenders_utils.backend import tf
+from recommenders_utils.files import write_json
+
+NOTE = {"seconds": 2.0, "targets_per_second": 6.0, "train_loss": 0.5, "train_terms": {"main": 0.5}}
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of the checkpoints of four epochs, as a chief would leave them."""
+    alone = tmp_path_factory.mktemp("alone")
+    folder = tmp_path_factory.mktemp("cluster") / "checkpoints"
+    folder.mkdir()
+    for epoch in range(1, EPOCHS + 1):
+        run(alone, Scripted(*[0.5] * 9), epochs=epoch, EARLY_STOP=9)
+        latest = tf.train.latest_checkpoint(str(alone / "checkpoints"))
+        for name in files_of(latest):
+            shutil.copy(name, str(folder))
+    paths = [str(folder / f"model.ckpt-{STEPS * k}") for k in range(1, EPOCHS + 1)]
+    tf.train.update_checkpoint_state(str(folder), paths[-1], paths, save_relative_paths=True)
+    noted = {str(STEPS * k): NOTE for k in range(1, EPOCHS + 1)}
+    write_json(str(folder / PROGRESS_FILE), {"step": 12, "max_steps": 12, "saved": noted})
+    return folder.parent
+
+
+@pytest.fixture
+def folder(trained, tmp_path, monkeypatch):
+    cluster = {"chief": ["127.0.0.1:1"], "ps": ["127.0.0.1:2"]}
+    config = {"cluster": cluster, "task": {"type": "evaluator", "index": 0}}
+    monkeypatch.setenv(VARIABLE, json.dumps(config))
+    shutil.copytree(str(trained), str(tmp_path / "run"))
+    return tmp_path / "run"
+
+
+def left(folder):
+    return sorted(p.name for p in (folder / "checkpoints").glob("*.index"))
+
+
+def evaluated(folder, script, **overrides):
+    lines = []
+    settings = hparams(epochs=EPOCHS, **overrides)
+    return train_task(read_task(), settings, STORE, str(folder), script, lines.append), lines
+
+
+def test_every_checkpoint_is_validated_and_the_best_kept(folder):
+    script = Scripted(0.5, 0.8, 0.7, 0.75)
+    trained, lines = evaluated(folder, script, EARLY_STOP=9)
+    assert trained.best_epoch == 2 and step_of(trained.checkpoint) == 2 * STEPS
+    assert [e["step"] for e in trained.epochs] == [STEPS * k for k in (1, 2, 3, 4)]
+    assert [e["validation"]["auc"] for e in trained.epochs] == script.values
+    assert trained.epochs[0]["train_loss"] == NOTE["train_loss"]
+    epochs = [line for line in lines if line.startswith("epoch")]
+    assert [line.endswith("best") for line in epochs] == [True, True, False, False]
+    assert left(folder) == [f"model.ckpt-{4 * STEPS}.index"]  # the chief's to go on from
+    # What it was given is what prediction from that checkpoint gives.
+    assert len(script.seen) == 4 and len(script.seen[0]["score"]) == len(script.seen[1]["score"])
+    again, _ = evaluated(folder, Scripted(), EARLY_STOP=9)
+    assert again == trained
+
+
+def test_it_stops_early_and_goes_on_where_it_was(folder):
+    script = Scripted(0.7, 0.6, interrupt=2)
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(folder, script, EARLY_STOP=2)
+    assert left(folder) == [f"model.ckpt-{n}.index" for n in (12, 6, 9)]
+    trained, _ = evaluated(folder, Scripted(0.6, 0.65), EARLY_STOP=2)
+    assert trained.best_epoch == 1 and [e["step"] for e in trained.epochs] == [3, 6, 9]
+    again, _ = evaluated(folder, Scripted(), EARLY_STOP=2)
+    assert again == trained
+
+
+def test_the_best_folder_holds_one_checkpoint(folder, tmp_path):
+    best = str(tmp_path / "best")
+    for step in (3, 6):
+        keep_best(str(folder / "checkpoints" / f"model.ckpt-{step}"), best)
+        assert step_of(tf.train.latest_checkpoint(best)) == step
+    names = sorted(os.listdir(best))
+    assert names == ["checkpoint", "model.ckpt-6.data-00000-of-00001", "model.ckpt-6.index"]
