@@ -5,11 +5,13 @@ import os
 import shutil
 
 import pytest
-from test_training import STEPS, STORE, Scripted, hparams, run, step_of
+from dfar_case import model_hparams
+from test_training import SETTINGS, STEPS, STORE, Scripted, step_of, variables
 
 from dfar_tf.estimator.cluster import train_task
-from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, files_of, keep_best
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, keep_best
 from dfar_tf.estimator.cluster_task import VARIABLE, read_task
+from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
 from recommenders_utils.files import write_json
 
@@ -17,19 +19,26 @@ NOTE = {"seconds": 2.0, "targets_per_second": 6.0, "train_loss": 0.5, "train_ter
 EPOCHS = 4
 
 
+def settings(**overrides):
+    return model_hparams("gru4rec", **dict(SETTINGS, epochs=EPOCHS, **overrides))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder of the checkpoints of four epochs, as a chief would leave them."""
+    """A folder as a chief would leave it after four epochs; the weights are of the first in all."""
     alone = tmp_path_factory.mktemp("alone")
+    train(settings().replace(epochs=1), STORE, str(alone), Scripted(0.5), lambda line: None)
+    values = variables(tf.train.latest_checkpoint(str(alone / "checkpoints")))
     folder = tmp_path_factory.mktemp("cluster") / "checkpoints"
     folder.mkdir()
-    for epoch in range(1, EPOCHS + 1):
-        run(alone, Scripted(*[0.5] * 9), epochs=epoch, EARLY_STOP=9)
-        latest = tf.train.latest_checkpoint(str(alone / "checkpoints"))
-        for name in files_of(latest):
-            shutil.copy(name, str(folder))
-    paths = [f"model.ckpt-{STEPS * k}" for k in range(1, EPOCHS + 1)]
-    tf.train.update_checkpoint_state(str(folder), paths[-1], paths)
+    with tf.Graph().as_default(), tf.Session() as session:
+        made = {name: tf.Variable(value, name=name) for name, value in values.items()}
+        session.run(tf.global_variables_initializer())
+        saver = tf.train.Saver(max_to_keep=9, save_relative_paths=True)
+        for step in range(STEPS, (EPOCHS + 1) * STEPS, STEPS):
+            made["global_step"].load(step, session)
+            path = str(folder / "model.ckpt")
+            saver.save(session, path, global_step=step, write_meta_graph=False)
     noted = {str(STEPS * k): NOTE for k in range(1, EPOCHS + 1)}
     write_json(str(folder / PROGRESS_FILE), {"step": 12, "max_steps": 12, "saved": noted})
     return folder.parent
@@ -50,8 +59,8 @@ def left(folder):
 
 def evaluated(folder, script, **overrides):
     lines = []
-    settings = hparams(epochs=EPOCHS, **overrides)
-    return train_task(read_task(), settings, STORE, str(folder), script, lines.append), lines
+    arguments = read_task(), settings(**overrides), STORE, str(folder), script, lines.append
+    return train_task(*arguments), lines
 
 
 def test_every_checkpoint_is_validated_and_the_best_kept(folder):

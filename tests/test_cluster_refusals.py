@@ -4,7 +4,9 @@ import json
 import os
 
 import pytest
-from small import MODEL, cache_dir, call, learnt_run, ratings_file, tree
+from small import MODEL, cache_dir, call, ratings_file, tree
+
+from dfar_tf.cli import merge_hparams
 
 TF_CONFIG = {
     "cluster": {"chief": ["127.0.0.1:1"], "ps": ["127.0.0.1:2"]},
@@ -53,10 +55,10 @@ def test_a_task_needs_a_folder_to_meet_in(monkeypatch, tmp_path, tmp_path_factor
     assert "TF_CONFIG: is not JSON" in refused("amazon", ratings, *MODEL)
 
 
-def test_a_task_that_joins_takes_the_runs_hyper_parameters(monkeypatch, tmp_path_factory):
-    run = learnt_run(tmp_path_factory)
+def test_a_task_that_joins_takes_the_runs_hyper_parameters(monkeypatch, tmp_path):
+    merge_hparams("amazon").save(str(tmp_path / "hparams.yaml"))
     monkeypatch.setenv("TF_CONFIG", json.dumps(TF_CONFIG))
-    before = tree(run.folder)
-    message = refused("cluster", f"--run_dir={run.folder}", "--learning_rate=0.5")
+    before = tree(tmp_path)
+    message = refused("cluster", f"--run_dir={tmp_path}", "--learning_rate=0.5")
     assert "--learning_rate: a task that joins takes the run's own (hparams.yaml)" in message
-    assert tree(run.folder) == before
+    assert tree(tmp_path) == before
