@@ -13,6 +13,7 @@ from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, keep_best
 from dfar_tf.estimator.cluster_task import VARIABLE, read_task
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json
 
 NOTE = {"seconds": 2.0, "targets_per_second": 6.0, "train_loss": 0.5, "train_terms": {"main": 0.5}}
@@ -97,3 +98,11 @@ def test_the_best_folder_holds_one_checkpoint(folder, tmp_path):
         assert step_of(tf.train.latest_checkpoint(best)) == step
     names = sorted(os.listdir(best))
     assert names == ["checkpoint", "model.ckpt-6.data-00000-of-00001", "model.ckpt-6.index"]
+
+
+def test_a_run_is_gone_on_with_as_it_was_begun(folder):
+    with pytest.raises(UserError, match="holds a run that a cluster trains"):
+        train(settings(), STORE, str(folder), Scripted(), lambda line: None)
+    (folder / "checkpoints" / PROGRESS_FILE).unlink()
+    with pytest.raises(UserError, match="holds a run of one process"):
+        evaluated(folder, Scripted())

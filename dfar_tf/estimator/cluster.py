@@ -32,6 +32,7 @@ from dfar_tf.estimator.training import (
     global_step_of,
 )
 from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.io import make_iterator
 
@@ -56,10 +57,15 @@ def train_task(task, hparams, store, run_dir, evaluate, log=print):
 
     Raises:
       UserError: the loss is no longer finite; fewer instances than training tasks;
-        ``iterator=released``.
+        ``iterator=released``; one process's run.
     """
     iterator = make_iterator(store, hparams)
     folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
+    if global_step_of(folder) and not os.path.exists(os.path.join(folder, PROGRESS_FILE)):
+        raise UserError(
+            f"{run_dir}: holds a run of one process, whose steps are counted otherwise. Go on with it "
+            "without a cluster, or give another --run_dir."
+        )
     _, shards = task.shard
     steps = iterator.steps_per_epoch(shards=shards)
     state = _state(hparams, folder)

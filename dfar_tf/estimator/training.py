@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from dfar_tf.estimator.checkpoints import CheckpointFitsHook
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
@@ -48,7 +49,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
       Trained.
 
     Raises:
-      UserError: a batch size the devices do not divide; a loss that is not finite.
+      UserError: a batch size the devices do not divide; a loss that is not finite; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device, log)
     if hparams.batch_size % replicas:
@@ -57,6 +58,11 @@ def train(hparams, store, run_dir, evaluate, log=print):
         )
     iterator = make_iterator(store, hparams)
     folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
+    if os.path.exists(os.path.join(folder, PROGRESS_FILE)):
+        raise UserError(
+            f"{run_dir}: holds a run that a cluster trains, whose steps are counted otherwise. Go on "
+            "with it on a cluster (docs/cluster.md), or give another --run_dir."
+        )
     os.makedirs(best_dir, exist_ok=True)
     state = TrainingState(
         folder, hparams.early_stop_metric, hparams.EARLY_STOP, hparams.patience_from or None
