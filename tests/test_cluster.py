@@ -103,7 +103,7 @@ def check(folder, output, alone):
     assert set(results) == {*alone, "cluster"} and results["parameters"] == alone["parameters"]
     assert results["test"]["auc"] > LEARNT
     assert abs(results["test"]["auc"] - alone["test"]["auc"]) < TOLERANCE
-    assert 3 <= len(results["epochs"]) <= 6
+    assert abs(len(results["epochs"]) - len(alone["epochs"])) <= 2
     assert set(results["epochs"][0]) == set(alone["epochs"][0])
     assert "SYNTHETIC data" in output and f"{results['test']['auc']:.4f}" in output
     assert not any(lives(pid) for pid in pids(folder).values())
@@ -131,19 +131,21 @@ def test_a_worker_is_killed_and_started_again(tmp_path, flags, alone):
 
 
 @pytest.mark.slow
-def test_two_workers_and_two_servers_and_everybody_works(tmp_path, flags, alone):
-    """Enough steps for the worker that was killed to come back; then its server dies too."""
-    folder = tmp_path / "run"
-    sizes = "--workers=2", "--ps=2", "--batch_size=4", "--learning_rate=0.003"
-    with cluster(*flags, *sizes, f"--run_dir={folder}") as process:
+def test_two_workers_and_two_servers_and_everybody_works(tmp_path, flags):
+    """Enough steps for the worker that was killed to come back."""
+    flags = [*flags, "--batch_size=4", "--epochs=12"]
+    assert call("amazon", *flags, f"--run_dir={tmp_path / 'alone'}").status == 0
+    alone, folder = read_json(str(tmp_path / "alone" / "results.json")), tmp_path / "run"
+    with cluster(*flags, "--workers=2", "--ps=2", f"--run_dir={folder}") as process:
         kill_worker(process, folder, at=300)
         output = process.communicate(timeout=LIMIT)[0].decode()
     assert process.returncode == 0, output
     check(folder, output, alone)
-    for name in ("chief-0", "worker-0", "worker-1"):
-        assert own_steps(folder, name)[-1] > 50, name
-    made = sum(sum(own_steps(folder, name)) for name in ("chief-0", "worker-0", "worker-1"))
-    assert made <= read_json(str(folder / "checkpoints" / PROGRESS_FILE))["step"] + 3
+    own = {name: own_steps(folder, name)[-1] for name in ("chief-0", "worker-0", "worker-1")}
+    assert min(own.values()) > 10
+    # What the killed worker did before nobody counts.
+    made = read_json(str(folder / "checkpoints" / PROGRESS_FILE))["step"]
+    assert made * 0.7 < sum(own.values()) <= made + 3
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from dfar_case import model_hparams
 from test_training import SETTINGS, STEPS, STORE, Scripted, step_of, variables
 
 from dfar_tf.estimator.cluster import train_task
-from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, keep_best
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
 from dfar_tf.estimator.cluster_task import VARIABLE, read_task
+from dfar_tf.estimator.cluster_validation import keep_best
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError

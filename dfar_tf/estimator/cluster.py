@@ -11,14 +11,9 @@ import signal
 import threading
 import time
 
-from dfar_tf.estimator.cluster_hooks import (
-    PROGRESS_FILE,
-    ChiefHook,
-    EarlyStop,
-    TrainerHook,
-    ValidationHook,
-)
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, ChiefHook, TrainerHook
 from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, without_proxies
+from dfar_tf.estimator.cluster_validation import EarlyStop, ValidationHook
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.epochs import TrainingState
 from dfar_tf.estimator.model_fn import make_model_fn
