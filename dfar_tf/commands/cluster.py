@@ -15,7 +15,7 @@ FLAGS = {
 
 
 def run(options):
-    """Forwards to ``run_cluster``, or to ``join_run`` where TF_CONFIG names a cluster."""
+    """Forwards to ``run_cluster``, or to ``join_run`` where TF_CONFIG names a cluster; the exit status."""
     from dfar_tf.estimator.cluster_task import read_task
 
     task = read_task()
@@ -23,10 +23,10 @@ def run(options):
         from dfar_tf.experiments.cluster import join_run
 
         join_run(task, options.run_dir, options.given)
-        return
+        return 0
     from dfar_tf.experiments.cluster_launch import run_cluster
 
-    run_cluster(
+    return run_cluster(
         options.hparams("amazon"),
         {"workers": options.workers, "ps": options.ps, "restarts": options.restarts},
         options.command,
