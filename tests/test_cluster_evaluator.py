@@ -12,10 +12,12 @@ from dfar_tf.estimator.cluster import train_task
 from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
 from dfar_tf.estimator.cluster_task import VARIABLE, read_task
 from dfar_tf.estimator.cluster_validation import keep_best
+from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json
+from recommenders_utils.io import make_iterator
 
 NOTE = {"seconds": 2.0, "targets_per_second": 6.0, "train_loss": 0.5, "train_terms": {"main": 0.5}}
 EPOCHS = 4
@@ -107,3 +109,23 @@ def test_a_run_is_gone_on_with_as_it_was_begun(folder):
     (folder / "checkpoints" / PROGRESS_FILE).unlink()
     with pytest.raises(UserError, match="holds a run of one process"):
         evaluated(folder, Scripted())
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_no_variance_stays_negative_where_others_train_too(asynchronous):
+    """As after a worker that stalled: Keras alone would leave it so for many steps."""
+    iterator = make_iterator(STORE, settings())
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.train.create_global_step()
+        features = tf.data.make_one_shot_iterator(iterator.train_dataset()).get_next()
+        make = make_model_fn(settings(), iterator.num_items, asynchronous=asynchronous)
+        step = make(features, None, tf.estimator.ModeKeys.TRAIN).train_op
+        session.run(tf.global_variables_initializer())
+        moving = [v for v in tf.global_variables() if v.op.name.endswith("moving_variance")]
+        assert moving
+        session.run(step)
+        usual = session.run(moving)
+        assert all((value > 0).all() for value in usual)
+        session.run([v.assign(tf.fill(v.shape, -5.0)) for v in moving])
+        session.run(step)
+        assert all((value >= 0).all() == asynchronous for value in session.run(moving))

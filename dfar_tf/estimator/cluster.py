@@ -64,7 +64,7 @@ def train_task(task, hparams, store, run_dir, evaluate, log=print):
     _, shards = task.shard
     steps = iterator.steps_per_epoch(shards=shards)
     state = _state(hparams, folder)
-    model_fn = make_model_fn(hparams, iterator.num_items, store.num_users)
+    model_fn = make_model_fn(hparams, iterator.num_items, store.num_users, asynchronous=True)
     estimator = _make_estimator(task, model_fn, hparams, folder, log)
     over = state.should_stop() or _last_step(task, state, folder) >= steps * hparams.epochs
     validation = ValidationHook(state, folder, best_dir, evaluate, log)

@@ -17,7 +17,7 @@ EVALUATED = (
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 
-def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
+def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None, asynchronous=False):
     """Makes the ``model_fn`` of a run.
 
     Args:
@@ -54,7 +54,7 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
         tf.summary.scalar("learning_rate", hparams.learning_rate)
         tf.add_to_collection(TRAINING_LOSS, loss)
         tf.add_to_collection(LOSS_TERMS, {name: value for name, (_, value) in terms.items()})
-        train_op = make_train_op(hparams, loss, model)
+        train_op = make_train_op(hparams, loss, model, asynchronous)
         if validation_dataset is not None:
             _add_validation(model, validation_dataset())
         return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
@@ -117,7 +117,7 @@ def loss_terms(model, outputs, features):
     return terms
 
 
-def make_train_op(hparams, loss, model):
+def make_train_op(hparams, loss, model, asynchronous=False):
     """One optimiser step, with the moving averages of the model's normalisations."""
     optimizer = make_optimizer(hparams)
     gradients = optimizer.compute_gradients(loss, model.trainable_weights)
@@ -126,8 +126,26 @@ def make_train_op(hparams, loss, model):
         values, _ = tf.clip_by_global_norm(values, hparams.max_grad_norm)
         gradients = list(zip(values, variables))
     # Under an Estimator, Keras keeps these updates on the layers, not in GraphKeys.UPDATE_OPS.
-    with tf.control_dependencies(model.updates):
+    with tf.control_dependencies(_updates(model, asynchronous)):
         return optimizer.apply_gradients(gradients, global_step=tf.train.get_global_step())
+
+
+def _updates(model, asynchronous):
+    """The moving averages' updates; where others update them too, no variance is left negative.
+
+    Keras subtracts a share of what it read a step before. A worker that stalls in between subtracts from a
+    variance that may be far smaller by then, and scoring would take the root of a negative number.
+    """
+    updates = model.updates
+    if not asynchronous:
+        return updates
+    variances = [v for v in model.weights if v.op.name.endswith("moving_variance")]
+    before = [tf.maximum(tf.identity(v), 0.0) for v in variances]
+    with tf.control_dependencies([*updates, *before]):
+        after = [v.read_value() for v in variances]
+        return [
+            v.assign(tf.where(new < 0, old, new)) for v, old, new in zip(variances, before, after)
+        ] or updates
 
 
 def make_optimizer(hparams):
