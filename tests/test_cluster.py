@@ -133,7 +133,7 @@ def test_a_worker_is_killed_and_started_again(tmp_path, flags, alone):
 @pytest.mark.slow
 def test_two_workers_and_two_servers_and_everybody_works(tmp_path, flags):
     """Enough steps for the worker that was killed to come back."""
-    flags = [*flags, "--batch_size=10", "--epochs=30"]
+    flags = [*flags, "--batch_size=10", "--epochs=20"]
     assert call("amazon", *flags, f"--run_dir={tmp_path / 'alone'}").status == 0
     alone, folder = read_json(str(tmp_path / "alone" / "results.json")), tmp_path / "run"
     with cluster(*flags, "--workers=2", "--ps=2", f"--run_dir={folder}") as process:
