@@ -33,7 +33,7 @@ from recommenders_utils.io import make_iterator
 
 ASK_EVERY = 2  # seconds between two looks of the chief at what the evaluator says
 LEAVE = 5  # seconds a parameter server leaves the others to end
-LOOK_EVERY = 0.2  # seconds between two looks for a checkpoint
+LOOK_EVERY = 0.2  # seconds between two looks of a worker for the chief
 
 
 def train_task(task, hparams, store, run_dir, evaluate, log=print):
@@ -112,10 +112,7 @@ def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, l
 
     def batches():
         if task.kind != CHIEF:
-            # Once there is one, the chief has given all variables their values; TensorFlow alone
-            # would look again after 30 s only.
-            while tf.train.latest_checkpoint(folder) is None:
-                time.sleep(LOOK_EVERY)
+            _wait_for_chief(os.path.join(folder, PROGRESS_FILE))
         finished = global_step_of(folder) // steps
         return iterator.train_dataset(finished, shard=task.shard)
 
@@ -158,7 +155,7 @@ def _make_estimator(task, model_fn, hparams, folder, log):
         save_checkpoints_steps=None,
         save_checkpoints_secs=None,
         log_step_count_steps=None,
-        # They wait for the chief's first checkpoint instead.
+        # They wait for the chief instead.
         experimental_max_worker_delay_secs=0,
     )
     return tf.estimator.Estimator(model_fn, config=config)
@@ -183,12 +180,25 @@ def _forget_proxies():
         del os.environ[key]
 
 
-def _end_when_over(finished, progress):
-    def written():
-        return os.path.getmtime(finished) if os.path.exists(finished) else None
+def _wait_for_chief(progress):
+    """Returns once the chief has given all variables their values, or has left.
 
-    before = written()  # of an earlier part of the run
-    while written() in (before, None) or not read_json(progress)["done"]:
+    It writes its progress then, and every second or so. TensorFlow alone would look every 30 s.
+    """
+    before = _written(progress)
+    while _written(progress) == before:
+        if before is not None and read_json(progress)["done"]:
+            return
+        time.sleep(LOOK_EVERY)
+
+
+def _end_when_over(finished, progress):
+    before = _written(finished)  # of an earlier part of the run
+    while _written(finished) in (before, None) or not read_json(progress)["done"]:
         time.sleep(1)
     time.sleep(LEAVE)
     os._exit(0)
+
+
+def _written(path):
+    return os.path.getmtime(path) if os.path.exists(path) else None

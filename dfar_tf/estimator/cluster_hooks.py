@@ -76,7 +76,7 @@ class ChiefHook(tf.estimator.SessionRunHook):
         self.terms = tf.get_collection(LOSS_TERMS)[0]
 
     def after_create_session(self, session, coord):
-        """Saves the first checkpoint, which the workers wait for; goes on after a lost session too."""
+        """Tells the workers that there are variables; goes on after a lost session too."""
         self.last = int(session.run(self.global_step))
         known = tf.train.latest_checkpoint(self.folder)
         if known is not None:
