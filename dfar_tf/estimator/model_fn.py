@@ -13,10 +13,13 @@ HISTORY = ("history_items", "history_labels", "history_mask")
 OPTIONAL = ("user", "target_finish", "target_dwell")  # what else a model may read of an instance
 TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
 LOSS_TERMS = "loss_terms"  # graph collection: {name: term}, unweighted, one a device
+EVALUATED = (
+    "evaluated_predictions"  # graph collection: what is predicted where an Estimator evaluates
+)
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 
-def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
+def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None, asynchronous=False):
     """Makes the ``model_fn`` of a run.
 
     Args:
@@ -43,6 +46,7 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
         terms = loss_terms(model, outputs, features)
         loss = tf.add_n([weight * value for weight, value in terms.values()])
         if mode == tf.estimator.ModeKeys.EVAL:
+            tf.add_to_collection(EVALUATED, predictions)
             auc = tf.metrics.auc(
                 features["labels"], predictions["score"], features["candidate_mask"]
             )
@@ -52,7 +56,7 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None):
         tf.summary.scalar("learning_rate", hparams.learning_rate)
         tf.add_to_collection(TRAINING_LOSS, loss)
         tf.add_to_collection(LOSS_TERMS, {name: value for name, (_, value) in terms.items()})
-        train_op = make_train_op(hparams, loss, model)
+        train_op = make_train_op(hparams, loss, model, asynchronous)
         if validation_dataset is not None:
             _add_validation(model, validation_dataset())
         return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
@@ -123,7 +127,7 @@ def loss_terms(model, outputs, features):
     return terms
 
 
-def make_train_op(hparams, loss, model):
+def make_train_op(hparams, loss, model, asynchronous=False):
     """One optimiser step, with the moving averages of the model's normalisations."""
     optimizer = make_optimizer(hparams)
     return apply_gradients(optimizer, make_gradients(hparams, optimizer, loss, model), model)
@@ -146,8 +150,26 @@ def make_gradients(hparams, optimizer, loss, model):
 def apply_gradients(optimizer, gradients, model):
     """The optimiser's update, together with the moving averages'."""
     # Under an Estimator, Keras keeps these updates on the layers, not in GraphKeys.UPDATE_OPS.
-    with tf.control_dependencies(model.updates):
+    with tf.control_dependencies(_updates(model, asynchronous)):
         return optimizer.apply_gradients(gradients, global_step=tf.train.get_global_step())
+
+
+def _updates(model, asynchronous):
+    """The moving averages' updates; where others update them too, no variance is left negative.
+
+    Keras subtracts a share of what it read a step before. A worker that stalls in between subtracts from a
+    variance that may be far smaller by then, and scoring would take the root of a negative number.
+    """
+    updates = model.updates
+    if not asynchronous:
+        return updates
+    variances = [v for v in model.weights if v.op.name.endswith("moving_variance")]
+    before = [tf.maximum(tf.identity(v), 0.0) for v in variances]
+    with tf.control_dependencies([*updates, *before]):
+        after = [v.read_value() for v in variances]
+        return [
+            v.assign(tf.where(new < 0, old, new)) for v, old, new in zip(variances, before, after)
+        ] or updates
 
 
 def make_optimizer(hparams):

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from dfar_tf.estimator.checkpoints import CheckpointFitsHook
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
@@ -49,7 +50,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
       Trained.
 
     Raises:
-      UserError: a batch size the devices do not divide; a loss that is not finite.
+      UserError: a batch size the devices do not divide; a loss that is not finite; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device, log)
     check_precision(config, hparams)
@@ -59,13 +60,18 @@ def train(hparams, store, run_dir, evaluate, log=print):
         )
     iterator = make_iterator(store, hparams)
     folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
+    if os.path.exists(os.path.join(folder, PROGRESS_FILE)):
+        raise UserError(
+            f"{run_dir}: holds a run that a cluster trains, whose steps are counted otherwise. Go on "
+            "with it on a cluster (docs/cluster.md), or give another --run_dir."
+        )
     os.makedirs(best_dir, exist_ok=True)
     state = TrainingState(
         folder, hparams.early_stop_metric, hparams.EARLY_STOP, hparams.patience_from or None
     )
     steps = iterator.steps_per_epoch(hparams.batch_size)
     per_replica = hparams.batch_size // replicas
-    finished = _finished_steps(folder) // steps
+    finished = global_step_of(folder) // steps
     state.truncate(finished)
     validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
     sizes = iterator.num_items, store.num_users
@@ -86,7 +92,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
         show_progress=hparams.show_progress,
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
-        with _explained(folder):
+        with explained(folder):
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
                 lambda: iterator.train_dataset(finished, per_replica), hooks=[fits, hook]
@@ -123,7 +129,7 @@ def predict(hparams, store, split, checkpoint, log=lambda line: None):
         checkpoint_path=checkpoint,
         yield_single_examples=False,
     )
-    with _explained(checkpoint):
+    with explained(checkpoint):
         flat = join_predictions(list(batches))
     # The store's ids, whatever vocabulary the model reads.
     candidates = np.asarray(store.splits[split].candidates)
@@ -153,6 +159,7 @@ def count_parameters(checkpoint):
         "moving_mean",
         "moving_variance",
         tf.GraphKeys.GLOBAL_STEP,
+        "STOP",  # a cluster's signal to stop early
         "beta1_power",
         "beta2_power",
     )
@@ -165,7 +172,7 @@ def count_parameters(checkpoint):
 
 
 @contextlib.contextmanager
-def _explained(path):
+def explained(path):
     """Turns what TensorFlow says of a full disk into a message for a person."""
     try:
         yield
@@ -178,7 +185,8 @@ def _explained(path):
         raise
 
 
-def _finished_steps(folder):
+def global_step_of(folder):
+    """The step of the newest checkpoint in a folder; 0 where there is none."""
     path = tf.train.latest_checkpoint(folder)
     if path is None:
         return 0

@@ -67,6 +67,11 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
       UserError: bad input of any kind.
       KeyboardInterrupt: with a message that says how to resume.
     """
+    from dfar_tf.estimator.cluster_task import read_task
+
+    task = read_task()
+    if task is not None:
+        task.hide_devices(hparams.device)
     from dfar_tf.estimator.devices import choose_devices  # TensorFlow takes seconds to import
     from dfar_tf.models import get_model
     from recommenders_utils.io import make_iterator
@@ -78,6 +83,10 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     get_model(hparams.model_type).check(hparams)
     expand(hparams.metrics)
     choose_devices(hparams.device, log=lambda line: None)
+    if task is not None:
+        from dfar_tf.experiments.cluster import enter_run
+
+        return enter_run(task, hparams, command, run_dir, resume, given)
     folder = RunFolder(run_dir, echo)
     store, hparams = prepare_data(hparams, given, folder.log)
     make_iterator(store, hparams)
@@ -97,7 +106,24 @@ def _train_and_report(folder, store, started):
     hparams = folder.hparams
     folder.log(f"run folder: {shown(folder.path)}")
     folder.log(hparams.describe() + "\n")
-    trained = train(hparams, store, folder.path, _evaluator(hparams), folder.log)
+    trained = train(hparams, store, folder.path, validation_metrics(hparams), folder.log)
+    return score_and_report(folder, store, trained, started)
+
+
+def score_and_report(folder, store, trained, started, **more):
+    """Scores the best checkpoint, writes the run's results and prints its tables.
+
+    Args:
+      folder: the run's ``RunFolder``.
+      store: the ``SequenceStore`` it trained on.
+      trained: ``Trained``, what training gave.
+      started: when the run began, seconds since 1970.
+      more: what else the results say.
+
+    Returns:
+      dict, as written to ``results.json``.
+    """
+    hparams = folder.hparams
     training_seconds = time.time() - started
     folder.log(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
     results = {
@@ -114,6 +140,7 @@ def _train_and_report(folder, store, started):
         "epochs": trained.epochs,
         **_score(folder, store, trained.checkpoint),
         "seconds": {"train": training_seconds, "all": time.time() - started},
+        **more,
     }
     write_json(folder.file(RESULTS_FILE), results)
     report(results, hparams.paper_column, folder)
@@ -220,7 +247,8 @@ def _at(path):
         raise
 
 
-def _evaluator(hparams):
+def validation_metrics(hparams):
+    """The function predictions -> dict of metrics that training validates with."""
     metrics = list(dict.fromkeys([*hparams.metrics, hparams.early_stop_metric]))
 
     def evaluate(flat):

@@ -70,7 +70,7 @@ class RunFolder:
                     f"{self.path}: holds a run already. Add --resume to go on with it, or give "
                     "another --run_dir."
                 )
-            self._check_same(hparams)
+            self.check_same(hparams)
             self.attach(hparams, store)
             return
         if resume:
@@ -175,7 +175,8 @@ class RunFolder:
             )
         self.hparams = hparams
 
-    def _check_same(self, hparams):
+    def check_same(self, hparams):
+        """Raises UserError if the folder's run has other hyper-parameters."""
         then = prepare_hparams(self.file(HPARAMS_FILE)).values()
         now = hparams.values()
         differing = [k for k in now if k not in FREE_KEYS and then.get(k) != now[k]]

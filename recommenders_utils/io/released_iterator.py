@@ -50,13 +50,15 @@ class ReleasedIterator(SequentialIterator):
         """Entries of the item vocabulary, labels among them."""
         return len(self.vocabularies["item"])
 
-    def steps_per_epoch(self, batch_size=None):
+    def steps_per_epoch(self, batch_size=None, shards=1):
         """Training steps of an epoch, without a last batch that is too small."""
+        _refuse_shards(shards)
         size = batch_size or self.hp.batch_size
         return self.num_train() // size + (self.num_train() % size >= MIN_BATCH)
 
-    def train_batches(self, epoch, batch_size=None):
+    def train_batches(self, epoch, batch_size=None, shard=(0, 1)):
         """Yields the batches of one epoch, the released rows as [B, 1 + K] of target and negatives."""
+        _refuse_shards(shard[1])
         size = batch_size or self.hp.batch_size
         instances = self.store.splits["train"]
         for chosen, candidates in self._draw(epoch, size):
@@ -172,3 +174,11 @@ class ReleasedIterator(SequentialIterator):
                 values = np.log(np.maximum(values, SHORTEST))[-length:]
                 features[name][row, : len(values)] = values
         return features
+
+
+def _refuse_shards(shards):
+    if shards > 1:
+        raise UserError(
+            f"iterator: 'released' draws one stream of batches, which {shards} processes cannot share; "
+            "expected one process. Use --iterator=sequential or train without workers."
+        )

@@ -68,19 +68,32 @@ class SequentialIterator:
         """Training instances of an epoch."""
         return len(self.train_rows)
 
-    def steps_per_epoch(self, batch_size=None):
-        """Training steps of an epoch; the last batch may be smaller."""
-        return -(-self.num_train() // (batch_size or self.hp.batch_size))
+    def steps_per_epoch(self, batch_size=None, shards=1):
+        """Training steps of an epoch over all its shards; each shard's last batch may be smaller."""
+        step = batch_size or self.hp.batch_size
+        counts = (self.num_train() - np.arange(shards) + shards - 1) // shards  # rows k::n
+        return int((-(-counts // step)).sum())
 
-    def train_batches(self, epoch, batch_size=None):
+    def train_batches(self, epoch, batch_size=None, shard=(0, 1)):
         """Yields the batches of one epoch, shuffled and with negatives drawn by (seed, epoch).
 
         ``train_num_ngs`` negatives of a target are drawn uniformly from the batch's other targets,
         never its own item; column 0 is the target. A batch with one distinct item draws from the
         catalogue instead.
+
+        Args:
+          epoch: number of the epoch, from 0.
+          batch_size: instances a batch, ``hparams.batch_size`` if None.
+          shard: (k, n): only rows k, k + n, k + 2n, ... of the epoch's permutation. The n shards of
+            an epoch are all of it, each instance once; each draws its negatives by (seed, epoch, k, n).
         """
         random = np.random.RandomState([self.hp.seed, epoch])
         rows = random.permutation(self.train_rows)
+        number, shards = shard
+        if shards > 1:
+            rows = rows[number::shards]
+            # Or all shards would draw with the same numbers.
+            random = np.random.RandomState([self.hp.seed, epoch, number, shards])
         step = batch_size or self.hp.batch_size
         instances = self.store.splits["train"]
         for start in range(0, len(rows), step):
@@ -115,13 +128,26 @@ class SequentialIterator:
                 np.asarray(instances.labels[chosen], np.float32),
             )
 
-    def train_dataset(self, first_epoch=0, batch_size=None):
-        """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ..."""
+    def train_dataset(self, first_epoch=0, batch_size=None, shard=(0, 1)):
+        """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ...
+
+        Args:
+          first_epoch: number of the first epoch.
+          batch_size, shard: as of ``train_batches``.
+
+        Raises:
+          UserError: there are more shards than instances.
+        """
+        if shard[1] > self.num_train():
+            raise UserError(
+                f"{shard[1]} processes train, but there are {self.num_train()} training instances; "
+                "expected one for each at least. Use fewer workers."
+            )
 
         def batches():
             epoch = first_epoch
             while True:
-                yield from self.train_batches(epoch, batch_size)
+                yield from self.train_batches(epoch, batch_size, shard)
                 epoch += 1
 
         return self._dataset(batches, 1 + self.hp.train_num_ngs)

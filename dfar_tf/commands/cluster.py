@@ -1,0 +1,36 @@
+"""train with several processes: a cluster on this machine to try it, or join one that TF_CONFIG names
+
+``bash run.sh cluster --workers=2 --ps=1 [--run_dir=DIR] [--epochs=N] ...`` starts a chief, which trains too,
+workers, parameter servers and an evaluator on loopback, and prints the table of ``amazon``. With TF_CONFIG
+set it is one task of the run in ``--run_dir``. On real machines: docs/cluster.md.
+"""
+
+FLAGS = {
+    "workers": ("1", "workers beside the chief"),
+    "ps": ("1", "parameter servers"),
+    "restarts": ("3", "how often in all a process that died is started again"),
+    "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
+    "resume": (False, "go on with the run in --run_dir"),
+}
+
+
+def run(options):
+    """Forwards to ``run_cluster``, or to ``join_run`` where TF_CONFIG names a cluster; the exit status."""
+    from dfar_tf.estimator.cluster_task import read_task
+
+    task = read_task()
+    if task is not None:
+        from dfar_tf.experiments.cluster import join_run
+
+        join_run(task, options.run_dir, options.given)
+        return 0
+    from dfar_tf.experiments.cluster_launch import run_cluster
+
+    return run_cluster(
+        options.hparams("amazon"),
+        {"workers": options.workers, "ps": options.ps, "restarts": options.restarts},
+        options.command,
+        options.run_dir,
+        options.resume,
+        options.given,
+    )

@@ -1,0 +1,107 @@
+"""What a cluster's evaluator does with each checkpoint: validate it, keep it if it is the best."""
+
+import os
+import shutil
+import time
+
+from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, existing, step_of
+from dfar_tf.estimator.epochs import join_predictions
+from dfar_tf.estimator.model_fn import EVALUATED
+from recommenders_utils.backend import tf
+from recommenders_utils.files import atomic_directory, read_json
+
+
+class EarlyStop(Exception):
+    """Ends the evaluator's loop, which TensorFlow ends at the last step only."""
+
+
+class ValidationHook(tf.estimator.SessionRunHook):
+    """Takes an evaluation's predictions, notes their metrics and keeps the best checkpoint.
+
+    Args:
+      state: the run's ``TrainingState``.
+      folder: of the checkpoints.
+      best_dir: folder of the best one.
+      evaluate: predictions -> dict of metrics.
+      log: takes lines to print.
+    """
+
+    def __init__(self, state, folder, best_dir, evaluate, log=print):
+        self.state, self.folder, self.best_dir = state, folder, best_dir
+        self.evaluate, self.log = evaluate, log
+
+    def next_checkpoint(self):
+        """Path of the oldest checkpoint that is not validated yet; None where there is none.
+
+        TensorFlow's evaluator takes the newest and leaves out what came while it was busy; the best
+        epoch might be among them.
+        """
+        last = self.state.epochs[-1]["step"] if self.state.epochs else 0
+        pending = [path for path, _ in existing(self.folder) if step_of(path) > last]
+        return min(pending, key=step_of) if pending else None
+
+    def begin(self):
+        """Finds the predictions."""
+        self.predictions = tf.get_collection(EVALUATED)[0]
+        self.global_step = tf.train.get_global_step()
+        self.started, self.batches = time.time(), []
+
+    def before_run(self, run_context):
+        """Asks for a batch's predictions."""
+        return tf.estimator.SessionRunArgs(self.predictions)
+
+    def after_run(self, run_context, run_values):
+        """Keeps them."""
+        self.batches.append(run_values.results)
+
+    def end(self, session):
+        """Notes the epoch; raises EarlyStop if it was one too many without a better one."""
+        path = self.next_checkpoint()
+        metrics = self.evaluate(join_predictions(self.batches))
+        notes = read_json(os.path.join(self.folder, PROGRESS_FILE))["saved"]
+        record = {
+            "epoch": len(self.state.epochs) + 1,
+            # The weights moved while they were saved: the step in the file may be past its name's.
+            "step": int(session.run(self.global_step)),
+            **notes[str(step_of(path))],
+            "validation_seconds": round(time.time() - self.started, 3),
+            "validation": metrics,
+        }
+        self.state.epochs.append(record)
+        best = self.state.best_epoch() == record["epoch"]
+        self.state.epochs.pop()
+        if best:
+            # Before it is noted: were this process killed in between, it would do it again.
+            keep_best(path, self.best_dir)
+        self.state.add(record)
+        self._forget(path)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.log(
+            f"epoch {record['epoch']:>2}  step {record['step']}  loss {record['train_loss']:.4f}  "
+            f"validation: {shown}  ({record['seconds']:.1f} s, "
+            f"{record['targets_per_second']:.0f} targets/s)" + ("  best" if best else "")
+        )
+        if self.state.should_stop():
+            raise EarlyStop
+
+    def _forget(self, path):
+        """Removes validated checkpoints but the newest, which the chief would go on from."""
+        for other, _ in existing(self.folder)[:-1]:
+            if step_of(other) <= step_of(path):
+                for name in files_of(other):
+                    os.unlink(name)
+
+
+def keep_best(path, best_dir):
+    """Makes ``best_dir`` a folder of this checkpoint alone."""
+    with atomic_directory(best_dir) as folder:
+        for name in files_of(path):
+            shutil.copy2(name, folder)
+        tf.train.update_checkpoint_state(folder, os.path.basename(path))
+
+
+def files_of(path):
+    """The files of a checkpoint, the index first: without it the others are no checkpoint."""
+    folder, prefix = os.path.split(path)
+    names = [name for name in os.listdir(folder) if name.startswith(prefix + ".")]
+    return [os.path.join(folder, name) for name in sorted(names, key=lambda n: ".index" not in n)]

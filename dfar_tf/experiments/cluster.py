@@ -1,0 +1,139 @@
+"""One task of a run on a cluster: its data, its part of the training, and the table by the evaluator."""
+
+import contextlib
+import os
+import time
+
+from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, PS, VARIABLE
+from dfar_tf.experiments.pipeline import prepare_data, score_and_report, validation_metrics
+from dfar_tf.experiments.run_folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
+from dfar_tf.paths import shown
+from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import prepare_hparams
+
+LOOK_EVERY = 0.5  # seconds between two looks for the run's folder
+SAY_EVERY = 60.0  # seconds between two lines while waiting for it
+
+
+def enter_run(task, hparams, command, run_dir, resume=False, given=()):
+    """Does a task's part of a run that every task is given the same flags of.
+
+    The chief makes the folder, the others wait for it.
+
+    Args:
+      task: ``Task`` that this process is.
+      hparams: the merged hyper-parameters.
+      command: what the person typed, for the record.
+      run_dir: the run's folder, the same and shared by all tasks.
+      resume: go on with the run in ``run_dir``.
+      given: keys given as flags.
+
+    Returns:
+      dict, as written to ``results.json``, in the evaluator; None in the others.
+
+    Raises:
+      UserError: bad input of any kind; no ``run_dir``.
+      KeyboardInterrupt: with a message that says how to resume.
+    """
+    if run_dir is None:
+        raise UserError(
+            f"run_dir: not given, but {VARIABLE} names a cluster, whose tasks meet in the run's folder. "
+            "Give every task the same --run_dir, on a disk that they share."
+        )
+    started = time.time()
+    folder = RunFolder(run_dir)
+    if task.kind == PS:
+        return run_task(task, folder, None, started)
+    log = folder.log if task.kind == CHIEF else print
+    store, hparams = prepare_data(hparams, given, log)
+    if task.kind == CHIEF:
+        folder.open(hparams, store, command, resume)
+    else:
+        _wait_for(folder.file(HPARAMS_FILE), task)
+        folder.check_same(hparams)
+        folder.attach(hparams, store)
+    try:
+        return run_task(task, folder, store, started)
+    except KeyboardInterrupt:
+        again = f"start all its tasks again with --resume (run folder {shown(run_dir)})"
+        raise KeyboardInterrupt(f"To go on: {again}") from None
+
+
+def join_run(task, run_dir, given):
+    """Does a task's part of the run in a folder, whose hyper-parameters are the folder's.
+
+    Args:
+      task: ``Task`` that this process is.
+      run_dir: the run's folder.
+      given: hyper-parameters given as flags: where and how loudly, not what.
+
+    Returns:
+      As ``enter_run``.
+
+    Raises:
+      UserError: no run there; ``given`` would change what is trained.
+    """
+    if not run_dir or not os.path.exists(os.path.join(run_dir, HPARAMS_FILE)):
+        raise UserError(
+            f"run_dir: {run_dir or 'not given'}: holds no run to join ({HPARAMS_FILE} is missing). Give "
+            "the folder of one, or begin it with `bash run.sh amazon` under this " + VARIABLE + "."
+        )
+    changing = sorted(set(given) - set(FREE_KEYS))
+    if changing:
+        raise UserError(
+            f"--{changing[0]}: a task that joins takes the run's own ({HPARAMS_FILE}); expected only "
+            + ", ".join(FREE_KEYS)
+            + ". Leave it out."
+        )
+    started = time.time()
+    folder = RunFolder(run_dir)
+    hparams = prepare_hparams(folder.file(HPARAMS_FILE)).replace(**given)
+    task.hide_devices(hparams.device)
+    if task.kind == PS:
+        return run_task(task, folder, None, started)
+    store, _ = prepare_data(hparams, hparams.values(), print)
+    folder.attach(hparams, store)
+    return run_task(task, folder, store, started)
+
+
+def run_task(task, folder, store, started):
+    """Does a task's part of a run whose folder is there.
+
+    Args:
+      task: ``Task`` that this process is.
+      folder: the run's ``RunFolder``, with its hyper-parameters unless the task is a server.
+      store: a ``SequenceStore``; None for a parameter server.
+      started: when this process began, seconds since 1970.
+
+    Returns:
+      dict, as written to ``results.json``, in the evaluator; None in the others.
+    """
+    from dfar_tf.estimator.cluster import serve_parameters, train_task
+
+    print(f"cluster: this is {task}; run folder {shown(folder.path)}", flush=True)
+    if task.kind == PS:
+        serve_parameters(task, folder.path, folder.file(RESULTS_FILE))
+        return None
+    hparams, log = folder.hparams, print
+    if task.kind == CHIEF:
+        sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
+        folder.log(f"cluster: {sizes}; asynchronous, so that no two runs are the same")
+        folder.log(hparams.describe() + "\n")
+    elif task.kind == EVALUATOR:
+        log = folder.log
+    with folder.held() if task.kind == CHIEF else contextlib.nullcontext():
+        evaluate = validation_metrics(hparams)
+        trained = train_task(task, hparams, store, folder.path, evaluate, log)
+    if task.kind == EVALUATOR:
+        return score_and_report(folder, store, trained, started, cluster=task.sizes)
+    print(f"cluster: {task} is done; the evaluator writes the results", flush=True)
+    return None
+
+
+def _wait_for(path, task):
+    said = 0.0
+    while not os.path.exists(path):
+        if time.time() - said > SAY_EVERY:
+            print(f"cluster: {task} waits for the chief to make {shown(path)}", flush=True)
+            said = time.time()
+        time.sleep(LOOK_EVERY)

@@ -1,0 +1,156 @@
+"""A cluster on this machine: one process a task on loopback, for trying what several machines would do."""
+
+import os
+import shlex
+import sys
+import time
+
+from tqdm import tqdm
+
+from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, PS, WORKER
+from dfar_tf.experiments.cluster_processes import Processes
+from dfar_tf.experiments.pipeline import prepare_data
+from dfar_tf.experiments.run_folder import LOG_FILE, RunFolder
+from dfar_tf.paths import shown
+from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.names import expand
+from recommenders_utils.files import read_json
+
+LEAST = {"workers": 0, "ps": 1, "restarts": 0}
+POLL = 0.2  # seconds
+LEAVE = 60.0  # seconds a worker has to end after chief and evaluator have
+DIED = 1  # exit status where processes died more often than they may
+
+
+def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()):
+    """Prepares the data, trains on a cluster of this machine's processes and prints the table.
+
+    Args:
+      hparams: the merged hyper-parameters.
+      sizes: ``workers``, ``ps`` and ``restarts``, ints or their text.
+      command: what the person typed, for the record.
+      run_dir: the run's folder; a new one under ``runs/`` if None.
+      resume: go on with the run in ``run_dir``.
+      given: keys given as flags.
+
+    Returns:
+      The exit status: 0, or 1 if processes died too often.
+
+    Raises:
+      UserError: bad input of any kind, a task's too.
+      KeyboardInterrupt: after all processes have ended, with a message that says how to resume.
+    """
+    from dfar_tf.models import get_model
+    from recommenders_utils.io import make_iterator
+
+    counts = {name: _count(name, sizes[name]) for name in LEAST}
+    if resume and run_dir is None:
+        raise UserError("--resume: give the folder of the run to go on with as --run_dir.")
+    if "," in hparams.device:
+        raise UserError(
+            f"device: {hparams.device!r}, but a task of a cluster takes one device; expected auto, cpu, "
+            "gpu or gpu:N."
+        )
+    get_model(hparams.model_type).check(hparams)
+    expand(hparams.metrics)
+    folder = RunFolder(run_dir)
+    store, hparams = prepare_data(hparams, given, folder.log)
+    iterator = make_iterator(store, hparams)
+    shards = 1 + counts["workers"]
+    iterator.steps_per_epoch(shards=shards)
+    iterator.train_dataset(shard=(0, shards))  # raises if there are too few instances
+    folder.open(hparams, store, command, resume)
+    folder.log(f"run folder: {shown(folder.path)}")
+    targets = iterator.num_train() * hparams.epochs
+    try:
+        return _run(folder, counts, hparams, targets)
+    except KeyboardInterrupt:
+        again = command if run_dir else f"{command} --run_dir={shlex.quote(shown(folder.path))}"
+        raise KeyboardInterrupt(f"To go on: {again if resume else again + ' --resume'}") from None
+
+
+def _run(folder, counts, hparams, targets):
+    tasks = {CHIEF: 1, WORKER: counts["workers"], PS: counts["ps"]}
+    flags = [f"--device={hparams.device}", "--show_progress=false"]
+    log = tqdm.write if hparams.show_progress else print
+    follower = _Follower(folder.file(LOG_FILE), log)
+    bar = _Bar(folder, targets) if hparams.show_progress else None
+    with Processes(folder, tasks, flags, counts["restarts"], log) as processes:
+        try:
+            return _watch(processes, follower, bar)
+        finally:
+            follower.show()
+            if bar:
+                bar.close()
+
+
+def _watch(processes, follower, bar):
+    leave = None
+    while True:
+        died = processes.look()
+        follower.show()
+        if bar:
+            bar.show()
+        if died:
+            print(f"error: {died}", file=sys.stderr)
+            return DIED
+        left = processes.alive()
+        if CHIEF not in left and EVALUATOR not in left:
+            if WORKER not in left:
+                return 0
+            leave = leave or time.time() + LEAVE
+            if time.time() > leave:
+                print("cluster: a worker that does not end is ended", flush=True)
+                return 0
+        time.sleep(POLL)
+
+
+def _count(name, text):
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < LEAST[name]:
+        raise UserError(f"--{name}: {text!r} is no whole number >= {LEAST[name]}.")
+    return number
+
+
+class _Follower:
+    """Prints what others append to a file from now on."""
+
+    def __init__(self, path, log):
+        self.path, self.log = path, log
+        self.at = os.path.getsize(path) if os.path.exists(path) else 0
+
+    def show(self):
+        with open(self.path, "rb") as stream:
+            stream.seek(self.at)
+            text = stream.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self.at += len(whole)
+        if whole:
+            self.log(whole.decode("utf-8").rstrip("\n"))
+            sys.stdout.flush()
+
+
+class _Bar:
+    """Training targets of all tasks together, as the chief's notes tell."""
+
+    def __init__(self, folder, targets):
+        from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
+        from dfar_tf.estimator.training import CHECKPOINTS
+
+        self.path = os.path.join(folder.file(CHECKPOINTS), PROGRESS_FILE)
+        self.bar = tqdm(
+            total=targets, unit=" targets", desc="cluster", leave=False, mininterval=0.5
+        )
+
+    def show(self):
+        if os.path.exists(self.path):
+            noted = read_json(self.path)
+            reached = min(noted["step"] / noted["max_steps"], 1.0)
+            # A chief that goes on from its checkpoint is behind where it was.
+            self.bar.update(int(reached * self.bar.total) - self.bar.n)
+
+    def close(self):
+        self.bar.close()
