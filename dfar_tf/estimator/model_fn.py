@@ -130,13 +130,15 @@ def loss_terms(model, outputs, features):
 def make_train_op(hparams, loss, model, asynchronous=False):
     """One optimiser step, with the moving averages of the model's normalisations."""
     optimizer = make_optimizer(hparams)
-    return apply_gradients(optimizer, make_gradients(hparams, optimizer, loss, model), model)
+    # Over sockets the rows of the batch are far less than a dense table of them.
+    gradients = make_gradients(hparams, optimizer, loss, model, dense=not asynchronous)
+    return apply_gradients(optimizer, gradients, model, asynchronous)
 
 
-def make_gradients(hparams, optimizer, loss, model):
-    """[(gradient or None, variable)] as the optimiser takes them: clipped, and dense for Adam."""
+def make_gradients(hparams, optimizer, loss, model, dense=True):
+    """[(gradient or None, variable)] as the optimiser takes them: clipped, and ``dense`` for Adam."""
     gradients = optimizer.compute_gradients(loss, model.trainable_weights)
-    if hparams.optimizer == "adam":
+    if dense and hparams.optimizer == "adam":
         # Adam moves every row at every step. Of a sparse gradient TensorFlow makes some ten passes over
         # the table of that, of a dense one a single fused pass.
         gradients = [(g if g is None else tf.convert_to_tensor(g), v) for g, v in gradients]
@@ -147,7 +149,7 @@ def make_gradients(hparams, optimizer, loss, model):
     return gradients
 
 
-def apply_gradients(optimizer, gradients, model):
+def apply_gradients(optimizer, gradients, model, asynchronous=False):
     """The optimiser's update, together with the moving averages'."""
     # Under an Estimator, Keras keeps these updates on the layers, not in GraphKeys.UPDATE_OPS.
     with tf.control_dependencies(_updates(model, asynchronous)):
