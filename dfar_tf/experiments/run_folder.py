@@ -29,6 +29,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
 FREE_KEYS = (
     *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
     *("interactions", "adapter", "duplicates", "utc_offset_hours"),
+    *("deterministic", "checkpoint_every"),
 )
 
 

@@ -72,8 +72,13 @@ class SequentialIterator:
         """Training steps of an epoch; the last batch may be smaller."""
         return -(-self.num_train() // (batch_size or self.hp.batch_size))
 
-    def train_batches(self, epoch, batch_size=None):
+    def train_batches(self, epoch, batch_size=None, first=0):
         """Yields the batches of one epoch, shuffled and with negatives drawn by (seed, epoch).
+
+        Args:
+          epoch: number of the epoch, from 0.
+          batch_size: instances a batch; that of the hyper-parameters if None.
+          first: leave out so many batches, which are not made but whose negatives are drawn.
 
         ``train_num_ngs`` negatives of a target are drawn uniformly from the batch's other targets,
         never its own item; column 0 is the target. A batch with one distinct item draws from the
@@ -83,7 +88,8 @@ class SequentialIterator:
         rows = random.permutation(self.train_rows)
         step = batch_size or self.hp.batch_size
         instances = self.store.splits["train"]
-        for start in range(0, len(rows), step):
+        skip_negatives(min(first * step, len(rows)), self.hp.train_num_ngs, random)
+        for start in range(first * step, len(rows), step):
             chosen = rows[start : start + step]
             users, ends = instances.users[chosen], instances.ends[chosen]
             targets = self.store.items[ends]  # [B]
@@ -115,14 +121,20 @@ class SequentialIterator:
                 np.asarray(instances.labels[chosen], np.float32),
             )
 
-    def train_dataset(self, first_epoch=0, batch_size=None):
-        """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ..."""
+    def train_dataset(self, first_epoch=0, batch_size=None, first_batch=0):
+        """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ...
+
+        Args:
+          first_epoch: number of the first epoch, from 0.
+          batch_size: instances a batch; that of the hyper-parameters if None.
+          first_batch: batches of the first epoch that are left out.
+        """
 
         def batches():
-            epoch = first_epoch
+            epoch, first = first_epoch, first_batch
             while True:
-                yield from self.train_batches(epoch, batch_size)
-                epoch += 1
+                yield from self.train_batches(epoch, batch_size, first)
+                epoch, first = epoch + 1, 0
 
         return self._dataset(batches, 1 + self.hp.train_num_ngs)
 
@@ -173,6 +185,12 @@ class SequentialIterator:
             for name, (_, rank) in kinds.items()
         }
         return tf.data.Dataset.from_generator(batches, types, shapes).prefetch(4)
+
+
+def skip_negatives(rows, count, random):
+    """Draws as many numbers as ``in_batch_negatives`` does for ``rows`` targets, and forgets them."""
+    for start in range(0, rows, 1 << 16):
+        random.random_sample([min(1 << 16, rows - start), count])
 
 
 def in_batch_negatives(targets, count, num_items, random):
