@@ -6,10 +6,12 @@ import os
 
 import numpy as np
 
-from dfar_tf.estimator.checkpoints import CheckpointFitsHook
-from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
+from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook
+from dfar_tf.estimator.devices import choose_devices, in_one_thread
+from dfar_tf.estimator.epochs import EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.recovery import damage, point_to, recover
+from dfar_tf.estimator.training_state import TrainingState
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
@@ -48,7 +50,8 @@ def train(hparams, store, run_dir, evaluate, log=print):
       Trained.
 
     Raises:
-      UserError: a batch size the devices do not divide; a loss that is not finite.
+      UserError: a batch size the devices do not divide; a loss that is not finite; checkpoints none of
+        which can be used; a full disk.
     """
     config, strategy, replicas = choose_devices(hparams.device, log)
     if hparams.batch_size % replicas:
@@ -63,8 +66,13 @@ def train(hparams, store, run_dir, evaluate, log=print):
     )
     steps = iterator.steps_per_epoch(hparams.batch_size)
     per_replica = hparams.batch_size // replicas
-    finished = _finished_steps(folder) // steps
-    state.truncate(finished)
+    with _explained(folder):
+        step = recover(folder, lambda step: state.knows(step, steps), log)
+    state.truncate(step, steps)
+    # One pipeline feeds all devices, a batch each a step.
+    first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
+    if hparams.deterministic and strategy is None:
+        config = in_one_thread(config)
     validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
     sizes = iterator.num_items, store.num_users
     model_fn = make_model_fn(hparams, *sizes, None if strategy else validation)
@@ -82,14 +90,15 @@ def train(hparams, store, run_dir, evaluate, log=print):
         else None,
         log=log,
         show_progress=hparams.show_progress,
+        checkpoint_every=hparams.checkpoint_every,
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
         with _explained(folder):
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
-                lambda: iterator.train_dataset(finished, per_replica), hooks=[fits, hook]
+                lambda: iterator.train_dataset(first[0], per_replica, first[1]), hooks=[fits, hook]
             )
-    best = best_checkpoint(run_dir)
+    best = _settled(best_dir, state)
     return Trained(best, state.epochs, state.best_epoch(), count_parameters(best))
 
 
@@ -176,8 +185,15 @@ def _explained(path):
         raise
 
 
-def _finished_steps(folder):
-    path = tf.train.latest_checkpoint(folder)
-    if path is None:
-        return 0
-    return int(tf.train.load_variable(path, tf.GraphKeys.GLOBAL_STEP))
+def _settled(folder, state):
+    """Path of the best epoch's checkpoint, which becomes the one that ``best_checkpoint`` names."""
+    step = state.epochs[state.best_epoch() - 1]["step"]
+    path = os.path.join(folder, f"{NAME}-{step}")
+    trouble = damage(path)
+    if trouble:
+        raise UserError(
+            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Put back a copy of it, or "
+            "train anew in another --run_dir."
+        )
+    point_to(folder, step)
+    return path

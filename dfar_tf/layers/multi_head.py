@@ -123,7 +123,9 @@ class MultiHeadAttention(tf.keras.layers.Layer):
             return self._without_weights(queries, keys, values, padding_mask, sides)
         logits = self._logits(queries, keys, sides) * self.key_dim**-0.5  # [B, H, N, M]
         weights = self._weights(logits, self._visible(query, key, padding_mask), sides)
-        attended = self._join(self._attend(draws.dropout(weights, dropout), values))  # [B, N, relations * V]
+        attended = self._join(
+            self._attend(draws.dropout(weights, dropout), values)
+        )  # [B, N, relations * V]
         output = self._project(attended)
         return (output, self._scores(weights)) if return_attention_scores else output
 
