@@ -17,6 +17,13 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
 
 CHECKPOINTS, BEST = "checkpoints", "best"
+UNWRITABLE = {  # what TensorFlow says -> what a person can do
+    "No space left": "the disk is full. Make room",
+    "File too large": "the disk is full. Make room",
+    "Disk quota exceeded": "the disk quota is used up. Make room",
+    "Permission denied": "the folder may not be written. Allow it",
+    "Read-only file system": "the disk is read-only. Make it writable",
+}
 
 
 @dataclasses.dataclass
@@ -173,15 +180,16 @@ def count_parameters(checkpoint):
 
 @contextlib.contextmanager
 def _explained(path):
-    """Turns what TensorFlow says of a full disk into a message for a person."""
+    """Turns what TensorFlow says of a disk it cannot write into a message for a person."""
     try:
         yield
     except tf.errors.OpError as error:
         text = str(error)
-        if "No space left" in text or "File too large" in text:
-            raise UserError(
-                f"{path}: the disk is full. Make room, then go on with --run_dir and --resume."
-            ) from None
+        for sign, what in UNWRITABLE.items():
+            if sign in text:
+                raise UserError(
+                    f"{path}: {what}, then go on with --run_dir and --resume."
+                ) from None
         raise
 
 
