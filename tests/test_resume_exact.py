@@ -205,9 +205,8 @@ def drive(folder, where, number):
     done = subprocess.run(
         [*command, where, str(number)],
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,  # noqa: UP021 - Python 3.7
+        capture_output=True,
+        text=True,
     )
     return done.returncode, done.stdout + done.stderr
 
