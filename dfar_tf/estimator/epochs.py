@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dfar_tf.estimator.checkpoints import checkpoints_in
+from dfar_tf.estimator.events import outlive_full_disk
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -68,6 +69,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.loss = tf.get_collection(TRAINING_LOSS)[0]
         self.terms = tf.get_collection(LOSS_TERMS)[0]
         self.writer = tf.summary.FileWriterCache.get(self.checkpoint_dir)
+        outlive_full_disk(self.writer, self.log)
 
     def after_create_session(self, session, coord):
         """Finds out where a resumed run stands."""

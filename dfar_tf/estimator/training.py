@@ -183,7 +183,10 @@ def _explained(path):
     """Turns what TensorFlow says of a disk it cannot write into a message for a person."""
     try:
         yield
-    except tf.errors.OpError as error:
+    except (UserError, OSError):
+        raise  # which say what to do themselves
+    except Exception as error:
+        # No narrower kind: the writer of TensorBoard's events raises IndexError for "File too large".
         text = str(error)
         for sign, what in UNWRITABLE.items():
             if sign in text:
