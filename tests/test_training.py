@@ -10,8 +10,8 @@ from graph import close
 from test_sequential_iterator import make_store
 
 from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.epochs import TrainingState
 from dfar_tf.estimator.training import best_checkpoint, predict, train
+from dfar_tf.estimator.training_state import TrainingState
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

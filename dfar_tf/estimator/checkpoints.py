@@ -3,8 +3,25 @@
 TensorFlow restores a variable of another shape without a word, and fails, if at all, steps later.
 """
 
+import os
+import re
+
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+
+NAME = "model.ckpt"
+
+
+def checkpoints_in(folder):
+    """Paths of the checkpoints in a folder that have an index, oldest first."""
+    return [os.path.join(folder, f"{NAME}-{step}") for step in steps_in(folder, r"\.index")]
+
+
+def steps_in(folder, suffix=r"\.(?:index|data-\d+-of-\d+)"):
+    """Steps of which a folder holds checkpoint files, ascending; ``suffix`` says which files count."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = [re.match(rf"{re.escape(NAME)}-(\d+){suffix}$", name) for name in names]
+    return sorted({int(match.group(1)) for match in found if match})
 
 
 class CheckpointFitsHook(tf.estimator.SessionRunHook):

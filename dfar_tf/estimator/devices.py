@@ -42,3 +42,14 @@ def choose_devices(device, log=print):
         return config, None, 1
     names = [f"/gpu:{number}" for number in range(len(wanted))]
     return config, tf.distribute.MirroredStrategy(names), len(wanted)
+
+
+def in_one_thread(config):
+    """A session config under which a CPU takes every sum in one order; a GPU's is left as it is.
+
+    With several threads it may depend on their timing which summand comes first, and so does the last
+    bit of a sum.
+    """
+    if config.device_count.get("GPU") == 0:
+        config.inter_op_parallelism_threads = config.intra_op_parallelism_threads = 1
+    return config

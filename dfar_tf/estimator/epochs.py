@@ -6,64 +6,11 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.estimator.checkpoints import checkpoints_in
+from dfar_tf.estimator.events import outlive_full_disk
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, write_json
-
-STATE_FILE = "training_state.json"
-LOWER_IS_BETTER = ("logloss",)
-
-
-class TrainingState:
-    """What early stopping remembers, in ``training_state.json`` beside the checkpoints.
-
-    Args:
-      folder: of the checkpoints.
-      metric: of validation.
-      patience: stop after so many epochs in a row that are no better than the best.
-      counts_from: such epochs count only once the metric has been at least this good; None counts all.
-
-    Attributes:
-      epochs: one dict an epoch: epoch, seconds, train_loss, train_terms (the losses it is the weighted
-        sum of, unweighted), targets_per_second, validation metrics.
-    """
-
-    def __init__(self, folder, metric, patience, counts_from=None):
-        self.path = os.path.join(folder, STATE_FILE)
-        self.metric = metric
-        self.patience = patience
-        self.counts_from = counts_from
-        self.epochs = read_json(self.path)["epochs"] if os.path.exists(self.path) else []
-
-    def truncate(self, finished):
-        """Forgets epochs that the newest checkpoint does not hold."""
-        self.epochs = self.epochs[:finished]
-
-    def add(self, record):
-        """Appends one epoch and writes the file; returns whether it is the best so far."""
-        self.epochs.append(record)
-        write_json(self.path, {"epochs": self.epochs})
-        return self.best_epoch() == record["epoch"]
-
-    def best_epoch(self):
-        """Number of the best epoch, the earliest of equals; 0 before the first."""
-        if not self.epochs:
-            return 0
-        return max(self.epochs, key=lambda e: (self._good(e), -e["epoch"]))["epoch"]
-
-    def should_stop(self):
-        """Whether ``patience`` epochs in a row that count were no better than the best."""
-        best = self.best_epoch()
-        if self.counts_from is not None:
-            sign = -1 if self.metric in LOWER_IS_BETTER else 1
-            reached = [e["epoch"] for e in self.epochs if self._good(e) >= sign * self.counts_from]
-            best = max(best, min(reached) if reached else len(self.epochs))
-        return len(self.epochs) - best >= self.patience > 0
-
-    def _good(self, epoch):
-        value = epoch["validation"][self.metric]
-        return -value if self.metric in LOWER_IS_BETTER else value
 
 
 class EpochHook(tf.estimator.SessionRunHook):
@@ -71,8 +18,8 @@ class EpochHook(tf.estimator.SessionRunHook):
 
     Args:
       state: the run's ``TrainingState``.
-      checkpoint_dir: the Estimator's ``model_dir``; one checkpoint, the newest epoch's, lies there.
-      best_dir: folder of the best epoch's checkpoint.
+      checkpoint_dir: the Estimator's ``model_dir``; the two newest checkpoints lie there.
+      best_dir: folder of the checkpoints of the best epoch and the best before it.
       steps_per_epoch: steps an epoch.
       targets_per_epoch: training instances an epoch, for the rate.
       epochs: at most so many.
@@ -81,6 +28,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         devices); None otherwise.
       log: takes lines to print.
       show_progress: whether to draw a bar.
+      checkpoint_every: steps between checkpoints within an epoch; 0 writes none.
     """
 
     def __init__(
@@ -95,6 +43,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         validate_checkpoint=None,
         log=print,
         show_progress=True,
+        checkpoint_every=0,
     ):
         self.state = state
         self.checkpoint_dir = checkpoint_dir
@@ -106,21 +55,27 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.validate_checkpoint = validate_checkpoint
         self.log = log
         self.show_progress = show_progress
+        self.checkpoint_every = checkpoint_every
         self.bar = None
 
     def begin(self):
         """Adds the savers before the graph is closed."""
         self.saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
-        self.best_saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
+        # The best before the best: a run that goes on from before the best epoch may need it again.
+        self.best_saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
+        self.saver.recover_last_checkpoints(checkpoints_in(self.checkpoint_dir))
+        self.best_saver.recover_last_checkpoints(checkpoints_in(self.best_dir))
+        self.validation_saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
         self.loss = tf.get_collection(TRAINING_LOSS)[0]
         self.terms = tf.get_collection(LOSS_TERMS)[0]
         self.writer = tf.summary.FileWriterCache.get(self.checkpoint_dir)
+        outlive_full_disk(self.writer, self.log)
 
     def after_create_session(self, session, coord):
         """Finds out where a resumed run stands."""
         self.step = int(session.run(tf.train.get_global_step()))
-        self.state.truncate(self.step // self.steps_per_epoch)
-        self._start_epoch()
+        self.state.truncate(self.step, self.steps_per_epoch)
+        self._start_epoch(self.state.sums_at(self.step) or {})
 
     def before_run(self, run_context):
         """Asks for the loss of the step and its terms."""
@@ -145,14 +100,17 @@ class EpochHook(tf.estimator.SessionRunHook):
             if self.state.should_stop() or len(self.state.epochs) >= self.epochs:
                 run_context.request_stop()
             else:
-                self._start_epoch()
+                self._start_epoch({})
+        elif self.checkpoint_every and self.step % self.checkpoint_every == 0:
+            self._save_within(run_context.session)
 
     def end(self, session):
         """Closes the bar."""
         self._close_bar()
 
-    def _start_epoch(self):
-        self.started, self.loss_sum, self.term_sums, self.shown = time.time(), 0.0, {}, 0
+    def _start_epoch(self, sums):
+        self.started, self.shown = time.time() - sums.get("seconds", 0.0), 0
+        self.loss_sum, self.term_sums = sums.get("loss", 0.0), dict(sums.get("terms", {}))
         if self.show_progress:
             name = f"epoch {len(self.state.epochs) + 1}/{self.epochs}"
             self.bar = tqdm(
@@ -174,6 +132,12 @@ class EpochHook(tf.estimator.SessionRunHook):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+    def _save_within(self, session):
+        sums = {"step": self.step, "loss": self.loss_sum, "terms": dict(self.term_sums)}
+        # The state goes first, as at an epoch's end: a checkpoint without its sums is of no use.
+        self.state.note({**sums, "seconds": time.time() - self.started})
+        self._save(self.saver, session, self.checkpoint_dir)
 
     def _finish_epoch(self, session):
         seconds = time.time() - self.started
@@ -209,8 +173,10 @@ class EpochHook(tf.estimator.SessionRunHook):
 
     def _validation_predictions(self, session):
         if self.validate_checkpoint is not None:
-            path = self._save(self.saver, session, self.checkpoint_dir)
-            return self.validate_checkpoint(path)
+            # Not beside the others: the state does not know the epoch yet.
+            folder = os.path.join(self.checkpoint_dir, "validated")
+            os.makedirs(folder, exist_ok=True)
+            return self.validate_checkpoint(self._save(self.validation_saver, session, folder))
         ((initializer, predictions),) = tf.get_collection(VALIDATION)
         session.run(initializer)
         batches = []

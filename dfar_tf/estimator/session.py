@@ -21,7 +21,9 @@ def configure(config, hparams):
     """
     changed = tf.ConfigProto()
     changed.CopyFrom(config)
-    intra, inter = hparams.intra_op_threads, hparams.inter_op_threads
+    # What the configuration has already, for a deterministic run, goes before a choice.
+    intra = hparams.intra_op_threads or config.intra_op_parallelism_threads
+    inter = hparams.inter_op_threads or config.inter_op_parallelism_threads
     if on_cpu(config):
         intra, inter = intra or cores(), inter or min(2, cores())
     changed.intra_op_parallelism_threads = intra

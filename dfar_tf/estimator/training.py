@@ -6,17 +6,26 @@ import os
 
 import numpy as np
 
-from dfar_tf.estimator.checkpoints import CheckpointFitsHook
+from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook
 from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
-from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.epochs import EpochHook, TrainingState, join_predictions
+from dfar_tf.estimator.devices import choose_devices, in_one_thread
+from dfar_tf.estimator.epochs import EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.recovery import damage, point_to, recover
 from dfar_tf.estimator.session import check_precision, configure
+from dfar_tf.estimator.training_state import TrainingState
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
 
 CHECKPOINTS, BEST = "checkpoints", "best"
+UNWRITABLE = {  # what TensorFlow says -> what a person can do
+    "No space left": "the disk is full. Make room",
+    "File too large": "the disk is full. Make room",
+    "Disk quota exceeded": "the disk quota is used up. Make room",
+    "Permission denied": "the folder may not be written. Allow it",
+    "Read-only file system": "the disk is read-only. Make it writable",
+}
 
 
 @dataclasses.dataclass
@@ -50,7 +59,8 @@ def train(hparams, store, run_dir, evaluate, log=print):
       Trained.
 
     Raises:
-      UserError: a batch size the devices do not divide; a loss that is not finite; a cluster's run.
+      UserError: a batch size the devices do not divide; a loss that is not finite; checkpoints none of
+        which can be used; a full disk; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device, log)
     check_precision(config, hparams)
@@ -71,8 +81,13 @@ def train(hparams, store, run_dir, evaluate, log=print):
     )
     steps = iterator.steps_per_epoch(hparams.batch_size)
     per_replica = hparams.batch_size // replicas
-    finished = global_step_of(folder) // steps
-    state.truncate(finished)
+    with explained(folder):
+        step = recover(folder, lambda step: state.knows(step, steps), log)
+    state.truncate(step, steps)
+    # One pipeline feeds all devices, a batch each a step.
+    first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
+    if hparams.deterministic and strategy is None:
+        config = in_one_thread(config)
     validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
     sizes = iterator.num_items, store.num_users
     model_fn = make_model_fn(hparams, *sizes, None if strategy else validation)
@@ -90,14 +105,15 @@ def train(hparams, store, run_dir, evaluate, log=print):
         else None,
         log=log,
         show_progress=hparams.show_progress,
+        checkpoint_every=hparams.checkpoint_every,
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
         with explained(folder):
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
-                lambda: iterator.train_dataset(finished, per_replica), hooks=[fits, hook]
+                lambda: iterator.train_dataset(first[0], per_replica, first[1]), hooks=[fits, hook]
             )
-    best = best_checkpoint(run_dir)
+    best = _settled(best_dir, state)
     return Trained(best, state.epochs, state.best_epoch(), count_parameters(best))
 
 
@@ -173,15 +189,19 @@ def count_parameters(checkpoint):
 
 @contextlib.contextmanager
 def explained(path):
-    """Turns what TensorFlow says of a full disk into a message for a person."""
+    """Turns what TensorFlow says of a disk it cannot write into a message for a person."""
     try:
         yield
-    except tf.errors.OpError as error:
+    except (UserError, OSError):
+        raise  # which say what to do themselves
+    except Exception as error:
+        # No narrower kind: the writer of TensorBoard's events raises IndexError for "File too large".
         text = str(error)
-        if "No space left" in text or "File too large" in text:
-            raise UserError(
-                f"{path}: the disk is full. Make room, then go on with --run_dir and --resume."
-            ) from None
+        for sign, what in UNWRITABLE.items():
+            if sign in text:
+                raise UserError(
+                    f"{path}: {what}, then go on with --run_dir and --resume."
+                ) from None
         raise
 
 
@@ -191,3 +211,17 @@ def global_step_of(folder):
     if path is None:
         return 0
     return int(tf.train.load_variable(path, tf.GraphKeys.GLOBAL_STEP))
+
+
+def _settled(folder, state):
+    """Path of the best epoch's checkpoint, which becomes the one that ``best_checkpoint`` names."""
+    step = state.epochs[state.best_epoch() - 1]["step"]
+    path = os.path.join(folder, f"{NAME}-{step}")
+    trouble = damage(path)
+    if trouble:
+        raise UserError(
+            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Put back a copy of it, or "
+            "train anew in another --run_dir."
+        )
+    point_to(folder, step)
+    return path

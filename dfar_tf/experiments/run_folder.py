@@ -30,6 +30,7 @@ FREE_KEYS = (
     *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
     *("intra_op_threads", "inter_op_threads", "xla"),
     *("interactions", "adapter", "duplicates", "utc_offset_hours"),
+    *("deterministic", "checkpoint_every"),
 )
 
 

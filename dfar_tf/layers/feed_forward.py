@@ -1,5 +1,6 @@
 """Multi-layer perceptrons over the last axis, and the prediction tower between two normalisations."""
 
+from dfar_tf.layers import draws
 from recommenders_utils.backend import tf
 
 NORMALIZATIONS = ("batch", "layer", "none")
@@ -138,7 +139,7 @@ class NormalizedTower(tf.keras.layers.Layer):
 
     def _activated(self, hidden, training):
         hidden = self.activate(hidden)
-        return tf.nn.dropout(hidden, rate=self.dropout) if training and self.dropout else hidden
+        return draws.dropout(hidden, self.dropout, training)
 
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""

@@ -12,6 +12,7 @@ never made: `exponentials.py` says what is done instead.
 
 import numpy as np
 
+from dfar_tf.layers import draws
 from dfar_tf.layers.exponentials import MASKED, attend, divided, weighed
 from recommenders_utils.backend import tf
 
@@ -122,8 +123,9 @@ class MultiHeadAttention(tf.keras.layers.Layer):
             return self._without_weights(queries, keys, values, padding_mask, sides)
         logits = self._logits(queries, keys, sides) * self.key_dim**-0.5  # [B, H, N, M]
         weights = self._weights(logits, self._visible(query, key, padding_mask), sides)
-        dropped = tf.nn.dropout(weights, rate=dropout) if dropout else weights
-        attended = self._join(self._attend(dropped, values))  # [B, N, relations * V]
+        attended = self._join(
+            self._attend(draws.dropout(weights, dropout), values)
+        )  # [B, N, relations * V]
         output = self._project(attended)
         return (output, self._scores(weights)) if return_attention_scores else output
 

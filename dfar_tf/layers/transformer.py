@@ -3,6 +3,7 @@
 Letters: B batch, T positions, D width.
 """
 
+from dfar_tf.layers import draws
 from dfar_tf.layers.released_attention import (
     ReleasedMultiHeadAttention,
     ReleasedTalkingHeadsAttention,
@@ -50,7 +51,7 @@ class TransformerBlock(tf.keras.layers.Layer):
         return (middle + self._dropped(fed, training)) * mask[:, :, None]
 
     def _dropped(self, values, training):
-        return tf.nn.dropout(values, rate=self.dropout) if training and self.dropout else values
+        return draws.dropout(values, self.dropout, training)
 
 
 RELEASED_ATTENTIONS = {

@@ -10,6 +10,7 @@ code scales the gate that keeps the old state, so that an item without attention
 and we, scale the gate that lets the new one in.
 """
 
+from dfar_tf.layers import draws
 from dfar_tf.layers.augru import AttentionalUpdateGRU
 from dfar_tf.layers.multi_head import masked_softmax
 from dfar_tf.layers.recurrent import make_gru
@@ -92,6 +93,6 @@ class DIEN(BaselineModel):
     def _random_others(self, items):
         # One draw among the others: those from the item's own id on are moved up by one.
         most = max(self.num_items, 2)
-        drawn = tf.random.uniform(tf.shape(items), 1, most, dtype=tf.int32)
+        drawn = draws.uniform(tf.shape(items), 1, most, tf.int32)
         moved = drawn + tf.cast(drawn >= items, tf.int32)
         return tf.minimum(moved, self.num_items)

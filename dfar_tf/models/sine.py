@@ -11,6 +11,7 @@ history is what the paper's left-padded positions are. In w . [z_k ; v] + b the 
 same for all k and leave the softmax as it is: w has only the D numbers of z_k.
 """
 
+from dfar_tf.layers import draws
 from dfar_tf.layers.recurrent import last_real
 from dfar_tf.layers.sub_interests import (
     IntentFilteredAttention,
@@ -140,9 +141,7 @@ class SINE(SequentialModel):
         embedded = self.embed_items(liked["history_items"])  # [B, T, D]
         positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
         states = embedded * self.hp.hidden_size**0.5 + positions
-        if training and self.hp.dropout:
-            states = tf.nn.dropout(states, rate=self.hp.dropout)
-        states *= mask[:, :, None]
+        states = draws.dropout(states, self.hp.dropout, training) * mask[:, :, None]
         factor = None
         if training and self.hp.intent_filter != 1.0:
             intent = intents(embedded, self.embed_items(liked["skipped"]), self.vectors)  # [B, T]

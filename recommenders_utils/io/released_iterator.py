@@ -3,6 +3,7 @@
 RELEASED, data, 6 and batches. Letters: B batch, T history, C candidates, K negatives.
 """
 
+import itertools
 import random
 
 import numpy as np
@@ -56,12 +57,12 @@ class ReleasedIterator(SequentialIterator):
         size = batch_size or self.hp.batch_size
         return self.num_train() // size + (self.num_train() % size >= MIN_BATCH)
 
-    def train_batches(self, epoch, batch_size=None, shard=(0, 1)):
-        """Yields the batches of one epoch, the released rows as [B, 1 + K] of target and negatives."""
+    def train_batches(self, epoch, batch_size=None, first=0, shard=(0, 1)):
+        """Yields the batches of one epoch from ``first`` on: [B, 1 + K] of target and negatives."""
         _refuse_shards(shard[1])
         size = batch_size or self.hp.batch_size
         instances = self.store.splits["train"]
-        for chosen, candidates in self._draw(epoch, size):
+        for chosen, candidates in itertools.islice(self._draw(epoch, size), first, None):
             labels = np.zeros(candidates.shape, np.float32)
             labels[:, 0] = 1
             mask = np.ones(candidates.shape, np.float32)

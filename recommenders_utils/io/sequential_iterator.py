@@ -74,8 +74,13 @@ class SequentialIterator:
         counts = (self.num_train() - np.arange(shards) + shards - 1) // shards  # rows k::n
         return int((-(-counts // step)).sum())
 
-    def train_batches(self, epoch, batch_size=None, shard=(0, 1)):
+    def train_batches(self, epoch, batch_size=None, first=0, shard=(0, 1)):
         """Yields the batches of one epoch, shuffled and with negatives drawn by (seed, epoch).
+
+        Args:
+          epoch: number of the epoch, from 0.
+          batch_size: instances a batch; that of the hyper-parameters if None.
+          first: leave out so many batches, which are not made but whose negatives are drawn.
 
         ``train_num_ngs`` negatives of a target are drawn uniformly from the batch's other targets,
         never its own item; column 0 is the target. A batch with one distinct item draws from the
@@ -96,7 +101,8 @@ class SequentialIterator:
             random = np.random.RandomState([self.hp.seed, epoch, number, shards])
         step = batch_size or self.hp.batch_size
         instances = self.store.splits["train"]
-        for start in range(0, len(rows), step):
+        skip_negatives(min(first * step, len(rows)), self.hp.train_num_ngs, random)
+        for start in range(first * step, len(rows), step):
             chosen = rows[start : start + step]
             users, ends = instances.users[chosen], instances.ends[chosen]
             targets = self.store.items[ends]  # [B]
@@ -128,12 +134,14 @@ class SequentialIterator:
                 np.asarray(instances.labels[chosen], np.float32),
             )
 
-    def train_dataset(self, first_epoch=0, batch_size=None, shard=(0, 1)):
+    def train_dataset(self, first_epoch=0, batch_size=None, first_batch=0, shard=(0, 1)):
         """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ...
 
         Args:
-          first_epoch: number of the first epoch.
-          batch_size, shard: as of ``train_batches``.
+          first_epoch: number of the first epoch, from 0.
+          batch_size: instances a batch; that of the hyper-parameters if None.
+          first_batch: batches of the first epoch that are left out.
+          shard: as of ``train_batches``.
 
         Raises:
           UserError: there are more shards than instances.
@@ -145,10 +153,10 @@ class SequentialIterator:
             )
 
         def batches():
-            epoch = first_epoch
+            epoch, first = first_epoch, first_batch
             while True:
-                yield from self.train_batches(epoch, batch_size, shard)
-                epoch += 1
+                yield from self.train_batches(epoch, batch_size, first, shard)
+                epoch, first = epoch + 1, 0
 
         return self._dataset(batches, 1 + self.hp.train_num_ngs)
 
@@ -199,6 +207,12 @@ class SequentialIterator:
             for name, (_, rank) in kinds.items()
         }
         return tf.data.Dataset.from_generator(batches, types, shapes).prefetch(4)
+
+
+def skip_negatives(rows, count, random):
+    """Draws as many numbers as ``in_batch_negatives`` does for ``rows`` targets, and forgets them."""
+    for start in range(0, rows, 1 << 16):
+        random.random_sample([min(1 << 16, rows - start), count])
 
 
 def in_batch_negatives(targets, count, num_items, random):

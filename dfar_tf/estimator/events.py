@@ -1,0 +1,44 @@
+"""TensorBoard's events on a disk that fills up: training goes on without them and says so once."""
+
+
+def outlive_full_disk(writer, log=print):
+    """Makes an event writer give up at the first error of its file instead of raising it.
+
+    TensorFlow writes events in a thread of its own, where an error ends in a traceback that nobody can
+    catch. Where TensorFlow keeps that thread elsewhere, nothing is changed.
+
+    Args:
+      writer: a ``tf.summary.FileWriter``.
+      log: takes the line that says what happened.
+    """
+    events = getattr(writer, "event_writer", None)
+    shared = None
+    for holder in (events, getattr(events, "_worker", None)):
+        file = getattr(holder, "_ev_writer", None)
+        if file is None or isinstance(file, _Lenient):
+            continue
+        shared = shared or _Lenient(file, log)
+        holder._ev_writer = shared
+
+
+class _Lenient:
+    """A file of events whose methods return instead of raising, and do nothing after an error."""
+
+    def __init__(self, file, log):
+        self._file, self._log, self._broken = file, log, False
+
+    def __getattr__(self, name):
+        method = getattr(self._file, name)
+
+        def call(*arguments):
+            if self._broken:
+                return True
+            try:
+                return method(*arguments)
+            except Exception as error:  # one kind for each way a file can fail
+                self._broken = True
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                self._log(f"TensorBoard's events cannot be written, training goes on: {reason}")
+                return True
+
+        return call
