@@ -147,7 +147,7 @@ def parse(module, arguments):
     _refuse_odd(arguments)
     try:
         rest = values(arguments)[1:]
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # the latter: --no... with a value
         raise UserError(_reworded(str(error), arguments[0])) from None
     word = getattr(module, "WORD", None)  # the flag that a word without one is
     if rest and word and values[word].value is None:
@@ -219,7 +219,7 @@ def _reworded(text, command):
     text = re.sub(r"Did you mean: (.*?) \?$", r"Did you mean --\1?", text)
     text = re.sub(r"^flag (\S+): \('Non-boolean.*", r"\1: expected true or false", text)
     end = "" if text.endswith("?") else "."
-    return f"{text}{end} {command} --help lists all flags."
+    return f"{shortened(text, 300)}{end} {command} --help lists all flags."
 
 
 def _commands_hint():
