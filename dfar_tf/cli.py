@@ -153,9 +153,7 @@ def parse(module, arguments):
     if rest and word and values[word].value is None:
         values[word].value = rest.pop(0)
     if rest:
-        raise UserError(
-            f"unexpected word {shortened(rest[0])!r}; flags are written --name=value."
-        )
+        raise UserError(f"unexpected word {shortened(rest[0])!r}; flags are written --name=value.")
     if values["help"].value:
         _print_help(module, own)
         return None

@@ -44,9 +44,7 @@ class TreeLoader(PlainLoader):
         """Refuses an alias."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(
-                None, None, "an alias '*'; write the value out", mark
-            )
+            raise yaml.composer.ComposerError(None, None, "an alias '*'; write the value out", mark)
         return super().compose_node(parent, index)
 
 

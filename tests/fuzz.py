@@ -68,9 +68,11 @@ def attempt(case):
         os.chdir(before_cwd)
         if outcome.kind in (RESULT, REFUSED):
             if _peak() - peak > MEMORY:
-                return Outcome("memory", f"{(_peak() - peak) >> 20} MiB more at {outcome.detail[:200]}")
+                return Outcome(
+                    "memory", f"{(_peak() - peak) >> 20} MiB more at {outcome.detail[:200]}"
+                )
             written = os.path.join(folder, "out")
-            if outcome.kind == RESULT or not os.listdir(written):
+            if outcome.kind == RESULT or not any(names for _, _, names in os.walk(written)):
                 shutil.rmtree(written)
             if _digest(folder) != before:
                 return Outcome("changed files", f"{outcome}")

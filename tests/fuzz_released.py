@@ -60,20 +60,55 @@ class Hostile:
         return os.mkdir, ("canary",)
 
 
-TEXT = st.one_of(st.sampled_from(["x", "y", "0", "1", "../../canary", "/", "a\0", "\ud800", "ann"]), st.text(max_size=4))
-TABLE = st.lists(TEXT, max_size=5, unique=True).map(lambda names: {n: k for k, n in enumerate(names)})
+TEXT = st.one_of(
+    st.sampled_from(["x", "y", "0", "1", "../../canary", "/", "a\0", "\ud800", "ann"]),
+    st.text(max_size=4),
+)
+TABLE = st.lists(TEXT, max_size=5, unique=True).map(
+    lambda names: {n: k for k, n in enumerate(names)}
+)
 # Tuples in tuples: hashing one as a key would recurse as deep, or take two to the power of as long.
 DEEP = b"\x80\x03})" + b"\x85" * 200000 + b"K\x01s."
 TWICE = b"\x80\x03})" + b"".join(b"q%c" % k + b"h%c" % k + b"\x86" for k in range(60)) + b"K\x01s."
 PICKLES = [
     *(dumped({"a": Hostile()}, protocol) for protocol in (0, 2, 3, 4)),
     *(b"cos\nsystem\n(S'mkdir canary'\ntR.", b"\x80\x03cos\nmkdir\nX\x06\0\0\0canary\x85R."),
-    *(b"\x80\x04\x8c\x02os\x8c\x05mkdir\x93\x8c\x06canary\x85R.", b"\x80\x02Pcanary\n.", b"\x80\x03\x82\x01."),
-    *(b"\x80\x03X\xff\xff\xff\x7fabc.", b"\x80\x04\x8d" + b"\xff" * 8 + b"a.", b"\x80\x03}r\xff\xff\xff\x7f."),
-    *(DEEP, TWICE, b"\x80\x03" + b"]" * 300000 + b"a" * 299999 + b".", b"\x80\x03](]]e.", b"", b".", b"\x80\xff."),
-    *(b"\x80\x03}]K\x01s.", b"\x80\x03}}K\x01s.", b"\x80\x03}h\x05.", b"\x80\x03K\x01K\x02.", b"\x80\x03}(K\x01u."),
-    *(b"\x80\x04\x95" + b"\xff" * 8 + b"}.", b"\x80\x05\x96" + b"\xff" * 8 + b".", b"\x80\x03\x8b\xff\xff\xff\x7f1."),
-    *(b"I" + b"9" * 100000 + b"\n.", b"\x80\x03" + b"(" * 300000 + b"t" * 300000 + b".", b"PK\x03\x04../../canary"),
+    *(
+        b"\x80\x04\x8c\x02os\x8c\x05mkdir\x93\x8c\x06canary\x85R.",
+        b"\x80\x02Pcanary\n.",
+        b"\x80\x03\x82\x01.",
+    ),
+    *(
+        b"\x80\x03X\xff\xff\xff\x7fabc.",
+        b"\x80\x04\x8d" + b"\xff" * 8 + b"a.",
+        b"\x80\x03}r\xff\xff\xff\x7f.",
+    ),
+    *(
+        DEEP,
+        TWICE,
+        b"\x80\x03" + b"]" * 300000 + b"a" * 299999 + b".",
+        b"\x80\x03](]]e.",
+        b"",
+        b".",
+        b"\x80\xff.",
+    ),
+    *(
+        b"\x80\x03}]K\x01s.",
+        b"\x80\x03}}K\x01s.",
+        b"\x80\x03}h\x05.",
+        b"\x80\x03K\x01K\x02.",
+        b"\x80\x03}(K\x01u.",
+    ),
+    *(
+        b"\x80\x04\x95" + b"\xff" * 8 + b"}.",
+        b"\x80\x05\x96" + b"\xff" * 8 + b".",
+        b"\x80\x03\x8b\xff\xff\xff\x7f1.",
+    ),
+    *(
+        b"I" + b"9" * 100000 + b"\n.",
+        b"\x80\x03" + b"(" * 300000 + b"t" * 300000 + b".",
+        b"PK\x03\x04../../canary",
+    ),
 ]
 
 
@@ -85,7 +120,13 @@ def vocabularies(draw):
     if kind == 0:
         return [(draw(st.sampled_from(PICKLES)), 1)]
     if kind == 1:
-        value = draw(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.floats()), _nested, max_leaves=6))
+        value = draw(
+            st.recursive(
+                st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.floats()),
+                _nested,
+                max_leaves=6,
+            )
+        )
         return [(_try(value, 3), 1)]
     if draw(st.integers(0, 99)) == 50:
         return [(b"\x80\x03}X" + struct.pack("<I", 10 * MIB), 1), (b"x", 10 * MIB), (b"K\x01s.", 1)]
@@ -95,7 +136,11 @@ def vocabularies(draw):
 
 
 def _nested(values):
-    return st.one_of(st.lists(values, max_size=3), st.dictionaries(TEXT, values, max_size=3), st.tuples(values, values))
+    return st.one_of(
+        st.lists(values, max_size=3),
+        st.dictionaries(TEXT, values, max_size=3),
+        st.tuples(values, values),
+    )
 
 
 def _try(value, protocol):
@@ -125,7 +170,10 @@ def folders(draw):
 def batches(draw):
     """One instance file, read without being imported."""
     name = draw(st.sampled_from(["train_dataA", "valid_dataA", "test_dataA"]))
-    options = {"length": draw(st.sampled_from([1, 3, 50])), "batch_size": draw(st.sampled_from([1, 2, 500]))}
+    options = {
+        "length": draw(st.sampled_from([1, 3, 50])),
+        "batch_size": draw(st.sampled_from([1, 2, 500])),
+    }
     return Case("released_rows", {"lines": draw(contents(lines(name, True)))}, options)
 
 

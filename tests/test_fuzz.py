@@ -57,7 +57,8 @@ def tried(target, cases, start=SEED):
 
 def told(target, defects):
     return "\n\n".join(
-        f"{target}: {kind}\n{detail}\n{repr(case)[:1500]}" for (kind, _), (case, detail) in defects.items()
+        f"{target}: {kind}\n{detail}\n{repr(case)[:1500]}"
+        for (kind, _), (case, detail) in defects.items()
     )
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 
 FORM = "item:label,item:label, oldest first, label 1 liked or 0 disliked, as in i1:1,i2:0"
 
@@ -112,7 +112,7 @@ class Vocabulary:
             raw, labels = records[0].str.strip().to_numpy(), records[2].str.strip().to_numpy()
         bad = np.flatnonzero((raw == "") | ~np.isin(labels.astype(str), ("0", "1")))
         if len(bad):
-            found = "".join(records.iloc[bad[0]])
+            found = shortened("".join(records.iloc[bad[0]]))
             raise UserError(
                 f"{where(owner[bad[0]])}: {found!r} is no record of a history; expected {FORM}. Write each "
                 "record so."

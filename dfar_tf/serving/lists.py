@@ -42,10 +42,9 @@ def choose_users(run, text):
             with open(text, "rb") as stream:
                 packed = stream.read(2) == b"\x1f\x8b"
             with open_text(text, packed, "utf-8-sig") as stream:
-                names = stream.read().splitlines()
+                named = _named(stream)
     else:
-        names = text.split(",")
-    named = [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
+        named = _named(text.split(","))
     if not named:
         raise UserError(f"--users={text}: no user there; expected raw ids, a file of them, or all.")
     rows = run.vocabulary.user_rows([name for _, name in named])
@@ -54,6 +53,11 @@ def choose_users(run, text):
         where = f"{text}:{number}" if of_file else "--users"
         raise UserError(f"{where}: {unknown_user(name, run.store)}")
     return rows
+
+
+def _named(names):
+    """(number, name) of what is not blank; blank lines cost no memory, however many."""
+    return [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
 
 
 def recommend_lists(run, users=None, history=None, output=None, log=print, **options):
