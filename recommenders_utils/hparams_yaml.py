@@ -113,8 +113,8 @@ def _construct(node, path):
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or error
         raise UserError(
-            f"{path}:{node.start_mark.line + 1}: {shortened(str(problem), 300)}; only plain text, numbers, true/false, "
-            "null and lists are allowed"
+            f"{path}:{node.start_mark.line + 1}: {shortened(str(problem), 300)}; only "
+            "plain text, numbers, true/false, null and lists are allowed"
         ) from None
     finally:
         loader.dispose()

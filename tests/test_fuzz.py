@@ -9,20 +9,21 @@ import os
 import time
 
 import fuzz
-import fuzz_inputs
 import fuzz_released
+import fuzz_settings
+import fuzz_tables
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 STRATEGIES = {
-    "ratings": fuzz_inputs.ratings,
-    "blocks": fuzz_inputs.blocks,
-    "log": fuzz_inputs.logs(),
-    "hparams": fuzz_inputs.hparams(),
-    "flags": fuzz_inputs.flags(),
-    "rows": fuzz_inputs.rows(),
-    "histories": fuzz_inputs.histories(),
-    "lists": fuzz_inputs.lists(),
+    "ratings": fuzz_tables.ratings,
+    "blocks": fuzz_tables.blocks,
+    "log": fuzz_tables.logs(),
+    "hparams": fuzz_settings.hparams(),
+    "flags": fuzz_settings.flags(),
+    "rows": fuzz_tables.rows(),
+    "histories": fuzz_tables.histories(),
+    "lists": fuzz_tables.lists(),
     "released": fuzz_released.folders(),
     "released_rows": fuzz_released.batches(),
     "pickle": fuzz_released.pickles,

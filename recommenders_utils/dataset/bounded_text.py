@@ -67,7 +67,8 @@ def open_bounded(path, compressed, raw=None):
       compressed: whether it is gzip.
       raw: the file if it is open already.
     """
-    raw = open(path, "rb") if raw is None else raw
+    if raw is None:
+        raw = open(path, "rb")  # noqa: SIM115 (closed with what is given back)
     binary = gzip.GzipFile(fileobj=raw) if compressed else raw
     return io.BufferedReader(BoundedLines(binary, raw, path), _BUFFER)
 

@@ -188,8 +188,8 @@ def _store_of(longest):
             user_times = [int(float(text)) for text in line.times.split(",")]
         except (KeyError, ValueError, OverflowError) as error:
             raise UserError(
-                f"{line.where}: {shortened(str(error))} in a label or time history, expected labels 0 or 1 and "
-                "times in unix seconds"
+                f"{line.where}: {shortened(str(error))} in a label or time history, expected labels "
+                "0 or 1 and times in unix seconds"
             ) from error
         if not all(abs(time) < TOO_LATE for time in user_times):
             raise UserError(
