@@ -73,15 +73,18 @@ ODD_PIECE = st.one_of(
 )
 
 
-def rarely(odd, usual, one_in):
+@st.composite
+def rarely(draw, odd, usual, one_in):
     """``usual``, and once in about ``one_in`` draws ``odd``."""
-    return st.integers(0, one_in - 1).flatmap(lambda k: odd if k == one_in // 2 else usual)
+    return draw(odd if draw(st.integers(0, one_in - 1)) == one_in // 2 else usual)
 
 
-def cells(sound):
+@st.composite
+def cells(draw, sound):
     """A cell's (bytes, times): mostly sound, now and then odd, seldom ten megabytes."""
-    small = rarely(ODD_PIECE, st.sampled_from(sound), 30).map(lambda text: (text, 1))
-    return rarely(st.just(LONG), small, 400)
+    if draw(st.integers(0, 799)) == 400:
+        return LONG
+    return draw(rarely(ODD_PIECE, st.sampled_from(sound), 30)), 1
 
 
 @st.composite

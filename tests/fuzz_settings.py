@@ -121,7 +121,8 @@ def hparams(draw):
 # fmt: off
 FLAG_NAMES = [
     *("epochs", "learning_rate", "model", "protocol", "tower_layers", "split", "seed", "device", "adapter"),
-    *("interactions", "ratings", "help", "nope", "flagfile", "undefok", "model_type", "cache_dir", "show_progress"),
+    *("interactions", "ratings", "help", "nope", "flagfile", "undefok", "model_type"),
+    *("cache_dir", "show_progress"),
     *("noshow_progress", "", "-", "epochs.x", "paper_column", "iterator", "hidden_size", "init_stddev", "no"),
 ]
 # fmt: on

@@ -28,7 +28,7 @@ STRATEGIES = {
     "released_rows": fuzz_released.batches(),
     "pickle": fuzz_released.pickles,
 }
-QUICK, LONG_RUN, SEED = 18, 1000, 2023
+QUICK, LONG_RUN, SEED = 18, 500, 2023
 
 
 def tried(target, cases, start=SEED):
