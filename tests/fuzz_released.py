@@ -38,11 +38,10 @@ def lines(draw, name, hostile):
     for spec in SOUND[name]:
         for number, text in enumerate(fields(*spec)):
             cell = (text, 1)
-            if hostile:
-                if draw(st.integers(0, 39)) == 20:
-                    odd = (draw(ODD_PIECE), 1)
-                    longer = (text + b"," + odd[0], 1)
-                    cell = draw(rarely(st.just(LONG), st.sampled_from([odd, longer]), 30))
+            if hostile and draw(st.integers(0, 39)) == 20:
+                odd = (draw(ODD_PIECE), 1)
+                longer = (text + b"," + odd[0], 1)
+                cell = draw(rarely(st.just(LONG), st.sampled_from([odd, longer]), 30))
             pieces += [cell, (b"\t" if number < 8 else b"\n", 1)]
     return pieces
 
