@@ -139,6 +139,7 @@ def test_long_records_of_histories_are_cut_in_messages():
     store = types.SimpleNamespace(num_items=1, item_ids=np.array(["i"]), user_ids=np.array(["u"]))
     vocabulary = Vocabulary(store, object(), 3)
     refused("--history: 'xxx.*xxx' is no record", vocabulary.parsed, ["x" * 10**6])
+    refused("--history: a history of 2,097,152 characters", vocabulary.parsed, ["i:1," * (1 << 19)])
 
 
 # Settings.
