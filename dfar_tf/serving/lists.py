@@ -13,7 +13,7 @@ from dfar_tf.serving.api import unknown_user
 from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.dataset.ratings_layout import open_text, readable
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 
 TOGETHER = 4096  # users whose histories are held at a time
@@ -51,7 +51,7 @@ def choose_users(run, text):
     if (rows < 0).any():
         number, name = named[int(np.argmax(rows < 0))]
         where = f"{text}:{number}" if of_file else "--users"
-        raise UserError(f"{where}: {unknown_user(name, run.store)}")
+        raise UserError(f"{where}: {unknown_user(shortened(name), run.store)}")
     return rows
 
 
