@@ -14,7 +14,7 @@ from absl import flags
 from dfar_tf.commands import get_command
 from dfar_tf.paths import HPARAMS
 from recommenders_utils.dataset.adapter_names import is_path
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
 
 # Flags whose value is a path: taken from the directory the person is in.
@@ -22,6 +22,9 @@ PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
     *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter", "input"),
 )
+LONGEST_NAME = 60  # characters of a flag's name
+# absl's own: the one would read flags from any file, the other pass over unknown ones.
+OF_ABSL = ("flagfile", "undefok")
 BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
 UNWRITABLE = (
     errno.ENOSPC,
@@ -141,15 +144,16 @@ def parse(module, arguments):
         kind(name, None, key.meaning, flag_values=values)
     flags.DEFINE_alias("model", "model_type", flag_values=values)
     flags.DEFINE_bool("help", False, "print this", flag_values=values)
+    _refuse_odd(arguments)
     try:
         rest = values(arguments)[1:]
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # the latter: --no... with a value
         raise UserError(_reworded(str(error), arguments[0])) from None
     word = getattr(module, "WORD", None)  # the flag that a word without one is
     if rest and word and values[word].value is None:
         values[word].value = rest.pop(0)
     if rest:
-        raise UserError(f"unexpected word {rest[0]!r}; flags are written --name=value.")
+        raise UserError(f"unexpected word {shortened(rest[0])!r}; flags are written --name=value.")
     if values["help"].value:
         _print_help(module, own)
         return None
@@ -163,6 +167,19 @@ def parse(module, arguments):
                 table[name] = os.path.abspath(os.path.expanduser(table[name]))
     words = ["bash", "run.sh", *map(shlex.quote, arguments)]
     return Options(" ".join(words), given, taken)
+
+
+def _refuse_odd(arguments):
+    """Raises UserError for what absl takes or chokes on, though no flag of ours is written so."""
+    for text in arguments[1:]:
+        name = text.lstrip("-").partition("=")[0]
+        # absl compares an unknown name with every flag by a recursion as deep as the name is long.
+        odd = len(name) > LONGEST_NAME or name in OF_ABSL
+        if text.startswith("-") and odd:
+            raise UserError(
+                f"unknown flag {shortened(text.partition('=')[0])!r}. {arguments[0]} --help lists all "
+                "flags."
+            )
 
 
 def _whole_schema():
@@ -200,7 +217,7 @@ def _reworded(text, command):
     text = re.sub(r"Did you mean: (.*?) \?$", r"Did you mean --\1?", text)
     text = re.sub(r"^flag (\S+): \('Non-boolean.*", r"\1: expected true or false", text)
     end = "" if text.endswith("?") else "."
-    return f"{text}{end} {command} --help lists all flags."
+    return f"{shortened(text, 300)}{end} {command} --help lists all flags."
 
 
 def _commands_hint():

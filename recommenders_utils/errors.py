@@ -7,3 +7,11 @@ class UserError(Exception):
     The message names the file (and line) or the key, what was expected and what to do. The command
     line prints it as ``error: ...`` and exits with status 2; library callers catch it as usual.
     """
+
+
+def shortened(text, most=80):
+    """``text`` for a message: cut in the middle where it is longer than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    half = (most - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"

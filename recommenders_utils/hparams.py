@@ -7,7 +7,7 @@ with the same comment.
 
 from keyword import iskeyword
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 from recommenders_utils.hparams_schema import COMMENT_FORM, SECTIONS, Key, brief, suggest, to_yaml
 from recommenders_utils.hparams_yaml import read_entries
@@ -183,14 +183,14 @@ def _declare(entry, schema, first):
     if first or entry.section == "model":
         if key is not None and _unusable(entry.name):
             raise UserError(
-                f"{entry.where}: '{entry.name}' cannot be a key's name (it is not a plain word or "
+                f"{entry.where}: '{shortened(entry.name)}' cannot be a key's name (it is not a plain word or "
                 "is used otherwise); choose another"
             )
         if key is not None:
             return key
     if first:
         raise UserError(
-            f"{entry.where}: '{entry.name}' needs a comment {COMMENT_FORM} behind its value; "
+            f"{entry.where}: '{shortened(entry.name)}' needs a comment {COMMENT_FORM} behind its value; "
             f"got {brief(entry.comment)}"
         )
     hint = ""
@@ -199,7 +199,7 @@ def _declare(entry, schema, first):
     elif key is not None:
         hint = "; only section model may bring new keys"
     raise UserError(
-        f"{entry.where}: unknown key '{entry.name}'; {suggest(entry.name, schema)}{hint}"
+        f"{entry.where}: unknown key '{shortened(entry.name)}'; {suggest(entry.name, schema)}{hint}"
     )
 
 

@@ -73,6 +73,8 @@ class Key(NamedTuple):
                 (">=" if match.group("open") == "[" else ">", float(match.group("low"))),
                 ("<=" if match.group("close") == "]" else "<", float(match.group("high"))),
             )
+        if not all(math.isfinite(limit) for _, limit in bounds):
+            return None  # could not be written and read again
         if bounds and match.group("type").split()[-1] not in ("int", "float"):
             return None
         key = cls(name, section, match.group("type"), (), bounds, match.group("meaning").strip())
@@ -132,7 +134,7 @@ class Key(NamedTuple):
                 result = tuple(_convert(self.element, item, text) for item in value)
             else:
                 result = _convert(self.type, value, text)
-        except ValueError:
+        except (ValueError, OverflowError):  # 10 ** 400 is no float
             mend = _MEND.get(self.type, "write a list such as [a, b] (on the command line: a,b)")
             raise UserError(
                 f"{where}: '{self.name}' must be {self.kind}, got {brief(value)}; {mend}"

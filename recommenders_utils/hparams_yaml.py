@@ -4,8 +4,9 @@ import os
 
 import yaml
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams_schema import SECTIONS, suggest
+from recommenders_utils.plain_yaml import PlainLoader, TooLong, read_text
 
 
 class Entry:
@@ -40,7 +41,7 @@ def read_entries(path):
     """
     text = _read_text(path)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=PlainLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UserError(
@@ -56,7 +57,7 @@ def read_entries(path):
         name = section_node.value
         if name not in SECTIONS:
             raise UserError(
-                f"{path}:{section_node.start_mark.line + 1}: unknown section '{name}'; "
+                f"{path}:{section_node.start_mark.line + 1}: unknown section '{shortened(name)}'; "
                 + suggest(name, SECTIONS)
             )
         for key_node, value_node in _items(section, path, "key"):
@@ -66,7 +67,7 @@ def read_entries(path):
 def _read_text(path):
     try:
         with open(path, encoding="utf-8-sig") as stream:
-            return stream.read()
+            return read_text(stream)
     except FileNotFoundError:
         folder = os.path.dirname(str(path)) or "."
         if not os.path.isdir(folder):
@@ -74,6 +75,8 @@ def _read_text(path):
         there = sorted(name for name in os.listdir(folder) if name.endswith((".yaml", ".yml")))
         have = "it has " + ", ".join(there) if there else "it has no YAML file"
         raise UserError(f"{path}: no such file in '{folder}'; {have}") from None
+    except TooLong as error:
+        raise UserError(f"{path}: {error}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
@@ -95,7 +98,7 @@ def _items(node, path, what):
             raise UserError(f"{path}:{line}: a {what} must be a plain word")
         if key.value in seen:
             raise UserError(
-                f"{path}:{line}: {what} '{key.value}' is given twice (first in line "
+                f"{path}:{line}: {what} '{shortened(key.value)}' is given twice (first in line "
                 f"{seen[key.value]}); keep one of them"
             )
         seen[key.value] = line
@@ -104,14 +107,14 @@ def _items(node, path, what):
 
 def _construct(node, path):
     """A node's plain value; tags that would make objects are refused."""
-    loader = yaml.SafeLoader("")
+    loader = PlainLoader("")
     try:
         return loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or error
         raise UserError(
-            f"{path}:{node.start_mark.line + 1}: {problem}; only plain text, numbers, true/false, "
-            "null and lists are allowed"
+            f"{path}:{node.start_mark.line + 1}: {shortened(str(problem), 300)}; only "
+            "plain text, numbers, true/false, null and lists are allowed"
         ) from None
     finally:
         loader.dispose()

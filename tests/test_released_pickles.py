@@ -62,7 +62,7 @@ def test_other_protocols(tmp_path, protocol):
 
 
 def test_plain_containers(tmp_path):
-    value = {"a": [1, (2, 3.5), None, True], "b": {"c": -70000, "d": 2**40}, "e": b"x", "f": ()}
+    value = {"a": [1, [2, 3.5], None, True], "b": {"c": -70000, "d": 2**40}, "e": b"x", "f": []}
     for protocol in (3, 4):  # before, bytes were made by a call
         assert read_plain_pickle(with_file(tmp_path, pickle.dumps(value, protocol))) == value
 

@@ -7,7 +7,7 @@ import os
 import pkgutil
 
 from dfar_tf.models.base import SequentialModel
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 
 
 def model_names():
@@ -27,7 +27,9 @@ def get_model(name):
         near = difflib.get_close_matches(str(name), names, 1)
         raise UserError(
             "model_type: unknown model {!r}{}. Models: {}.".format(
-                name, f"; did you mean {near[0]!r}?" if near else "", ", ".join(names)
+                shortened(str(name)),
+                f"; did you mean {near[0]!r}?" if near else "",
+                ", ".join(names),
             )
         )
     module = importlib.import_module("dfar_tf.models." + name)

@@ -8,9 +8,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 
 FORM = "item:label,item:label, oldest first, label 1 liked or 0 disliked, as in i1:1,i2:0"
+LONGEST = 1 << 20  # characters of one history: some hundred thousand records
 
 
 @dataclasses.dataclass
@@ -98,9 +99,15 @@ class Vocabulary:
           where: row of ``texts`` -> what an error calls its place.
 
         Raises:
-          UserError: a text in another form, named by its place.
+          UserError: a text in another form or over a million characters, named by its place.
         """
         texts = pd.Series(np.asarray(texts, dtype=object)).str.strip()
+        for row, text in enumerate(texts):
+            if len(text) > LONGEST:
+                raise UserError(
+                    f"{where(row)}: a history of {len(text):,} characters, expected at most "
+                    f"{LONGEST:,}. Give its newest records."
+                )
         filled = np.flatnonzero(texts.to_numpy() != "")
         parts = texts.iloc[filled].str.split(",")
         owner = np.repeat(filled, parts.str.len().to_numpy().astype(np.int64))
@@ -112,7 +119,7 @@ class Vocabulary:
             raw, labels = records[0].str.strip().to_numpy(), records[2].str.strip().to_numpy()
         bad = np.flatnonzero((raw == "") | ~np.isin(labels.astype(str), ("0", "1")))
         if len(bad):
-            found = "".join(records.iloc[bad[0]])
+            found = shortened("".join(records.iloc[bad[0]]))
             raise UserError(
                 f"{where(owner[bad[0]])}: {found!r} is no record of a history; expected {FORM}. Write each "
                 "record so."

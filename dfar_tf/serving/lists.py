@@ -13,7 +13,7 @@ from dfar_tf.serving.api import unknown_user
 from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.dataset.ratings_layout import open_text, readable
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 
 TOGETHER = 4096  # users whose histories are held at a time
@@ -42,18 +42,22 @@ def choose_users(run, text):
             with open(text, "rb") as stream:
                 packed = stream.read(2) == b"\x1f\x8b"
             with open_text(text, packed, "utf-8-sig") as stream:
-                names = stream.read().splitlines()
+                named = _named(stream)
     else:
-        names = text.split(",")
-    named = [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
+        named = _named(text.split(","))
     if not named:
         raise UserError(f"--users={text}: no user there; expected raw ids, a file of them, or all.")
     rows = run.vocabulary.user_rows([name for _, name in named])
     if (rows < 0).any():
         number, name = named[int(np.argmax(rows < 0))]
         where = f"{text}:{number}" if of_file else "--users"
-        raise UserError(f"{where}: {unknown_user(name, run.store)}")
+        raise UserError(f"{where}: {unknown_user(shortened(name), run.store)}")
     return rows
+
+
+def _named(names):
+    """(number, name) of what is not blank; blank lines cost no memory, however many."""
+    return [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
 
 
 def recommend_lists(run, users=None, history=None, output=None, log=print, **options):

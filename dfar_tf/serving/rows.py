@@ -4,12 +4,14 @@ import csv
 import gzip
 import io
 import os
+import zlib
 
 import numpy as np
 import pandas as pd
 
+from recommenders_utils.dataset.bounded_text import ChunkText
 from recommenders_utils.dataset.ratings_layout import open_text
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 
 # Role -> column names understood, the preferred first.
@@ -46,7 +48,7 @@ class Rows:
             with open_text(path, self.compressed, "utf-8-sig") as stream:
                 header = stream.readline().rstrip("\r\n")
         self.delimiter = "\t" if "\t" in header else ","
-        self.columns = next(csv.reader([header], delimiter=self.delimiter), [])
+        self.columns = self._cut(header)
         found = {
             role: next((name for name in names if name in self.columns), None)
             for role, names in NAMES.items()
@@ -54,12 +56,15 @@ class Rows:
         self.roles = {role: name for role, name in found.items() if name}
         if "item" not in self.roles or len(self.roles) < 2:
             raise UserError(
-                f"{path}:1: the header has the columns {', '.join(self.columns) or 'none'}; expected "
+                f"{path}:1: the header has the columns "
+                f"{shortened(', '.join(self.columns), 300) or 'none'}; expected "
                 f"{EXAMPLES}. Add such a header."
             )
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
-            raise UserError(f"{path}:1: column {twice[0]!r} is there twice. Rename one of the two.")
+            raise UserError(
+                f"{path}:1: column {shortened(twice[0])!r} is there twice. Rename one of the two."
+            )
 
     def chunks(self, size):
         """Yields DataFrames of at most ``size`` rows, all text; their index counts the file's rows from 0.
@@ -68,8 +73,9 @@ class Rows:
           UserError: a damaged file, a row with too many fields, a row without an item.
         """
         with self._explained(), open_text(self.path, self.compressed, "utf-8-sig") as stream:
+            source = ChunkText(stream, self.path)
             reader = pd.read_csv(
-                stream,
+                source,
                 sep=self.delimiter,
                 dtype=str,
                 na_filter=False,
@@ -77,7 +83,7 @@ class Rows:
                 chunksize=size,
                 engine="c",
             )
-            for frame in reader:
+            for frame in _raising(reader, source):
                 # A table without rows has an index of another kind in old pandas.
                 if len(frame) and not isinstance(frame.index, pd.RangeIndex):
                     raise self._error(0, "has more fields than the header. " + self._quoting())
@@ -86,6 +92,12 @@ class Rows:
                     row = int(frame.index[empty[0]])
                     raise self._error(row, f"{self.roles['item']} is empty, expected a raw item id")
                 yield frame
+
+    def _cut(self, header):
+        try:
+            return next(csv.reader([header], delimiter=self.delimiter), [])
+        except csv.Error as error:
+            raise UserError(f"{self.path}:1: no header: {error}; expected {EXAMPLES}.") from None
 
     def line(self, row):
         """What an error calls a row of the file, counted from 0: ``FILE:LINE``."""
@@ -106,6 +118,18 @@ class Rows:
         return _Explained(self)
 
 
+def _raising(reader, source):
+    """The reader's frames; of an error in reading, that error and not what pandas makes of it."""
+    try:
+        for frame in reader:
+            source.release()
+            yield frame
+    except pd.errors.ParserError:
+        if source.error is not None:
+            raise source.error from None
+        raise
+
+
 class _Explained:
     """Context in which what Python says of a file that cannot be read becomes a UserError."""
 
@@ -123,7 +147,8 @@ class _Explained:
             ) from None
         if isinstance(error, UnicodeDecodeError):
             raise UserError(f"{path}: not UTF-8 text; save the file as UTF-8.") from None
-        if isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno is None):
+        of_gzip = isinstance(error, OSError) and error.errno is None
+        if of_gzip or isinstance(error, (EOFError, zlib.error)):
             raise UserError(
                 f"{path}: the gzip data is truncated or damaged; fetch or pack the file again."
             ) from None

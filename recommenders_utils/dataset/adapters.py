@@ -20,8 +20,9 @@ import yaml
 from recommenders_utils.dataset.expressions import Expression
 from recommenders_utils.dataset.log_times import UNITS
 from recommenders_utils.dataset.ratings_layout import DELIMITERS
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams_schema import suggest
+from recommenders_utils.plain_yaml import TooLong, TreeLoader, read_text
 
 # The kinds of feedback: a form has exactly one, each an expression of columns.
 KINDS = {
@@ -127,13 +128,16 @@ def load_adapter(path):
     """
     try:
         with open(path, encoding="utf-8-sig") as stream:
-            content = yaml.safe_load(stream)
+            content = yaml.load(read_text(stream), Loader=TreeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise UserError(
             f"{path}:{mark.line + 1 if mark else 1}: not YAML: "
-            f"{getattr(error, 'problem', None) or error}; expected 'key: value' lines"
+            f"{shortened(str(getattr(error, 'problem', None) or error), 300)}; expected "
+            "'key: value' lines"
         ) from None
+    except TooLong as error:
+        raise UserError(f"{path}: {error}") from None
     except (UnicodeDecodeError, RecursionError):
         raise UserError(f"{path}: not a text of 'key: value' lines; save it as UTF-8") from None
     except OSError as error:

@@ -114,6 +114,7 @@ class LogReader:
                 engine="c",
             )
             for frame in frames:
+                stream.release()
                 texts = {name: frame[at].to_numpy(object) for name, at in wanted.items()}
                 yield texts, (frame[empty] != "").to_numpy().any(axis=1)
         except pd.errors.EmptyDataError:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from recommenders_utils.dataset.bounded_text import LONGEST_ID
 from recommenders_utils.dataset.feedback import label_rows
 from recommenders_utils.dataset.log_numbers import to_values
 from recommenders_utils.dataset.log_times import BAD, Times
@@ -11,9 +12,12 @@ from recommenders_utils.dataset.ratings_rows import (
     BAD_TIME,
     COLUMNS,
     EMPTY_ID,
+    LONG_ID,
     Malformed,
     has_control,
+    too_long,
 )
+from recommenders_utils.errors import shortened
 
 NOT_A_NUMBER, BAD_EXTRA, NO_TIME = (
     "a column is not a number",
@@ -61,6 +65,7 @@ class Reading:
         for kind, test, detail in (
             (EMPTY_ID, lambda text: not text.strip(), "an id is empty"),
             (BAD_ID, has_control, "an id contains a line break or NUL"),
+            (LONG_ID, too_long, f"an id has more than {LONGEST_ID} characters"),
         ):
             for code, known in zip(codes, ids):
                 hit = np.array([*map(test, known)], bool)[code] if len(known) else blank[:0]
@@ -74,7 +79,7 @@ class Reading:
         sorter.fault(
             BAD_TIME,
             units == BAD,
-            lambda row: f"time {times[row]!r} is not a time, expected {expected}",
+            lambda row: f"time {shortened(times[row])!r} is not a time, expected {expected}",
         )
         labels, extras = self._values(texts, sorter)
         rows = np.flatnonzero(sorter.sound)
@@ -95,7 +100,9 @@ class Reading:
             sorter.fault(
                 NOT_A_NUMBER,
                 np.isnan(values),
-                lambda row, name=name: f"{name} is {texts[name][row]!r}, expected a number",
+                lambda row, name=name: (
+                    f"{name} is {shortened(texts[name][row])!r}, expected a number"
+                ),
             )
             columns[name] = np.where(np.isnan(values), 0, values)
         count = len(sorter.sound)

@@ -1,13 +1,13 @@
 """A log as a stream of text: fills up short rows, shows progress, knows whether every row is one line."""
 
 import csv
-import gzip
 import io
 import itertools
 import os
 
 from tqdm import tqdm
 
+from recommenders_utils.dataset.bounded_text import ChunkText, open_bounded
 from recommenders_utils.errors import UserError
 
 
@@ -35,8 +35,9 @@ class LogStream:
 
     def __enter__(self):
         self._raw = open(self.layout.path, "rb")
-        binary = gzip.GzipFile(fileobj=self._raw) if self.layout.compressed else self._raw
-        self._text = io.TextIOWrapper(binary, encoding=self.layout.encoding, newline=None)
+        binary = open_bounded(self.layout.path, self.layout.compressed, self._raw)
+        text = io.TextIOWrapper(binary, encoding=self.layout.encoding, newline=None)
+        self._text, self._source = text, ChunkText(text, self.layout.path)
         self._bar = tqdm(
             total=os.path.getsize(self.layout.path),
             desc="reading",
@@ -61,13 +62,17 @@ class LogStream:
     def __iter__(self):  # pandas asks for it of anything to read from
         return iter(self._text)
 
+    def release(self):
+        """To be called when a chunk of rows has been made: the next may be as long again."""
+        self._source.release()
+
     def read(self, size=-1):
         """The next ``size`` characters of the file, or fewer at its end; none means the end."""
         if self._header:
             header, self._header = self._header, ""
             return header
         try:
-            text = self._text.read(size)
+            text = self._source.read(size)
         except Exception as error:
             self.error = error
             raise

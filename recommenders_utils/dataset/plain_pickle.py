@@ -1,7 +1,9 @@
 """Reads pickles of plain containers without running anything that is in them.
 
 A pickle is a program: opcodes that may import and call anything. Here every opcode is looked at before
-one is executed, and only those that build numbers, texts and containers pass.
+one is executed, and only those that build numbers, texts, lists and dicts pass. No tuples: hashing one as
+a dict's key recurses as deep as they are nested, and takes 2 to the power of that where each is in the next
+twice.
 """
 
 import io
@@ -15,13 +17,13 @@ from recommenders_utils.errors import UserError
 LIMIT = 1 << 30  # bytes; a vocabulary of ten million entries is a quarter of it
 _ALLOWED = re.compile(
     r"PROTO|FRAME|STOP|MARK|MEMOIZE|(LONG_)?BIN(PUT|GET)|NONE|NEWTRUE|NEWFALSE|BININT[12]?|LONG1|BINFLOAT|"
-    r"(SHORT_)?BIN(UNICODE|BYTES)|BINUNICODE8|(EMPTY_)?(DICT|LIST|TUPLE)|SETITEMS?|APPENDS?|TUPLE[123]"
+    r"(SHORT_)?BIN(UNICODE|BYTES)|BINUNICODE8|(EMPTY_)?(DICT|LIST)|SETITEMS?|APPENDS?"
 )
 _MEMO = ("BINPUT", "LONG_BINPUT")
 
 
 def read_plain_pickle(path):
-    """The object in a pickle of dicts, lists, tuples, texts and numbers (protocols 2 to 5).
+    """The object in a pickle of dicts, lists, texts and numbers (protocols 2 to 5).
 
     Raises:
       UserError: no such file, truncated, or anything in it that is no such data; nothing was executed.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from recommenders_utils.dataset.blocks import BLOCK_BYTES, text_blocks
 from recommenders_utils.dataset.ratings_layout import EXAMPLE, ROLES, detect_layout, readable
-from recommenders_utils.dataset.ratings_rows import TOO_LATE, has_control, read_rows
+from recommenders_utils.dataset.ratings_rows import TOO_LATE, has_control, read_rows, too_long
 from recommenders_utils.dataset.vocabulary import GrowingVocabulary
 from recommenders_utils.errors import UserError
 
@@ -91,7 +91,8 @@ def _read_fast(layout, rating_min, rating_max, block_bytes):
     except (ValueError, OverflowError):
         return None
     if not parts or any(
-        "" in known.ids or any(map(has_control, known.ids)) for known in vocabularies
+        "" in known.ids or any(map(has_control, known.ids)) or any(map(too_long, known.ids))
+        for known in vocabularies
     ):
         return None
     columns = {}

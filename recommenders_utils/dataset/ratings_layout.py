@@ -1,5 +1,6 @@
 """How a ratings file is laid out: compression, delimiter, header, which column is which."""
 
+import contextlib
 import csv
 import dataclasses
 import gzip
@@ -9,7 +10,8 @@ import re
 import typing
 import zlib
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.dataset.bounded_text import open_bounded
+from recommenders_utils.errors import UserError, shortened
 
 # Common spellings in order of preference, compared in lower case without punctuation.
 SPELLINGS = {
@@ -68,9 +70,8 @@ class Layout:
 
 
 def open_text(path, compressed, encoding):
-    """Opens a plain or gzip file as text, strict about its encoding."""
-    binary = (gzip.open if compressed else open)(path, "rb")
-    return io.TextIOWrapper(binary, encoding=encoding, newline="")
+    """Opens a plain or gzip file as text, strict about its encoding; reading refuses endless lines."""
+    return io.TextIOWrapper(open_bounded(path, compressed), encoding=encoding, newline="")
 
 
 def detect_layout(path):
@@ -105,7 +106,8 @@ def detect_layout(path):
     else:
         if len(fields) != len(ROLES):
             raise UserError(
-                f"{path}:{number}: no header, and {len(fields)} columns: {fields}; without a "
+                f"{path}:{number}: no header, and {len(fields)} columns: {_shown(fields)}; "
+                "without a "
                 "header expected exactly user, item, rating, time; add a header line such as "
                 + EXAMPLE
             )
@@ -214,17 +216,23 @@ def _require_columns(path, number, fields, positions):
     if missing:
         also = "; ".join(f"{role}: {', '.join(SPELLINGS[role].split()[:6])}" for role in missing)
         raise UserError(
-            f"{path}:{number}: no column for {', '.join(missing)} among {fields}; expected a "
+            f"{path}:{number}: no column for {', '.join(missing)} among {_shown(fields)}; expected a "
             f"header such as {EXAMPLE} (also understood for {also}), or no header and exactly the "
             "columns user, item, rating, time"
         )
+
+
+def _shown(fields):
+    return shortened(str(fields), 400)
 
 
 def _bad_text(path):
     """Message naming the first line that is not UTF-8."""
     with open(path, "rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
-    with (gzip.open if compressed else open)(path, "rb") as stream:
+    # The text before the damage of a gzip may be all that was read.
+    damage = contextlib.suppress(OSError, EOFError, zlib.error)
+    with damage, open_bounded(path, compressed) as stream:
         for number, line in enumerate(stream, 1):
             try:
                 line.decode("utf-8")

@@ -12,15 +12,17 @@ import re
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.dataset.bounded_text import LONGEST_ID
+from recommenders_utils.errors import UserError, shortened
 
 CHUNK = 20000  # rows; a larger chunk falls out of the processor's caches
 TOO_LATE = 1e14  # milliseconds of the year 5138
 # Kinds of malformed rows; a row counts once, under the first that applies.
-COLUMNS, EMPTY_ID, BAD_ID, BAD_RATING, BAD_TIME, SCALE = KINDS = (
+COLUMNS, EMPTY_ID, BAD_ID, LONG_ID, BAD_RATING, BAD_TIME, SCALE = KINDS = (
     "wrong number of columns",
     "empty user or item id",
     "control character in an id",
+    "id too long",
     "rating is not a number",
     "time is not a time",
     "rating outside the scale",
@@ -144,6 +146,7 @@ def _convert(texts, lines, vocabularies, scale, malformed):
         faults = (
             (EMPTY_ID, each(lambda text: not text), "an id is empty"),
             (BAD_ID, each(has_control), "an id contains a line break or NUL"),
+            (LONG_ID, each(too_long), f"an id has more than {LONGEST_ID} characters"),
             (BAD_RATING, ~np.isfinite(ratings), "rating {rating!r} is not a number"),
             (
                 BAD_TIME,
@@ -161,7 +164,9 @@ def _convert(texts, lines, vocabularies, scale, malformed):
     for kind, found, detail in faults:
         hit = np.flatnonzero(found & sound)
         if len(hit):
-            detail = detail.format(rating=rating_text[hit[0]], time=time_text[hit[0]])
+            detail = detail.format(
+                rating=shortened(rating_text[hit[0]]), time=shortened(time_text[hit[0]])
+            )
             malformed.add(kind, int(lines[hit[0]]), detail, len(hit))
             sound[hit] = False
     codes = []
@@ -201,3 +206,8 @@ def _dates(texts):
 def has_control(text):
     """Whether an id holds a line break or NUL (numpy would cut the latter off)."""
     return "\n" in text or "\r" in text or "\0" in text
+
+
+def too_long(text):
+    """Whether an id would make the array of all ids too wide."""
+    return len(text) > LONGEST_ID

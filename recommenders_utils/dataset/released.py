@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 
+from recommenders_utils.dataset.ratings_rows import TOO_LATE
 from recommenders_utils.dataset.released_files import (
     COLUMNS,
     DISLIKED,
@@ -26,7 +27,7 @@ from recommenders_utils.dataset.released_vocabulary import (
 )
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SPLITS, Instances
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import sha256_of
 
 
@@ -187,9 +188,13 @@ def _store_of(longest):
             user_times = [int(float(text)) for text in line.times.split(",")]
         except (KeyError, ValueError, OverflowError) as error:
             raise UserError(
-                f"{line.where}: {error} in a label or time history, expected labels 0 or 1 and "
-                "times in unix seconds"
+                f"{line.where}: {shortened(str(error))} in a label or time history, expected labels "
+                "0 or 1 and times in unix seconds"
             ) from error
+        if not all(abs(time) < TOO_LATE for time in user_times):
+            raise UserError(
+                f"{line.where}: a time of the year 3,000,000 or later, expected unix seconds"
+            )
         if any(b < a for a, b in zip(user_times, user_times[1:])):
             raise UserError(f"{line.where}: the times of the history and target are not in order")
         times.extend(user_times)

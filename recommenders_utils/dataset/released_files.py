@@ -5,12 +5,13 @@ and time histories (RELEASED, data, 5).
 """
 
 import collections
-import gzip
+import io
 import os
 import re
 
+from recommenders_utils.dataset.bounded_text import LONGEST_ID, open_bounded
 from recommenders_utils.dataset.ratings_layout import readable
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 
 COLUMNS = (
     "label, user, item, category, time, label history, item history, category history, time history"
@@ -68,9 +69,14 @@ def read_lines(path):
     with readable(path):
         with open(path, "rb") as stream:
             compressed = stream.read(2) == b"\x1f\x8b"
-        with (gzip.open if compressed else open)(path, "rt", encoding="utf-8") as stream:
+        with io.TextIOWrapper(open_bounded(path, compressed), encoding="utf-8") as stream:
             for number, text in enumerate(stream, 1):
                 yield _line(f"{path}:{number}", text.rstrip("\r\n").split("\t"))
+
+
+def _longest_of(items):
+    """Characters of the longest entry; the whole where that is enough to know."""
+    return len(items) if len(items) <= LONGEST_ID else max(map(len, items.split(",")))
 
 
 def _line(where, fields):
@@ -78,9 +84,16 @@ def _line(where, fields):
         raise UserError(f"{where}: {len(fields)} tab-separated columns, expected 9: {COLUMNS}")
     label, user, item, category, time, labels, items, categories, times = fields
     if label not in LABELS:
-        raise UserError(f"{where}: label {label!r}, expected 0 or 1")
+        raise UserError(f"{where}: label {shortened(label)!r}, expected 0 or 1")
     if not user or not item or not items:
         raise UserError(f"{where}: the user, item or item history is empty")
+    if "\0" in user or "\0" in item or "\0" in items:
+        raise UserError(f"{where}: a user or item contains NUL, expected plain text")
+    longest = max(len(user), len(item), len(category), _longest_of(items))
+    if longest > LONGEST_ID:
+        raise UserError(
+            f"{where}: a user, item or category of {longest} characters, an id has at most {LONGEST_ID}"
+        )
     length = items.count(",") + 1
     lengths = [h.count(",") + 1 for h in (labels, items, categories, times)]
     if len(set(lengths)) > 1:

@@ -13,7 +13,7 @@ import numpy as np
 
 from recommenders_utils.dataset.plain_pickle import read_plain_pickle
 from recommenders_utils.dataset.released_order import has_last_records, line_targets
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 
 # The entry of id 0. A category of that name is counted like any other and gets another id.
 DEFAULTS = {"user": "default_uid", "item": "default_mid", "category": "default_cat"}
@@ -149,7 +149,7 @@ def read_vocabulary(path, kind):
         )
     if zero not in ([], [DEFAULTS[kind]]):
         raise UserError(
-            f"{path}: {zero[0]!r} has id 0, which is {DEFAULTS[kind]!r} in a {kind} vocabulary; "
+            f"{path}: {shortened(zero[0])!r} has id 0, which is {DEFAULTS[kind]!r} in a {kind} vocabulary; "
             "is it another kind's file?"
         )
     return [entries[k] for k in range(1, len(entries) + 1)]
