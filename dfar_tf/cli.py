@@ -22,6 +22,7 @@ PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
     *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter", "input"),
 )
+GPUS = "numbers of the GPUs to run on, such as 0 or 0,1: short for --device=gpu:0,1"
 BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
 UNWRITABLE = (
     errno.ENOSPC,
@@ -140,6 +141,7 @@ def parse(module, arguments):
         kind = flags.DEFINE_bool if key.type == "bool" else flags.DEFINE_string
         kind(name, None, key.meaning, flag_values=values)
     flags.DEFINE_alias("model", "model_type", flag_values=values)
+    flags.DEFINE_string("gpus", None, GPUS, flag_values=values)
     flags.DEFINE_bool("help", False, "print this", flag_values=values)
     try:
         rest = values(arguments)[1:]
@@ -154,6 +156,8 @@ def parse(module, arguments):
         _print_help(module, own)
         return None
     given = {name: values[name].value for name in schema if values[name].value is not None}
+    if values["gpus"].value is not None:
+        given["device"] = _device_of(values["gpus"].value, given.get("device"))
     taken = {name: values[name].value for name in own}
     for table in (given, taken):
         for name in PATHS:
@@ -163,6 +167,26 @@ def parse(module, arguments):
                 table[name] = os.path.abspath(os.path.expanduser(table[name]))
     words = ["bash", "run.sh", *map(shlex.quote, arguments)]
     return Options(" ".join(words), given, taken)
+
+
+def _device_of(gpus, device):
+    """``gpu:0,1`` of ``--gpus=0,1``.
+
+    Raises:
+      UserError: ``--device`` is given, too; what is given are not different numbers.
+    """
+    if device is not None:
+        raise UserError(
+            f"--gpus={gpus} and --device={device}: give one of the two; --gpus=0,1 is short for "
+            "--device=gpu:0,1."
+        )
+    numbers = re.findall(r"[0-9]+", gpus)
+    if not re.match(r"[0-9]+(,[0-9]+)*$", gpus) or len(set(map(int, numbers))) < len(numbers):
+        raise UserError(
+            f"--gpus={gpus}: expected different numbers of GPUs from 0 on with commas between, such "
+            "as --gpus=0 or --gpus=0,1; for the CPU --device=cpu."
+        )
+    return "gpu:" + ",".join(str(int(number)) for number in numbers)
 
 
 def _whole_schema():
@@ -187,6 +211,7 @@ def _print_help(module, own):
     print(module.__doc__.strip() + "\n\nflags:")
     for name, (default, meaning) in own.items():
         print(f"  --{name}={'' if default is None else default}\n      {meaning}")
+    print(f"  --gpus=\n      {GPUS}")
     for title, keys in _schemas():
         if keys:
             print(f"\n{title}")
