@@ -19,13 +19,14 @@ from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import read_json, write_json
 
 
-def prepare_data(hparams, given=(), log=print):
+def prepare_data(hparams, given=(), log=print, engine=None):
     """The prepared data of a run: a prepared folder as it is, or a log found and prepared.
 
     Args:
       hparams: the merged hyper-parameters.
       given: keys a person gave; what a source needs overridden does not touch these.
       log: takes lines to print.
+      engine: as ``prepare`` takes it.
 
     Returns:
       (SequenceStore, hparams), the latter with the source's overrides and name.
@@ -43,7 +44,8 @@ def prepare_data(hparams, given=(), log=print):
         if "name" not in given:
             overrides["name"] = source.name
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
-        store = prepare(source.path, hparams.data, hparams.name, source.synthetic, log, reader)
+        where = source.path, hparams.data, hparams.name, source.synthetic
+        store = prepare(*where, log, reader, engine)
     paper = None if hparams.paper_column == "none" else paper_table1(hparams.paper_column)
     log("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
     return store, hparams.replace(name=store.meta["name"])

@@ -10,6 +10,7 @@ import numpy as np
 
 from recommenders_utils.dataset.filtering import core_filter, one_of_pairs, statistics
 from recommenders_utils.dataset.sequences import sequences
+from recommenders_utils.errors import UserError
 
 
 class Clock:
@@ -65,6 +66,27 @@ class NumpyEngine:
         store = sequences(*columns, user_ids, item_ids, data.tie_order, extras)
         log_filter(store, counts, log, clock)
         return store, reading, counts
+
+
+def choose_engine(name="numpy", spark_master=None):
+    """An engine by name.
+
+    Args:
+      name: ``numpy`` or ``spark``.
+      spark_master: of ``spark``, see ``SparkEngine``.
+
+    Raises:
+      UserError: another name; a master without Spark.
+    """
+    if name == "spark":
+        from recommenders_utils.dataset.spark_preparation import SparkEngine
+
+        return SparkEngine(spark_master)
+    if name != NumpyEngine.NAME:
+        raise UserError(f"--engine={name}: expected numpy or spark.")
+    if spark_master:
+        raise UserError(f"--spark_master={spark_master} is for --engine=spark, which is not given.")
+    return NumpyEngine()
 
 
 def log_reading(path, reader, reading, log, clock):
