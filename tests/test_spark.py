@@ -1,12 +1,13 @@
 """Spark and numpy prepare a log to the same bytes.
 
 Comparisons skip and say so where PySpark (requirements/spark.txt) or Java is missing; the rest runs
-anywhere.
+anywhere. Most take Spark's jobs of seconds: ``bash run.sh test -m slow tests/test_spark.py`` runs them.
 """
 
 import argparse
 import gzip
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -103,13 +104,24 @@ def both(path, data, tmp_path):
     "form, changes",
     [
         ({}, {}),
-        ({"delimiter": "\t", "packed": True}, {"core_filter": "fixed_point", "tie_order": "file"}),
-        ({"delimiter": "::"}, {"split": "last_day", "min_item_records": 0, "min_user_records": 1}),
-        ({"header": ["user_id", "item_id", "stars", "time"]}, {"split": "ratio"}),
-        ({}, {"duplicates": "latest", "candidate_sampling": "released"}),
-        ({}, {"duplicates": "last"}),
-        ({}, {"duplicates": "earliest", "tie_order": "file"}),
-        ({}, {"duplicates": "all", "rating_threshold": 2.0}),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [
+                (
+                    {"delimiter": "\t", "packed": True},
+                    {"core_filter": "fixed_point", "tie_order": "file"},
+                ),
+                (
+                    {"delimiter": "::"},
+                    {"split": "last_day", "min_item_records": 0, "min_user_records": 1},
+                ),
+                ({"header": ["user_id", "item_id", "stars", "time"]}, {"split": "ratio"}),
+                ({}, {"duplicates": "latest", "candidate_sampling": "released"}),
+                ({}, {"duplicates": "last"}),
+                ({}, {"duplicates": "earliest", "tie_order": "file"}),
+                ({}, {"duplicates": "all", "rating_threshold": 2.0}),
+            ]
+        ),
     ],
 )
 def test_the_same_bytes(spark, data, tmp_path, form, changes):
@@ -117,6 +129,7 @@ def test_the_same_bytes(spark, data, tmp_path, form, changes):
     both(write(tmp_path / "log", rows(), **form), data, tmp_path)
 
 
+@pytest.mark.slow
 def test_other_columns_quotes_and_dates(spark, data, tmp_path):
     """Columns in another order, a byte order mark, quotes, blank lines, ids beyond ASCII."""
     lines = ["\ufeff" + '"time","note","item","user","rating"']
@@ -129,6 +142,7 @@ def test_other_columns_quotes_and_dates(spark, data, tmp_path):
     both(str(path), data, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1000, 0.5])
 def test_times_finer_than_a_second(spark, data, tmp_path, unit):
     if unit == 1000:
@@ -142,6 +156,7 @@ def test_times_finer_than_a_second(spark, data, tmp_path, unit):
     assert report["time_unit"] == ("milliseconds" if unit == 1000 else "seconds")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line, changes, signs",
     [
@@ -168,7 +183,6 @@ def test_what_cannot_be_prepared(spark, data, tmp_path, line, changes, signs):
 
 @pytest.mark.slow
 def test_the_same_bytes_of_the_real_log(spark, data, tmp_path, shared):
-    """``bash run.sh test -m slow tests/test_spark.py``."""
     vars(data).update(min_item_records=10, min_user_records=10)
     both(str(shared / "data" / "amazon_toys_5core.tsv.gz"), data, tmp_path)
 
@@ -191,6 +205,7 @@ def test_lines_are_parsed_by_the_rules(tmp_path):
         "user,item,rating,time",
         'u, "i, j" ,5,3',
         "",
+        'u,"i,5,3',
         "u,i,5",
         "u,i,7,3",
         "u,i,x,3",
@@ -200,9 +215,10 @@ def test_lines_are_parsed_by_the_rules(tmp_path):
     assert (1, "u", "i, j ", 5.0, 3.0, None) in found
     assert {row[0]: row[5] for row in found if row[5]} == {
         3: COLUMNS,
-        4: SCALE,
-        5: "rating is not a number",
-        6: BAD_TIME,
+        4: COLUMNS,
+        5: SCALE,
+        6: "rating is not a number",
+        7: BAD_TIME,
     }
     kinds = {",i,5,3": "empty user or item id", "\ufffd,i,5,3": "id is not UTF-8 text"}
     for line, kind in kinds.items():
@@ -222,7 +238,7 @@ def test_without_java(monkeypatch, tmp_path):
 
 
 def test_without_pyspark(monkeypatch, data, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "pyspark", None)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
     path = write(tmp_path / "log.csv", rows())
     outcome = call(
         "prepare", "--engine=spark", f"--ratings={path}", f"--cache_dir={tmp_path / 'cache'}"

@@ -18,6 +18,7 @@ from recommenders_utils.dataset.gathering import log_filter, log_reading
 from recommenders_utils.dataset.ratings_layout import detect_layout, readable
 from recommenders_utils.dataset.ratings_records import RatingsReader, check_threshold
 from recommenders_utils.dataset.sequences import check_tie_order
+from recommenders_utils.dataset.spark_columns import packed_columns, text_and_numbers
 from recommenders_utils.dataset.spark_reading import (
     read_table,
     refuse_faults,
@@ -171,11 +172,11 @@ class _Gathering:
         item_table = kept.groupBy("i").agg(F.min("idx").alias("first"), F.count("*").alias("count"))
         user_table, item_table = self._keep(user_table), self._keep(item_table)
         named = user_table.join(users, "u").orderBy("first")
-        user_ids, (lengths, earliest_item, its_idx) = _columns(
+        user_ids, (lengths, earliest_item, its_idx) = text_and_numbers(
             named.select("user", "count", "by_item.i", "by_item.idx")
         )
         named = item_table.join(items, "i").orderBy(F.desc("count"), "first")
-        item_ids, (item_keys,) = _columns(named.select("item", "i"))
+        item_ids, (item_keys,) = text_and_numbers(named.select("item", "i"))
         numbers = self.session.createDataFrame(
             item_table.orderBy(F.desc("count"), "first").rdd.zipWithIndex().map(_numbered),
             "i long, number int",
@@ -184,7 +185,7 @@ class _Gathering:
         records = kept.join(user_table.select("u", "first"), "u").join(numbers, "i")
         tie = ["i", "idx"] if by_item else ["idx"]
         ordered = records.orderBy("first", "time", *tie).select("number", "label", "time")
-        number, label, time = _packed(ordered, int(lengths.sum()))
+        number, label, time = packed_columns(ordered, int(lengths.sum()))
         return SequenceStore(
             user_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             items=number,
@@ -208,44 +209,3 @@ class _Gathering:
 def _numbered(pair):
     row, number = pair
     return row[0], number + 1
-
-
-def _columns(table):
-    """(unicode array of the first column, int64 arrays of the others), part by part."""
-    parts = table.rdd.mapPartitions(_text_and_numbers).toLocalIterator()
-    texts, numbers = [], []
-    for names, values in parts:
-        texts.append(np.array(names, dtype=str))
-        numbers.append(np.frombuffer(values, np.int64).reshape(len(names), -1))
-    return np.concatenate(texts), np.concatenate(numbers).T
-
-
-def _text_and_numbers(rows):
-    rows = list(rows)
-    if rows:
-        names = [row[0] for row in rows]
-        yield names, np.array([tuple(row)[1:] for row in rows], np.int64).tobytes()
-
-
-_DTYPES = (np.int32, np.int8, np.float64)
-
-
-def _packed(table, length):
-    """The columns of ``_DTYPES`` of a sorted table, filled part by part."""
-    arrays = [np.empty(length, dtype) for dtype in _DTYPES]
-    at = 0
-    for parts in table.rdd.mapPartitions(_pack).toLocalIterator():
-        columns = [np.frombuffer(part, dtype) for part, dtype in zip(parts, _DTYPES)]
-        for array, column in zip(arrays, columns):
-            array[at : at + len(column)] = column
-        at += len(columns[0])
-    if at != length:
-        raise AssertionError(f"Spark gave {at} records where it had counted {length}")
-    return arrays
-
-
-def _pack(rows):
-    """The rows of a part as bytes, column by column, which are far smaller than rows."""
-    columns = list(zip(*rows))
-    if columns:
-        yield tuple(np.array(c, d).tobytes() for c, d in zip(columns, _DTYPES))

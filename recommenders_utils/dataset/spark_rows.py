@@ -79,12 +79,11 @@ class RowParser:
             fields = line.split(self.delimiter)
             return [field.lstrip(" ") for field in fields] if " " in line else fields
         try:
-            reader = csv.reader(
-                [line], delimiter=self.delimiter, skipinitialspace=True, strict=True
-            )
-            return next(reader, [])
-        except csv.Error:  # a quote that is not closed on its line
+            reader = csv.reader([line, ""], delimiter=self.delimiter, skipinitialspace=True)
+            fields = next(reader)
+        except csv.Error:  # NUL, in some versions of Python
             return None
+        return fields if reader.line_num == 1 else None  # else a quote is not closed on its line
 
     def _convert(self, numbers, rows):
         users, items, rating_text, time_text = (
