@@ -25,6 +25,7 @@ PATHS = (
 LONGEST_NAME = 60  # characters of a flag's name
 # absl's own: the one would read flags from any file, the other pass over unknown ones.
 OF_ABSL = ("flagfile", "undefok")
+GPUS = "numbers of the GPUs to run on, such as 0 or 0,1: short for --device=gpu:0,1"
 BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
 UNWRITABLE = (
     errno.ENOSPC,
@@ -143,6 +144,7 @@ def parse(module, arguments):
         kind = flags.DEFINE_bool if key.type == "bool" else flags.DEFINE_string
         kind(name, None, key.meaning, flag_values=values)
     flags.DEFINE_alias("model", "model_type", flag_values=values)
+    flags.DEFINE_string("gpus", None, GPUS, flag_values=values)
     flags.DEFINE_bool("help", False, "print this", flag_values=values)
     _refuse_odd(arguments)
     try:
@@ -158,6 +160,8 @@ def parse(module, arguments):
         _print_help(module, own)
         return None
     given = {name: values[name].value for name in schema if values[name].value is not None}
+    if values["gpus"].value is not None:
+        given["device"] = _device_of(values["gpus"].value, given.get("device"))
     taken = {name: values[name].value for name in own}
     for table in (given, taken):
         for name in PATHS:
@@ -182,6 +186,26 @@ def _refuse_odd(arguments):
             )
 
 
+def _device_of(gpus, device):
+    """``gpu:0,1`` of ``--gpus=0,1``.
+
+    Raises:
+      UserError: ``--device`` is given, too; what is given are not different numbers.
+    """
+    if device is not None:
+        raise UserError(
+            f"--gpus={gpus} and --device={device}: give one of the two; --gpus=0,1 is short for "
+            "--device=gpu:0,1."
+        )
+    numbers = re.findall(r"[0-9]+", gpus)
+    if not re.match(r"[0-9]+(,[0-9]+)*$", gpus) or len(set(map(int, numbers))) < len(numbers):
+        raise UserError(
+            f"--gpus={gpus}: expected different numbers of GPUs from 0 on with commas between, such "
+            "as --gpus=0 or --gpus=0,1; for the CPU --device=cpu."
+        )
+    return "gpu:" + ",".join(str(int(number)) for number in numbers)
+
+
 def _whole_schema():
     """The keys of base.yaml and of every model's file."""
     schema = {}
@@ -204,6 +228,7 @@ def _print_help(module, own):
     print(module.__doc__.strip() + "\n\nflags:")
     for name, (default, meaning) in own.items():
         print(f"  --{name}={'' if default is None else default}\n      {meaning}")
+    print(f"  --gpus=\n      {GPUS}")
     for title, keys in _schemas():
         if keys:
             print(f"\n{title}")

@@ -116,6 +116,28 @@ def test_model_is_short_for_model_type():
     assert options("amazon", "--model_type=dfar").given == {"model_type": "dfar"}
 
 
+def test_gpus_is_short_for_device():
+    for given, device in (("0", "gpu:0"), ("0,1", "gpu:0,1"), ("02,1", "gpu:2,1")):
+        assert options("amazon", f"--gpus={given}").given == {"device": device}
+    assert options("table2", "--gpus=1").hparams("amazon").device == "gpu:1"
+
+
+@pytest.mark.parametrize(
+    "gpus", ["", "a", "0,", "0 1", "0;1", "-1", "0,0", "1,01", "gpu:0", "\u0662"]
+)
+def test_bad_numbers_of_gpus_are_refused(gpus):
+    message = refused("amazon", f"--gpus={gpus}")
+    assert message.startswith(f"--gpus={gpus}: expected different numbers of GPUs from 0 on")
+    assert message.endswith("such as --gpus=0 or --gpus=0,1; for the CPU --device=cpu.")
+
+
+def test_gpus_and_device_are_not_both_given():
+    message = refused("train", "--gpus=0,1", "--device=cpu")
+    assert message == (
+        "--gpus=0,1 and --device=cpu: give one of the two; --gpus=0,1 is short for --device=gpu:0,1."
+    )
+
+
 def test_flags_of_all_types():
     hparams = options(
         "amazon",

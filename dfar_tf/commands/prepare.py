@@ -1,17 +1,22 @@
 """prepare a ratings file, or any log, and print Table 1's row for it
 
 ``bash run.sh prepare [--ratings=FILE | --interactions=FILE [--adapter=NAME]]
-[--min_item_records=N] [--split=last_day] ...``
+[--min_item_records=N] [--split=last_day] [--engine=spark [--spark_master=URL]] ...``
 """
 
 from dfar_tf.experiments.pipeline import prepare_data
 
-FLAGS = {}
+FLAGS = {
+    "engine": ("numpy", "numpy, or spark for ratings files of any size; the arrays are the same"),
+    "spark_master": (None, "of a cluster, such as spark://host:7077; all cores here if not given"),
+}
 
 
 def run(options):
     """Forwards to ``prepare_data``."""
     from dfar_tf.experiments.logs import dataset_of
+    from recommenders_utils.dataset.gathering import choose_engine
 
+    engine = choose_engine(options.engine, options.spark_master)
     dataset = dataset_of(options.given) if options.given.get("interactions") else "amazon"
-    prepare_data(options.hparams(dataset), options.given)
+    prepare_data(options.hparams(dataset), options.given, engine=engine)

@@ -19,13 +19,13 @@ from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import read_json, write_json
 
 
-def prepare_data(hparams, given=(), log=print):
+def prepare_data(hparams, given=(), log=print, engine=None):
     """The prepared data of a run: a prepared folder as it is, or a log found and prepared.
 
     Args:
       hparams: the merged hyper-parameters.
       given: keys a person gave; what a source needs overridden does not touch these.
-      log: takes lines to print.
+      log, engine: as ``prepare`` takes them.
 
     Returns:
       (SequenceStore, hparams), the latter with the source's overrides and name.
@@ -43,7 +43,8 @@ def prepare_data(hparams, given=(), log=print):
         if "name" not in given:
             overrides["name"] = source.name
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
-        store = prepare(source.path, hparams.data, hparams.name, source.synthetic, log, reader)
+        about = hparams.data, hparams.name, source.synthetic
+        store = prepare(source.path, *about, log, reader, engine)
     paper = None if hparams.paper_column == "none" else paper_table1(hparams.paper_column)
     log("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
     return store, hparams.replace(name=store.meta["name"])
@@ -239,7 +240,7 @@ def report(results, paper_column, folder):
 
 @contextlib.contextmanager
 def _at(path):
-    """Says which folder could not be written where the system's error names none (a full disk)."""
+    """Says which folder could not be written where the system's error names none."""
     try:
         yield
     except OSError as error:

@@ -38,10 +38,7 @@ def one_of_pairs(users, items, times, which="first"):
     Raises:
       UserError: another ``which``.
     """
-    if which not in DUPLICATES:
-        raise UserError(
-            f"duplicates: {which!r} is unknown, expected one of {', '.join(DUPLICATES)}"
-        )
+    check_duplicates(which)
     if which == "all":
         return np.ones(len(users), bool)
     order = np.arange(len(users))
@@ -71,8 +68,7 @@ def core_filter(users, items, min_item_records, min_user_records, method="one_pa
     Raises:
       UserError: nothing is left, with the counts before and the key to lower.
     """
-    if method not in ("one_pass", "fixed_point"):
-        raise UserError(f"core_filter: {method!r} is unknown, expected one_pass or fixed_point")
+    check_core_filter(method)
     keep, passes = np.ones(len(users), bool), 0
     while True:
         before, passes = np.count_nonzero(keep), passes + 1
@@ -80,17 +76,42 @@ def core_filter(users, items, min_item_records, min_user_records, method="one_pa
         after_items = np.count_nonzero(keep)
         keep[keep] = _enough(users[keep], min_user_records)
         if not keep.any():
-            key = "min_user_records" if after_items else "min_item_records"
-            limit = min_user_records if after_items else min_item_records
-            raise UserError(
-                f"the filter leaves no record: of {len(users)} records, "
-                f"{len(np.unique(users))} users and {len(np.unique(items))} items, "
-                f"{after_items} records are left once items have min_item_records="
-                f"{min_item_records}, none once users have min_user_records={min_user_records} "
-                f"(core_filter={method}); lower {key} (now {limit})"
-            )
+            sizes = len(users), len(np.unique(users)), len(np.unique(items))
+            raise nothing_left(sizes, after_items, min_item_records, min_user_records, method)
         if method == "one_pass" or np.count_nonzero(keep) == before:
             return keep, passes
+
+
+def nothing_left(sizes, after_items, min_item_records, min_user_records, method):
+    """The UserError of a filter that leaves nothing.
+
+    Args:
+      sizes: (records, users, items) before the filter.
+      after_items: records left once rare items were dropped, before users were.
+      min_item_records, min_user_records, method: as in ``core_filter``.
+    """
+    key = "min_user_records" if after_items else "min_item_records"
+    limit = min_user_records if after_items else min_item_records
+    return UserError(
+        "the filter leaves no record: of {} records, {} users and {} items, ".format(*sizes)
+        + f"{after_items} records are left once items have min_item_records="
+        f"{min_item_records}, none once users have min_user_records={min_user_records} "
+        f"(core_filter={method}); lower {key} (now {limit})"
+    )
+
+
+def check_duplicates(which):
+    """Raises UserError unless ``which`` is one of ``DUPLICATES``."""
+    if which not in DUPLICATES:
+        raise UserError(
+            f"duplicates: {which!r} is unknown, expected one of {', '.join(DUPLICATES)}"
+        )
+
+
+def check_core_filter(method):
+    """Raises UserError unless ``method`` is a way to filter."""
+    if method not in ("one_pass", "fixed_point"):
+        raise UserError(f"core_filter: {method!r} is unknown, expected one_pass or fixed_point")
 
 
 def statistics(users, items, labels):
@@ -105,15 +126,19 @@ def statistics(users, items, labels):
       dict with Table 1's columns ``users, items, positive_records, negative_records,
       avg_records_per_user`` and ``records``, as plain numbers.
     """
-    records, num_users = len(labels), len(np.unique(users))
-    positive = int(np.count_nonzero(labels))
+    sizes = len(labels), len(np.unique(users)), len(np.unique(items))
+    return table1_columns(*sizes, int(np.count_nonzero(labels)))
+
+
+def table1_columns(records, users, items, positive):
+    """The dict that ``statistics`` gives, from the counts themselves."""
     return {
-        "users": num_users,
-        "items": len(np.unique(items)),
+        "users": users,
+        "items": items,
         "records": records,
         "positive_records": positive,
         "negative_records": records - positive,
-        "avg_records_per_user": records / num_users if num_users else 0.0,
+        "avg_records_per_user": records / users if users else 0.0,
     }
 
 

@@ -10,10 +10,9 @@ import time
 import numpy as np
 
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
-from recommenders_utils.dataset.filtering import core_filter, one_of_pairs, statistics
+from recommenders_utils.dataset.gathering import Clock, NumpyEngine
 from recommenders_utils.dataset.ratings_records import RatingsReader
 from recommenders_utils.dataset.released_candidates import draw_as_released
-from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
@@ -43,7 +42,7 @@ SHAPING_KEYS = (
 _AS_BEFORE = {"duplicates": "first", "utc_offset_hours": 0.0}
 
 
-def prepare(path, data, name=None, synthetic=False, log=print, reader=None):
+def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engine=None):
     """The prepared sequences of a log, from the cache if input and protocol are the same.
 
     Args:
@@ -53,6 +52,8 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None):
       synthetic: whether the ratings were generated; every report then says so.
       log: called with each line of progress.
       reader: what reads the log, such as ``interactions.LogReader``; by default a ``RatingsReader``.
+      engine: what turns the log into sequences (see ``gathering``); by default a ``NumpyEngine``. The
+        arrays are the same, so data prepared by another engine are reused.
 
     Returns:
       SequenceStore, memory-mapped from ``<cache_dir>/<name>-<fingerprint>``.
@@ -72,7 +73,8 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None):
     if store is not None:
         log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
         return store
-    store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), log)
+    engine = engine or NumpyEngine()
+    store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, log)
     store.meta.update(
         name=name,
         source=os.path.basename(path),
@@ -135,33 +137,9 @@ def _cached(folder, fingerprint, log):
         return None
 
 
-def _build(path, reader, data, log):
-    clock = _Clock()
-    records, reading = reader.read(data)
-    for how in ("malformed", "dropped"):
-        for kind, found in reading.get(how, {}).items():
-            what = "malformed rows" if how == "malformed" else "rows"
-            where = f"first on line {found['first_line']}"
-            log(f"data: dropped {found['count']} {what}: {kind} ({where})")
-    if reading["time_unit"] != "seconds":
-        log(f"data: times are in {reading['time_unit']}, converted to seconds")
-    log(f"data: read {reading['kept']} {reader.WHAT} from {path} ({clock.lap('read'):.2f} s)")
-    users, items, labels, times, user_ids, item_ids, extras = records
-    counts = {"read": statistics(users, items, labels)}
-    kept = np.flatnonzero(one_of_pairs(users, items, times, data.duplicates))
-    counts["duplicates"] = len(users) - len(kept)
-    enough, counts["passes"] = core_filter(
-        users[kept], items[kept], data.min_item_records, data.min_user_records, data.core_filter
-    )
-    kept = kept[enough]
-    columns = (column[kept] for column in (users, items, labels, times))
-    extras = {name: values[kept] for name, values in extras.items()}
-    store = sequences(*columns, user_ids, item_ids, data.tie_order, extras)
-    log(
-        f"data: kept {len(kept)} of {len(users)} records, {store.num_users} of {len(user_ids)} "
-        f"users, {store.num_items} of {len(item_ids)} items; {counts['duplicates']} repetitions "
-        f"of a user and item dropped ({clock.lap('filter'):.2f} s)"
-    )
+def _build(path, reader, data, engine, log):
+    clock = Clock()
+    store, reading, counts = engine.gather(path, reader, data, log, clock)
     counts["users_with_one_record"] = _require_histories(store, log)
     store.splits = split_instances(
         data.split,
@@ -177,6 +155,7 @@ def _build(path, reader, data, log):
     store.times = np.floor(store.times).astype(np.int64)
     store.meta = {
         "statistics": store.statistics(),
+        "engine": engine.NAME,
         "preparation_report": {"reading": reading, "filter": counts, "seconds": clock.laps},
     }
     return store
@@ -211,18 +190,6 @@ def _require_histories(store, log):
     if single:
         log(f"data: {single} users have one record: no instance, but their items count")
     return single
-
-
-class _Clock:
-    """Seconds of consecutive steps."""
-
-    def __init__(self):
-        self.laps, self._last = {}, time.perf_counter()
-
-    def lap(self, name):
-        now = time.perf_counter()
-        self.laps[name], self._last = round(now - self._last, 3), now
-        return self.laps[name]
 
 
 def _fingerprint(path, protocol, synthetic, identity):

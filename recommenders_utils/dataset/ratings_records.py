@@ -34,12 +34,7 @@ class RatingsReader:
         Raises:
           UserError: a threshold that gives all ratings the same label; see ``read_ratings``.
         """
-        if not data.rating_min <= data.rating_threshold < data.rating_max:
-            raise UserError(
-                f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
-                f"{data.rating_min:g} to rating_max={data.rating_max:g} the same label; expected a "
-                "value between them"
-            )
+        check_threshold(data)
         frame, report = read_ratings(
             self.path, data.rating_min, data.rating_max, data.max_malformed
         )
@@ -47,6 +42,16 @@ class RatingsReader:
         labels = (frame["rating"].to_numpy() > data.rating_threshold).astype(np.int8)
         times = frame["timestamp"].to_numpy()
         return Records(users, items, labels, times, user_ids, item_ids, {}), report
+
+
+def check_threshold(data):
+    """Raises UserError if a threshold gives all ratings of the scale the same label."""
+    if not data.rating_min <= data.rating_threshold < data.rating_max:
+        raise UserError(
+            f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
+            f"{data.rating_min:g} to rating_max={data.rating_max:g} the same label; expected a "
+            "value between them"
+        )
 
 
 def _codes(column):

@@ -36,8 +36,7 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file",
     Raises:
       UserError: an unknown ``tie_order``.
     """
-    if tie_order not in TIE_ORDERS:
-        raise UserError(f"tie_order: {tie_order!r} is unknown, expected item or file")
+    check_tie_order(tie_order)
     user_rows, user_found = pd.factorize(users)
     item_rows, item_found = pd.factorize(items)
     by_count = np.argsort(-np.bincount(item_rows), kind="stable")
@@ -60,3 +59,9 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file",
             **{name: values[order] for name, values in (extras or {}).items()},
         },
     )
+
+
+def check_tie_order(tie_order):
+    """Raises UserError unless ``tie_order`` is one of ``TIE_ORDERS``."""
+    if tie_order not in TIE_ORDERS:
+        raise UserError(f"tie_order: {tie_order!r} is unknown, expected item or file")
