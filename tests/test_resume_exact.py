@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_a_run_that_goes_on(whole, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["No space left on device", "Permission denied"])
 def test_what_tensorflow_says_of_a_disk_is_one_message(text):
-    with pytest.raises(UserError, match=r"^checkpoints: .*--resume"), training._explained(
+    with pytest.raises(UserError, match=r"^checkpoints: .*--resume"), training.explained(
         "checkpoints"
     ):
         raise training.tf.errors.UnknownError(None, None, f"checkpoints/x; {text}")
