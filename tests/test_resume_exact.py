@@ -15,6 +15,7 @@ from resume_case import EPOCHS, STEPS, Stop, assert_same, run, snap_at, stop_at,
 
 from dfar_tf import paths
 from dfar_tf.estimator import training
+from dfar_tf.estimator.interrupts import Interrupts
 from dfar_tf.estimator.recovery import damage, recover
 from recommenders_utils.errors import UserError
 
@@ -237,3 +238,36 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(whole, tmp_path, seed
 
 def test_a_whole_checkpoint_has_no_damage(whole):
     assert damage(str(whole[0] / "checkpoints" / f"model.ckpt-{EPOCHS * STEPS}")) is None
+
+
+def test_ctrl_c_saves_the_step_and_goes_on_to_the_same_bits(whole, tmp_path, monkeypatch):
+    before = resume_case.epochs.EpochHook.before_run
+
+    def before_run(self, context):
+        fetches = before(self, context)
+        if self.step == STEPS + 1:
+            os.kill(os.getpid(), signal.SIGINT)  # while a step is on its way
+        return fetches
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(resume_case.epochs.EpochHook, "before_run", before_run)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert weights(tmp_path)["global_step"] == STEPS + 2  # not a multiple of checkpoint_every, 3
+    trained, _ = run(tmp_path)
+    assert_same(tmp_path, whole[0], trained, whole[1])
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    interrupts = Interrupts()
+    with interrupts:
+        interrupts.begin_step()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    with Interrupts() as outside, pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not outside.asked

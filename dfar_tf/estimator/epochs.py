@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from dfar_tf.estimator.checkpoints import checkpoints_in
 from dfar_tf.estimator.events import outlive_full_disk
+from dfar_tf.estimator.interrupts import Interrupts
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -29,6 +30,7 @@ class EpochHook(tf.estimator.SessionRunHook):
       log: takes lines to print.
       show_progress: whether to draw a bar.
       checkpoint_every: steps between checkpoints within an epoch; 0 writes none.
+      interrupts: ``Interrupts`` that hold Ctrl-C back until a step is saved.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         log=print,
         show_progress=True,
         checkpoint_every=0,
+        interrupts=None,
     ):
         self.state = state
         self.checkpoint_dir = checkpoint_dir
@@ -56,6 +59,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.log = log
         self.show_progress = show_progress
         self.checkpoint_every = checkpoint_every
+        self.interrupts = interrupts or Interrupts()
         self.bar = None
 
     def begin(self):
@@ -79,6 +83,7 @@ class EpochHook(tf.estimator.SessionRunHook):
 
     def before_run(self, run_context):
         """Asks for the loss of the step and its terms."""
+        self.interrupts.begin_step()
         return tf.estimator.SessionRunArgs([self.loss, self.terms])
 
     def after_run(self, run_context, run_values):
@@ -96,13 +101,20 @@ class EpochHook(tf.estimator.SessionRunHook):
         done = (self.step - 1) % self.steps_per_epoch + 1
         self._advance(done, loss)
         if done == self.steps_per_epoch:
+            self.interrupts.end_step()  # validation may take long, and can be done again
             self._finish_epoch(run_context.session)
             if self.state.should_stop() or len(self.state.epochs) >= self.epochs:
                 run_context.request_stop()
             else:
                 self._start_epoch({})
-        elif self.checkpoint_every and self.step % self.checkpoint_every == 0:
+        elif self.interrupts.asked or (
+            self.checkpoint_every and self.step % self.checkpoint_every == 0
+        ):
             self._save_within(run_context.session)
+        self.interrupts.end_step()
+        if self.interrupts.asked:
+            self._close_bar()
+            raise KeyboardInterrupt
 
     def end(self, session):
         """Closes the bar."""

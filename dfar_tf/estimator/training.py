@@ -10,6 +10,7 @@ from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook
 from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
 from dfar_tf.estimator.devices import choose_devices, in_one_thread
 from dfar_tf.estimator.epochs import EpochHook, join_predictions
+from dfar_tf.estimator.interrupts import Interrupts
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.recovery import damage, point_to, recover
 from dfar_tf.estimator.session import check_precision, configure
@@ -92,6 +93,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
     sizes = iterator.num_items, store.num_users
     model_fn = make_model_fn(hparams, *sizes, None if strategy else validation)
     estimator = make_estimator(model_fn, hparams, folder, config, strategy)
+    interrupts = Interrupts()
     hook = EpochHook(
         state,
         folder,
@@ -106,9 +108,10 @@ def train(hparams, store, run_dir, evaluate, log=print):
         log=log,
         show_progress=hparams.show_progress,
         checkpoint_every=hparams.checkpoint_every,
+        interrupts=interrupts,
     )
     if not (state.should_stop() or len(state.epochs) >= hparams.epochs):
-        with explained(folder):
+        with explained(folder), interrupts:
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
                 lambda: iterator.train_dataset(first[0], per_replica, first[1]), hooks=[fits, hook]
