@@ -38,6 +38,7 @@ def two_devices(monkeypatch):
 def test_two_devices_train_as_one(two_devices, tmp_path):
     """From the same first epoch, so that both begin with the same weights."""
     run(tmp_path / "one", Scripted(0.5), epochs=1, **SAME)
+    start = variables(str(tmp_path / "one" / "checkpoints" / "model.ckpt-3"))
     shutil.copytree(str(tmp_path / "one"), str(tmp_path / "two"))
     scripts = {"one": Scripted(0.6, 0.7), "two": Scripted(0.6, 0.7)}
     devices = {"one": "cpu", "two": "gpu:0,1"}
@@ -49,7 +50,6 @@ def test_two_devices_train_as_one(two_devices, tmp_path):
     assert one.keys() == two.keys()
     for name in one:
         close(two[name], one[name], 1e-5)
-    start = variables(str(tmp_path / "one" / "checkpoints" / "model.ckpt-3"))
     assert (
         max(np.abs(one[name] - start[name]).max() for name in one if name != "global_step") > 0.01
     )

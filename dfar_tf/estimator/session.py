@@ -13,18 +13,18 @@ def configure(config, hparams):
     cores to it: more at a time would only take the cores from one another.
 
     Args:
-      config: ``tf.ConfigProto``, of which a copy is changed.
+      config: ``tf.ConfigProto``, of which a copy is changed, or None for one of TensorFlow's defaults.
       hparams: ``intra_op_threads``, ``inter_op_threads`` and ``xla``.
 
     Returns:
       ``tf.ConfigProto``.
     """
     changed = tf.ConfigProto()
-    changed.CopyFrom(config)
+    changed.CopyFrom(config or tf.ConfigProto())
     # What the configuration has already, for a deterministic run, goes before a choice.
-    intra = hparams.intra_op_threads or config.intra_op_parallelism_threads
-    inter = hparams.inter_op_threads or config.inter_op_parallelism_threads
-    if on_cpu(config):
+    intra = hparams.intra_op_threads or changed.intra_op_parallelism_threads
+    inter = hparams.inter_op_threads or changed.inter_op_parallelism_threads
+    if on_cpu(changed):
         intra, inter = intra or cores(), inter or min(2, cores())
     changed.intra_op_parallelism_threads = intra
     changed.inter_op_parallelism_threads = inter

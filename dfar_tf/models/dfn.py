@@ -82,7 +82,8 @@ class DFN(BaselineModel):
     def _internal(self, side, target, state, training):
         """[B, C, D]: the sum over [v; sequence] after the Transformer, padding left out."""
         count, width = tf.shape(target)[1], self.hp.hidden_size
-        length = tf.shape(state["history"])[1]
+        length = state["history"].shape.as_list()[1]
+        length = tf.shape(state["history"])[1] if length is None else length
         kept = state["history"] * state[side][:, :, None]  # [B, T, D]
         sequence = tf.repeat(kept, count, axis=0)  # [B * C, T, D]
         first = tf.reshape(target, [-1, 1, width])
