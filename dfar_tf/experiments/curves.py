@@ -2,8 +2,8 @@
 
 import os
 
-from dfar_tf.estimator.training_state import STATE_FILE
 from dfar_tf.estimator.training import CHECKPOINTS
+from dfar_tf.estimator.training_state import STATE_FILE
 from dfar_tf.experiments.figures import line, new_figure, save_figure
 from dfar_tf.experiments.results import file_name, say_written, write_results
 from dfar_tf.experiments.run_folder import HPARAMS_FILE, RUN_FILE
