@@ -57,14 +57,13 @@ class InterestAggregation(tf.keras.layers.Layer):
         hidden = tf.gather(flat_dense(self.query_dense, query), row)  # [P, C, units[0]]
         hidden = self.activate(hidden + self.key_dense(keys)[:, None, :])
         attention = self.rest(hidden)  # [P, C, D]
+        rows = tf.shape(query)[0]
         # Shifting by the row's largest score keeps exp in range and does not change the softmax.
-        largest = tf.math.segment_max(tf.stop_gradient(attention), row)
+        largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, rows)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
-        total = tf.math.segment_sum(weight, row)  # [rows up to the last one with a position, C, D]
-        pooled = tf.math.segment_sum(weight * keys[:, None, :], row)
-        interest = tf.math.divide_no_nan(pooled, total)
-        missing = tf.shape(query)[0] - tf.shape(interest)[0]
-        return tf.pad(interest, [[0, missing], [0, 0], [0, 0]])  # [B, C, D]
+        total = tf.math.unsorted_segment_sum(weight, row, rows)  # [B, C, D]
+        pooled = tf.math.unsorted_segment_sum(weight * keys[:, None, :], row, rows)
+        return tf.math.divide_no_nan(pooled, total)
 
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""
