@@ -1,0 +1,1 @@
+"""Training by several processes: ``TF_CONFIG`` in, a trained run out."""

@@ -1,0 +1,1 @@
+"""The attention family: MHA, THA, FHA and FFHA, Eqs. 2-11 of the paper."""

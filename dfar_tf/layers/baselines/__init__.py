@@ -1,0 +1,1 @@
+"""Layers of the systems that DFAR is compared with."""

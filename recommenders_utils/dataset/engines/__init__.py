@@ -1,0 +1,1 @@
+"""Records in, filtered and numbered sequences out; in this process or with Spark."""

@@ -1,0 +1,1 @@
+"""A shape and a seed in, SYNTHETIC logs out, with or without a signal planted in them."""
