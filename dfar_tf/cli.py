@@ -13,9 +13,9 @@ from absl import flags
 
 from dfar_tf.commands import get_command
 from dfar_tf.paths import HPARAMS
-from recommenders_utils.dataset.adapter_names import is_path
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.reading.adapter_names import is_path
 
 # Flags whose value is a path: taken from the directory the person is in.
 PATHS = (

@@ -4,14 +4,14 @@ import os
 import pathlib
 
 import pytest
+from places import CHECKOUT
 from run_sh_box import BASH, Box
 
 
 @pytest.fixture(scope="session")
 def shared():
     """The development folder with recorded inputs and outputs; the tests pass without it."""
-    checkout = pathlib.Path(__file__).resolve().parent.parent
-    folder = pathlib.Path(os.environ.get("DFAR_SHARED") or checkout.parent / "shared")
+    folder = pathlib.Path(os.environ.get("DFAR_SHARED") or CHECKOUT.parent / "shared")
     if not (folder / "golden").is_dir():
         pytest.skip(
             "no development folder: neither $DFAR_SHARED nor ../shared has a folder 'golden'"

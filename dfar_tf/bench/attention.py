@@ -8,12 +8,12 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.bench.complexity import KINDS, make_layer
+from dfar_tf.bench.matrix_rate import executed_products, matrix_rate
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.session import configure, cores, on_cpu
-from dfar_tf.experiments.complexity import KINDS, make_layer
-from dfar_tf.experiments.matrix_rate import executed_products, matrix_rate
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.experiments.tables import format_table
+from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 
 BATCH = 20  # section 4.1.3, Micro-video

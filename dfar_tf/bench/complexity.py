@@ -9,16 +9,16 @@ import numpy as np
 from tqdm import tqdm
 
 from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.experiments.figures import line, new_figure, save_figure
+from dfar_tf.experiments.plotting import line, new_figure, save_figure
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.experiments.run_folder import versions
-from dfar_tf.experiments.tables import format_table
 from dfar_tf.layers import (
     FactorizationHeadsAttention,
     FeedbackAwareFactorizationHeadsAttention,
     MultiHeadAttention,
     TalkingHeadsAttention,
 )
+from dfar_tf.runs.folder import versions
+from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

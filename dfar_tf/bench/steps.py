@@ -10,6 +10,8 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
+from dfar_tf.bench.table import RELEASED, step_table
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import (
     apply_gradients,
@@ -19,17 +21,15 @@ from dfar_tf.estimator.model_fn import (
     make_optimizer,
 )
 from dfar_tf.estimator.session import configure
-from dfar_tf.experiments.bench_table import RELEASED, step_table
-from dfar_tf.experiments.matrix_rate import executed_products, matrix_rate, padded_products
-from dfar_tf.experiments.run_folder import versions
 from dfar_tf.models import make_model
 from dfar_tf.paths import in_checkout, shown
+from dfar_tf.runs.folder import versions
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
-from recommenders_utils.dataset.synthetic import generate_ratings, stand_in_overrides
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json
 from recommenders_utils.io import SequentialIterator
+from recommenders_utils.synthetic.ratings import generate_ratings, stand_in_overrides
 
 WARM_UP = 10
 IN_MEMORY = 20  # batches that stand in memory where the input pipeline is not to be measured

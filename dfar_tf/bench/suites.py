@@ -1,10 +1,10 @@
 """The benchmark's suites by name."""
 
-from dfar_tf.experiments.bench import run_bench
-from dfar_tf.experiments.bench_attention import bench_attention
-from dfar_tf.experiments.bench_options import bench_options
-from dfar_tf.experiments.bench_scale import bench_scale
-from dfar_tf.experiments.grid import positive_number
+from dfar_tf.bench.attention import bench_attention
+from dfar_tf.bench.options import bench_options
+from dfar_tf.bench.scale import bench_scale
+from dfar_tf.bench.steps import run_bench
+from dfar_tf.runs.grid import positive_number
 from recommenders_utils.errors import UserError
 
 SUITES = {

@@ -2,7 +2,7 @@
 
 import os
 
-from dfar_tf.experiments.tables import format_table
+from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 
 # Recorded once from the released code on a log of this shape: TensorFlow 1.15.0, two CPU cores,

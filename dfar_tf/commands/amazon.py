@@ -3,7 +3,7 @@
 ``bash run.sh amazon [--ratings=FILE] [--model=dfar] [--epochs=N] [--learning_rate=X] [--seed=N] ...``
 """
 
-from dfar_tf.experiments.pipeline import run_experiment
+from dfar_tf.runs.run import run_experiment
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),

@@ -4,7 +4,7 @@
 tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suite scale takes minutes.
 """
 
-from dfar_tf.experiments.bench_suites import run_suites
+from dfar_tf.bench.suites import run_suites
 
 FLAGS = {
     "suite": ("step", "what to measure: step, options, attention, scale, or all"),

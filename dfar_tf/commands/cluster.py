@@ -16,15 +16,15 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_cluster``, or to ``join_run`` where TF_CONFIG names a cluster; the exit status."""
-    from dfar_tf.estimator.cluster_task import read_task
+    from dfar_tf.estimator.cluster.task import read_task
 
     task = read_task()
     if task is not None:
-        from dfar_tf.experiments.cluster import join_run
+        from dfar_tf.runs.cluster_task import join_run
 
         join_run(task, options.run_dir, options.given)
         return 0
-    from dfar_tf.experiments.cluster_launch import run_cluster
+    from dfar_tf.runs.cluster_launch import run_cluster
 
     return run_cluster(
         options.hparams("amazon"),

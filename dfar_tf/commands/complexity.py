@@ -3,8 +3,8 @@
 ``bash run.sh complexity [--repeats=20]``; parameters, multiply-adds and times, all in one run.
 """
 
-from dfar_tf.experiments.complexity import run_complexity
-from dfar_tf.experiments.grid import positive_number
+from dfar_tf.bench.complexity import run_complexity
+from dfar_tf.runs.grid import positive_number
 
 FLAGS = {
     "repeats": ("20", "timed runs of each layer at each point"),

@@ -18,7 +18,7 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``diff_released``; returns 1 if anything differs beyond tolerance."""
-    from dfar_tf.experiments.diff import ReleasedRun, diff_released
+    from dfar_tf.diff.comparison import ReleasedRun, diff_released
 
     if not options.released:
         raise UserError(f"--released is needed: {FLAGS['released'][1]}.")

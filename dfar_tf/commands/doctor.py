@@ -9,6 +9,6 @@ FLAGS = {"output": (None, "JSON file for what was found; none is written if not 
 
 def run(options):
     """Forwards to ``run_doctor``; returns 1 if something needed is broken."""
-    from dfar_tf.experiments.doctor import run_doctor
+    from dfar_tf.doctor.examination import run_doctor
 
     return run_doctor(options.hparams(), options.output)

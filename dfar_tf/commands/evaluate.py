@@ -3,7 +3,7 @@
 ``bash run.sh evaluate --run_dir=DIR``
 """
 
-from dfar_tf.experiments.pipeline import evaluate_run
+from dfar_tf.runs.run import evaluate_run
 from recommenders_utils.errors import UserError
 
 FLAGS = {"run_dir": (None, "folder of a finished run")}

@@ -5,9 +5,9 @@
 ``random.seed(N)``.
 """
 
-from dfar_tf.experiments.pipeline import prepare_data
-from recommenders_utils.dataset.released_export import export_released
+from dfar_tf.runs.run import prepare_data
 from recommenders_utils.errors import UserError
+from recommenders_utils.released.export import export_released
 
 FLAGS = {"output": (None, "folder to make for the files")}
 

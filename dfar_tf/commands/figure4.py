@@ -3,7 +3,7 @@
 ``bash run.sh figure4 [--run_dir=RUN] [--seeds=3] [--user=ID] ...``; without a run the DFARs of ``table2``.
 """
 
-from dfar_tf.experiments.head_attention import run_figure4
+from dfar_tf.experiments.figure4 import run_figure4
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),

@@ -3,7 +3,7 @@
 ``bash run.sh figure5 [--data=amazon] [--seeds=3] [--models=din,...,dfar] ...``; cells are ``table2``'s.
 """
 
-from dfar_tf.experiments.length_groups import MODELS, run_figure5
+from dfar_tf.experiments.figure5 import MODELS, run_figure5
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/, whose length_groups has the edges"),

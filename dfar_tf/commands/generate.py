@@ -3,7 +3,7 @@
 ``bash run.sh generate --like=micro_video [--output=FILE] [--scale=0.01] [--draw_seed=N]``
 """
 
-from dfar_tf.experiments.generating import run_generate
+from dfar_tf.runs.generating import run_generate
 
 FLAGS = {
     "like": ("micro_video", "whose shape: amazon or micro_video (Table 1 of the paper)"),

@@ -6,8 +6,8 @@
 
 import os
 
-from recommenders_utils.dataset.released import import_released
 from recommenders_utils.errors import UserError
+from recommenders_utils.released.instances import import_released
 
 FLAGS = {
     "released": (None, "folder with train_dataA, valid_dataA and test_dataA (plain or .gz)"),

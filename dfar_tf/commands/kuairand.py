@@ -4,7 +4,7 @@
 FILE is a log of KuaiRand (with is_like and is_hate), or an extract with one column ``label``.
 """
 
-from dfar_tf.experiments.pipeline import run_experiment
+from dfar_tf.runs.run import run_experiment
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
@@ -14,7 +14,7 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_experiment`` with ``hparams/kuairand.yaml`` and the log found."""
-    from dfar_tf.experiments.logs import find_kuairand
+    from dfar_tf.runs.data import find_kuairand
 
     hparams = options.hparams("kuairand").replace(**find_kuairand(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

@@ -3,7 +3,7 @@
 ``bash run.sh models [--data=amazon] [--output=DIR]``; parameters at the default sizes, for Table 1's log.
 """
 
-from dfar_tf.experiments.models_table import run_models
+from dfar_tf.experiments.models import run_models
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/ whose paper_column gives users and items"),

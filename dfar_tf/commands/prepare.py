@@ -4,7 +4,7 @@
 [--min_item_records=N] [--split=last_day] [--engine=spark [--spark_master=URL]] ...``
 """
 
-from dfar_tf.experiments.pipeline import prepare_data
+from dfar_tf.runs.run import prepare_data
 
 FLAGS = {
     "engine": ("numpy", "numpy, or spark for ratings files of any size; the arrays are the same"),
@@ -14,8 +14,8 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``prepare_data``."""
-    from dfar_tf.experiments.logs import dataset_of
-    from recommenders_utils.dataset.gathering import choose_engine
+    from dfar_tf.runs.data import dataset_of
+    from recommenders_utils.dataset.engines.numpy import choose_engine
 
     engine = choose_engine(options.engine, options.spark_master)
     dataset = dataset_of(options.given) if options.given.get("interactions") else "amazon"

@@ -20,7 +20,7 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``recommend_lists``."""
-    from dfar_tf.experiments.grid import positive_number
+    from dfar_tf.runs.grid import positive_number
     from dfar_tf.serving.api import load
     from dfar_tf.serving.lists import recommend_lists
 

@@ -5,7 +5,7 @@ FILE is a CSV or TSV, plain or gzipped. An adapter says which column is what; wi
 decide. docs/data.md has the adapters there are, and how to write one.
 """
 
-from dfar_tf.experiments.pipeline import run_experiment
+from dfar_tf.runs.run import run_experiment
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
@@ -15,7 +15,7 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_experiment`` with the adapter's hyper-parameters."""
-    from dfar_tf.experiments.logs import dataset_of
+    from dfar_tf.runs.data import dataset_of
 
     hparams = options.hparams(dataset_of(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

@@ -7,15 +7,15 @@ import os
 import re
 
 from dfar_tf.cli import merge_hparams
-from dfar_tf.experiments import diff_model as model_stages
-from dfar_tf.experiments import diff_stages as stages
-from dfar_tf.experiments.run_folder import slug, versions
-from dfar_tf.experiments.tables import format_table, to_csv
+from dfar_tf.diff import model as model_stages
+from dfar_tf.diff import stages as stages
 from dfar_tf.paths import in_checkout, shown
-from recommenders_utils.dataset.released import import_released
-from recommenders_utils.dataset.released_files import find_file
+from dfar_tf.runs.folder import slug, versions
+from dfar_tf.runs.tables import format_table, to_csv
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, write_json
+from recommenders_utils.released.files import find_file
+from recommenders_utils.released.instances import import_released
 
 HEADERS = ("stage", "theirs", "ours", "difference", "verdict")
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from dfar_tf.experiments.diff_stages import DATA, MODEL, Row, groups_of
+from dfar_tf.diff.stages import DATA, MODEL, Row, groups_of
 from recommenders_utils.errors import UserError
-from recommenders_utils.evaluation.released import (
+from recommenders_utils.io import ReleasedIterator
+from recommenders_utils.released.metrics import (
     DIGITS,
     NAMES,
     read_any_predictions,
     released_values,
 )
-from recommenders_utils.io import ReleasedIterator
 
 SCORES = 1e-5  # how far a prediction may be off
 FIGURES = 1e-4  # and a figure of four digits that was computed from such predictions
@@ -31,7 +31,7 @@ def checkpoint_rows(path, store, hparams):
     Raises:
       UserError: no checkpoint, not one of the released DFAR, or one of fewer items than the data's.
     """
-    from dfar_tf.estimator.released_checkpoint import (
+    from dfar_tf.diff.checkpoint import (
         mapping_rows,
         read_variables,
         released_sizes,

@@ -7,11 +7,11 @@ import pandas as pd
 
 from dfar_tf.estimator.scoring import scoring_session
 from recommenders_utils.backend import tf
-from recommenders_utils.dataset.released_files import find_file
-from recommenders_utils.dataset.released_vocabulary import read_vocabulary, vocabulary_file
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
-from recommenders_utils.io.released_rows import released_file_batches
+from recommenders_utils.released.files import find_file
+from recommenders_utils.released.rows import released_file_batches
+from recommenders_utils.released.vocabulary import read_vocabulary, vocabulary_file
 
 
 def score_released_file(path, vocabulary, values, hparams, num_items):

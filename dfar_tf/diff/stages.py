@@ -11,20 +11,20 @@ import typing
 import numpy as np
 
 from recommenders_utils.dataset.preparation import prepare
-from recommenders_utils.dataset.released_candidates import seed_of
-from recommenders_utils.dataset.released_export import BEFORE, RATINGS, RECORDS, export_released
-from recommenders_utils.dataset.released_files import DISLIKED, GROUP_EDGES, group_name, group_of
-from recommenders_utils.dataset.released_order import in_file_order
-from recommenders_utils.dataset.released_vocabulary import (
+from recommenders_utils.dataset.splitting import split_instances
+from recommenders_utils.dataset.store import SPLITS
+from recommenders_utils.io import ReleasedIterator
+from recommenders_utils.released.candidates import seed_of
+from recommenders_utils.released.export import BEFORE, RATINGS, RECORDS, export_released
+from recommenders_utils.released.files import DISLIKED, GROUP_EDGES, group_name, group_of
+from recommenders_utils.released.order import in_file_order
+from recommenders_utils.released.vocabulary import (
     DEFAULTS,
     count,
     number,
     vocabularies,
     vocabulary_file,
 )
-from recommenders_utils.dataset.splitting import split_instances
-from recommenders_utils.dataset.store import SPLITS
-from recommenders_utils.io import ReleasedIterator
 
 DOCS = "docs/paper-vs-released.md"
 DATA, MODEL = f"{DOCS}#data-batches-training", f"{DOCS}#the-model"

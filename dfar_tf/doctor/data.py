@@ -4,14 +4,14 @@ import os
 
 from tqdm import tqdm
 
-from dfar_tf.experiments.doctor_report import GOOD, PROBLEM, Finding
-from dfar_tf.experiments.logs import KUAIRAND_FILES
+from dfar_tf.doctor.report import GOOD, PROBLEM, Finding
 from dfar_tf.paths import ADAPTERS, shown
-from recommenders_utils.dataset.adapter_choice import choose
-from recommenders_utils.dataset.ratings_layout import detect_layout
+from dfar_tf.runs.data import KUAIRAND_FILES
 from recommenders_utils.dataset.sources import FILE_NAME
 from recommenders_utils.dataset.store import DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings_layout import detect_layout
+from recommenders_utils.reading.recognise import choose
 
 ENDINGS = (".csv", ".tsv", ".txt", ".inter", ".dat", ".data")
 

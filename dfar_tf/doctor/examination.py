@@ -4,9 +4,9 @@ import collections
 import os
 import shutil
 
-from dfar_tf.experiments.doctor_gpu import find_cuda, find_gpus
-from dfar_tf.experiments.doctor_python import find_packages, find_python, load_tensorflow
-from dfar_tf.experiments.doctor_report import BROKEN, GOOD, PROBLEM, Finding
+from dfar_tf.doctor.gpu import find_cuda, find_gpus
+from dfar_tf.doctor.python import find_packages, find_python, load_tensorflow
+from dfar_tf.doctor.report import BROKEN, GOOD, PROBLEM, Finding
 from dfar_tf.paths import ROOT, in_checkout, shown
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json
@@ -70,7 +70,7 @@ def _data(root, cache_dir, unreadable):
     if unreadable:
         return [Finding("logs", "not looked at: the packages that read them are broken", GOOD)]
     # Not at the top: these modules import packages that may be what is broken.
-    from dfar_tf.experiments.doctor_data import find_data_files, find_prepared
+    from dfar_tf.doctor.data import find_data_files, find_prepared
 
     return [*find_data_files(root), *find_prepared(cache_dir)]
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import typing
 
-from dfar_tf.experiments.doctor_report import GOOD, PROBLEM, Finding
+from dfar_tf.doctor.report import GOOD, PROBLEM, Finding
 
 # What TensorFlow opens when it runs, by its version; 1.15 does not say itself what it was built for.
 BUILT_FOR = {"1.15": ("10.0", "7"), "2.15": ("12.2", "8")}

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 
-from dfar_tf.experiments.doctor_report import BROKEN, GOOD, PROBLEM, Finding
+from dfar_tf.doctor.report import BROKEN, GOOD, PROBLEM, Finding
 from dfar_tf.paths import shown
 
 PACKAGES = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "yaml", "absl", "tqdm")

@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from dfar_tf.estimator.checkpoints import checkpoints_in
 from dfar_tf.estimator.events import outlive_full_disk
-from dfar_tf.estimator.interrupts import Interrupts
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
+from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

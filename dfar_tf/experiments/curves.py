@@ -2,12 +2,12 @@
 
 import os
 
+from dfar_tf.estimator.state import STATE_FILE
 from dfar_tf.estimator.training import CHECKPOINTS
-from dfar_tf.estimator.training_state import STATE_FILE
-from dfar_tf.experiments.figures import line, new_figure, save_figure
+from dfar_tf.experiments.plotting import line, new_figure, save_figure
 from dfar_tf.experiments.results import file_name, say_written, write_results
-from dfar_tf.experiments.run_folder import HPARAMS_FILE, RUN_FILE
-from dfar_tf.experiments.tables import format_table, metric_name
+from dfar_tf.runs.folder import HPARAMS_FILE, RUN_FILE
+from dfar_tf.runs.tables import format_table, metric_name
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.hparams import prepare_hparams

@@ -8,9 +8,7 @@ import numpy as np
 
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.estimator.training import best_checkpoint
-from dfar_tf.experiments.figures import heat_map, new_figure, save_figure
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
-from dfar_tf.experiments.pipeline import prepare_data
+from dfar_tf.experiments.plotting import heat_map, new_figure, save_figure
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -19,10 +17,12 @@ from dfar_tf.experiments.results import (
     say_written,
     write_results,
 )
-from dfar_tf.experiments.run_folder import open_run
 from dfar_tf.experiments.table2 import cell_hparams
-from dfar_tf.experiments.tables import format_table
 from dfar_tf.models import get_model
+from dfar_tf.runs.folder import open_run
+from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator

@@ -6,8 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from dfar_tf.experiments.figures import line, new_figure, save_figure
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.experiments.plotting import line, new_figure, save_figure
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -17,8 +16,9 @@ from dfar_tf.experiments.results import (
     write_results,
 )
 from dfar_tf.experiments.table2 import METRICS, cell_hparams, table2_models
-from dfar_tf.experiments.tables import format_table, metric_name
 from dfar_tf.models import get_model
+from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.runs.tables import format_table, metric_name
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
 # DFAR and the baselines with attention.

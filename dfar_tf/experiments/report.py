@@ -6,8 +6,8 @@ import html
 import json
 import os
 
-from dfar_tf.experiments.tables import cell_text
 from dfar_tf.paths import in_checkout, shown
+from dfar_tf.runs.tables import cell_text
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
 

@@ -3,9 +3,9 @@
 import json
 import os
 
-from dfar_tf.experiments.run_folder import slug, versions
-from dfar_tf.experiments.tables import describe_protocol, to_csv, to_markdown
 from dfar_tf.paths import in_checkout, shown
+from dfar_tf.runs.folder import slug, versions
+from dfar_tf.runs.tables import describe_protocol, to_csv, to_markdown
 from recommenders_utils.files import atomic_write, write_json
 
 

@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 
-from dfar_tf.experiments.figures import heat_map, line, new_figure, save_figure
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.experiments.plotting import heat_map, line, new_figure, save_figure
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -15,7 +14,8 @@ from dfar_tf.experiments.results import (
     write_results,
 )
 from dfar_tf.experiments.table2 import METRICS, cell_hparams, parse_budget
-from dfar_tf.experiments.tables import format_table, metric_name
+from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.runs.tables import format_table, metric_name
 from recommenders_utils.errors import UserError
 
 WEIGHTS = ("lambda_bpr", "lambda_d")

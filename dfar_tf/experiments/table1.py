@@ -1,9 +1,9 @@
 """Table 1: the log's statistics beside the paper's."""
 
-from dfar_tf.experiments.paper import paper_table1
-from dfar_tf.experiments.pipeline import prepare_data
 from dfar_tf.experiments.results import file_name, say_written, write_results
-from dfar_tf.experiments.tables import format_table
+from dfar_tf.runs.paper import paper_table1
+from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.tables import format_table
 
 # Ours -> the paper's name of the same.
 COLUMNS = (

@@ -6,8 +6,6 @@ import os
 import pandas as pd
 
 from dfar_tf.cli import hparams_file, merge_hparams
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
-from dfar_tf.experiments.paper import paper_row, paper_table2
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -16,10 +14,12 @@ from dfar_tf.experiments.results import (
     say_written,
     write_results,
 )
-from dfar_tf.experiments.significance import compare
-from dfar_tf.experiments.tables import format_table, metric_name
 from dfar_tf.models import get_model, model_names
+from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.runs.paper import paper_row, paper_table2
+from dfar_tf.runs.tables import format_table, metric_name
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.significance import compare
 from recommenders_utils.hparams import prepare_hparams
 
 METRICS = ("auc", "mrr@10", "ndcg@10", "gauc")

@@ -5,8 +5,6 @@ import os
 
 import pandas as pd
 
-from dfar_tf.experiments.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
-from dfar_tf.experiments.paper import paper_table3
 from dfar_tf.experiments.results import (
     SYNTHETIC_NOTE,
     about_data,
@@ -15,9 +13,11 @@ from dfar_tf.experiments.results import (
     say_written,
     write_results,
 )
-from dfar_tf.experiments.significance import compare
 from dfar_tf.experiments.table2 import METRICS, cell_hparams
-from dfar_tf.experiments.tables import format_table, metric_name
+from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.runs.paper import paper_table3
+from dfar_tf.runs.tables import format_table, metric_name
+from recommenders_utils.evaluation.significance import compare
 
 # The paper's name of each ablation -> the value of ``ablation``.
 ABLATIONS = {"w/o FHA": "fha", "w/o MO": "mo", "w/o IDL": "idl", "w/o IBL": "ibl", "DFAR": "none"}

@@ -1,6 +1,6 @@
 """Target-aware aggregation of one feedback's sequence into an interest (Eqs. 15-17)."""
 
-from dfar_tf.layers.feed_forward import MLP, flat_dense
+from dfar_tf.layers.mlp import MLP, flat_dense
 from recommenders_utils.backend import tf
 
 

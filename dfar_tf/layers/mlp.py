@@ -1,6 +1,6 @@
 """Multi-layer perceptrons over the last axis, and the prediction tower between two normalisations."""
 
-from dfar_tf.layers import draws
+from dfar_tf.layers import random_draws as draws
 from recommenders_utils.backend import tf
 
 NORMALIZATIONS = ("batch", "layer", "none")

@@ -1,20 +1,20 @@
 """DFAR as the released code computes it, to the rounding; ``dfar`` is the paper's.
 
 Each way in which the two differ has one named place: the attention's in
-``layers/released_attention.py``, the other layers' in ``layers/released_blocks.py``, the losses' in
+``layers/released/attention.py``, the other layers' in ``layers/released/blocks.py``, the losses' in
 ``layers/released_losses.py``, and what is put together otherwise in a method below that says RELEASED.
 
 Letters: B batch, T history, C candidates, D width, H heads.
 """
 
-from dfar_tf.layers.released_attention import ReleasedFactorizationHeadsAttention
-from dfar_tf.layers.released_blocks import (
+from dfar_tf.layers.released.attention import ReleasedFactorizationHeadsAttention
+from dfar_tf.layers.released.blocks import (
     ReleasedBlock,
     ReleasedMLP,
     ReleasedTargetAttention,
     mean_over_real,
 )
-from dfar_tf.layers.released_losses import attraction, released_log_loss
+from dfar_tf.layers.released.losses import attraction, released_log_loss
 from dfar_tf.losses import tower_bpr_loss, weighted_mean
 from dfar_tf.models.base import SequentialModel, distinct
 from recommenders_utils.backend import tf

@@ -10,10 +10,10 @@ code scales the gate that keeps the old state, so that an item without attention
 and we, scale the gate that lets the new one in.
 """
 
-from dfar_tf.layers import draws
-from dfar_tf.layers.augru import AttentionalUpdateGRU
-from dfar_tf.layers.multi_head import masked_softmax
-from dfar_tf.layers.recurrent import make_gru
+from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.attention.multi_head import masked_softmax
+from dfar_tf.layers.baselines.augru import AttentionalUpdateGRU
+from dfar_tf.layers.baselines.recurrent import make_gru
 from dfar_tf.losses import weighted_mean
 from dfar_tf.models.base import BaselineModel
 from recommenders_utils.backend import tf

@@ -7,7 +7,7 @@ normalisations, scores in place of the paper's MLP; the mini-batch aware regular
 The paper has no softmax over the weights, the authors' code has: ``att_softmax``, off as in the paper.
 """
 
-from dfar_tf.layers.activation_unit import LocalActivationUnit
+from dfar_tf.layers.baselines.activation_unit import LocalActivationUnit
 from dfar_tf.models.base import BaselineModel
 from recommenders_utils.backend import tf
 

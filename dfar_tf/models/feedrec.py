@@ -12,9 +12,9 @@ strong feedbacks is the mean over their positions.
 """
 
 from dfar_tf import layers
-from dfar_tf.layers.attention_pooling import AttentionPooling, DistilledPooling
-from dfar_tf.layers.released_blocks import mean_over_real
-from dfar_tf.layers.transformer import TransformerBlock, released_block
+from dfar_tf.layers.baselines.attention_pooling import AttentionPooling, DistilledPooling
+from dfar_tf.layers.baselines.transformer import TransformerBlock, released_block
+from dfar_tf.layers.released.blocks import mean_over_real
 from dfar_tf.losses import cosine, weighted_mean
 from dfar_tf.models.base import BaselineModel, ages, check_heads
 from recommenders_utils.backend import tf

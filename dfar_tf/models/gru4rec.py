@@ -8,7 +8,7 @@ paper's. The reset gate is applied before the recurrent product, as the paper wr
 (``reset_after=False``), under either TensorFlow.
 """
 
-from dfar_tf.layers.recurrent import last_real, make_gru
+from dfar_tf.layers.baselines.recurrent import last_real, make_gru
 from dfar_tf.models.base import BaselineModel
 
 

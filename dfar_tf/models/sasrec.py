@@ -12,9 +12,9 @@ stand. The block around the attention and the mean over the kept positions are t
 """
 
 from dfar_tf import layers
-from dfar_tf.layers.recurrent import last_real
-from dfar_tf.layers.released_blocks import mean_over_real
-from dfar_tf.layers.transformer import TransformerBlock, released_block
+from dfar_tf.layers.baselines.recurrent import last_real
+from dfar_tf.layers.baselines.transformer import TransformerBlock, released_block
+from dfar_tf.layers.released.blocks import mean_over_real
 from dfar_tf.models.base import BaselineModel, ages, check_heads
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError

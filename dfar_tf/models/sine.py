@@ -11,9 +11,9 @@ history is what the paper's left-padded positions are. In w . [z_k ; v] + b the 
 same for all k and leave the softmax as it is: w has only the D numbers of z_k.
 """
 
-from dfar_tf.layers import draws
-from dfar_tf.layers.recurrent import last_real
-from dfar_tf.layers.sub_interests import (
+from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.baselines.recurrent import last_real
+from dfar_tf.layers.baselines.sub_interests import (
     IntentFilteredAttention,
     distance_correlation,
     intents,

@@ -7,11 +7,11 @@ import time
 
 from tqdm import tqdm
 
-from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, PS, WORKER
-from dfar_tf.experiments.cluster_processes import Processes
-from dfar_tf.experiments.pipeline import prepare_data
-from dfar_tf.experiments.run_folder import LOG_FILE, RunFolder
+from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, WORKER
 from dfar_tf.paths import shown
+from dfar_tf.runs.cluster_processes import Processes
+from dfar_tf.runs.folder import LOG_FILE, RunFolder
+from dfar_tf.runs.run import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json
@@ -137,7 +137,7 @@ class _Bar:
     """Training targets of all tasks together, as the chief's notes tell."""
 
     def __init__(self, folder, targets):
-        from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
+        from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
         from dfar_tf.estimator.training import CHECKPOINTS
 
         self.path = os.path.join(folder.file(CHECKPOINTS), PROGRESS_FILE)

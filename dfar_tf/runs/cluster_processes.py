@@ -10,7 +10,7 @@ import sys
 import time
 
 from dfar_tf.cli import BAD_INPUT
-from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, PS, VARIABLE, WORKER, without_proxies
+from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE, WORKER, without_proxies
 from dfar_tf.paths import ROOT, shown
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json

@@ -4,10 +4,10 @@ import contextlib
 import os
 import time
 
-from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, PS, VARIABLE
-from dfar_tf.experiments.pipeline import prepare_data, score_and_report, validation_metrics
-from dfar_tf.experiments.run_folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
+from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown
+from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
+from dfar_tf.runs.run import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
@@ -108,7 +108,7 @@ def run_task(task, folder, store, started):
     Returns:
       dict, as written to ``results.json``, in the evaluator; None in the others.
     """
-    from dfar_tf.estimator.cluster import serve_parameters, train_task
+    from dfar_tf.estimator.cluster.training import serve_parameters, train_task
 
     print(f"cluster: this is {task}; run folder {shown(folder.path)}", flush=True)
     if task.kind == PS:

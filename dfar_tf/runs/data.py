@@ -3,10 +3,10 @@
 import os
 
 from dfar_tf.paths import ADAPTERS, ROOT, in_checkout, shown
-from recommenders_utils.dataset.adapter_choice import RECOGNISED, choose
-from recommenders_utils.dataset.interactions import LogReader
 from recommenders_utils.dataset.sources import Source, find_ratings, name_of
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.interactions import LogReader
+from recommenders_utils.reading.recognise import RECOGNISED, choose
 
 # KuaiRand's files that have likes and hates, below data/, in the order they are looked for.
 KUAIRAND_FILES = (

@@ -4,8 +4,8 @@ import os
 import time
 
 from dfar_tf.paths import in_checkout, shown
-from recommenders_utils.dataset.generated_files import generate_like
 from recommenders_utils.errors import UserError
+from recommenders_utils.synthetic.files import generate_like
 
 
 def run_generate(like, output=None, scale="1", draw_seed="2023", log=print):

@@ -8,15 +8,15 @@ import time
 import traceback
 import typing
 
-from dfar_tf.experiments.pipeline import prepare_data, run_experiment
-from dfar_tf.experiments.run_folder import (
+from dfar_tf.paths import in_checkout, shown
+from dfar_tf.runs.folder import (
     FREE_KEYS,
     HPARAMS_FILE,
     LOG_FILE,
     RESULTS_FILE,
     slug,
 )
-from dfar_tf.paths import in_checkout, shown
+from dfar_tf.runs.run import prepare_data, run_experiment
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 

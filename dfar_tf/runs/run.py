@@ -5,11 +5,11 @@ import os
 import shlex
 import time
 
-from dfar_tf.experiments.logs import find_data
-from dfar_tf.experiments.paper import paper_row, paper_table1
-from dfar_tf.experiments.run_folder import RESULTS_FILE, RunFolder, open_run
-from dfar_tf.experiments.tables import results_rows, results_table, to_csv
 from dfar_tf.paths import ROOT, in_checkout, shown
+from dfar_tf.runs.data import find_data
+from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
+from dfar_tf.runs.paper import paper_row, paper_table1
+from dfar_tf.runs.tables import results_rows, results_table, to_csv
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
@@ -68,7 +68,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
       UserError: bad input of any kind.
       KeyboardInterrupt: with a message that says how to resume.
     """
-    from dfar_tf.estimator.cluster_task import read_task
+    from dfar_tf.estimator.cluster.task import read_task
 
     task = read_task()
     if task is not None:
@@ -85,7 +85,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     expand(hparams.metrics)
     choose_devices(hparams.device, log=lambda line: None)
     if task is not None:
-        from dfar_tf.experiments.cluster import enter_run
+        from dfar_tf.runs.cluster_task import enter_run
 
         return enter_run(task, hparams, command, run_dir, resume, given)
     folder = RunFolder(run_dir, echo)

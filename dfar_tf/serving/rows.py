@@ -9,10 +9,10 @@ import zlib
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.bounded_text import ChunkText
-from recommenders_utils.dataset.ratings_layout import open_text
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
+from recommenders_utils.reading.ratings_layout import open_text
+from recommenders_utils.reading.text import ChunkText
 
 # Role -> column names understood, the preferred first.
 NAMES = {

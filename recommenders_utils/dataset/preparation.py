@@ -10,13 +10,13 @@ import time
 import numpy as np
 
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
-from recommenders_utils.dataset.gathering import Clock, NumpyEngine
-from recommenders_utils.dataset.ratings_records import RatingsReader
-from recommenders_utils.dataset.released_candidates import draw_as_released
+from recommenders_utils.dataset.engines.numpy import Clock, NumpyEngine
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import sha256_of
+from recommenders_utils.reading.ratings_records import RatingsReader
+from recommenders_utils.released.candidates import draw_as_released
 
 # The keys of the data section that shape the arrays; the others (history length, train targets
 # and negatives, length groups, folders) act when batches are made from them.

@@ -15,10 +15,10 @@ a machine that is *offline* gets the stand-in, and is told so.
 import collections
 import os
 
-from recommenders_utils.dataset import synthetic
 from recommenders_utils.dataset.download import OfflineError, download
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, write_json
+from recommenders_utils.synthetic import ratings as synthetic
 
 FILE_NAME = "ratings_Toys_and_Games.csv"
 STAND_IN_NAME = "SYNTHETIC_ratings_amazon_shape.csv"

@@ -6,9 +6,9 @@ user's first can be one. Test keeps only liked targets, validation keeps all (RE
 
 import numpy as np
 
-from recommenders_utils.dataset.log_times import DAY, day_and_time
 from recommenders_utils.dataset.store import SPLITS, Instances
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.times import DAY, day_and_time
 
 METHODS = ("leave_one_out", "last_day", "noon_last_day", "ratio")
 

@@ -5,8 +5,8 @@ import os
 import yaml
 
 from recommenders_utils.errors import UserError, shortened
-from recommenders_utils.hparams_schema import SECTIONS, suggest
-from recommenders_utils.plain_yaml import PlainLoader, TooLong, read_text
+from recommenders_utils.hparams.safe_yaml import PlainLoader, TooLong, read_text
+from recommenders_utils.hparams.schema import SECTIONS, suggest
 
 
 class Entry:

@@ -9,8 +9,8 @@ from keyword import iskeyword
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
-from recommenders_utils.hparams_schema import COMMENT_FORM, SECTIONS, Key, brief, suggest, to_yaml
-from recommenders_utils.hparams_yaml import read_entries
+from recommenders_utils.hparams.entries import read_entries
+from recommenders_utils.hparams.schema import COMMENT_FORM, SECTIONS, Key, brief, suggest, to_yaml
 
 
 def prepare_hparams(*yaml_files, **overrides):

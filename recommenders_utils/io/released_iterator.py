@@ -8,10 +8,10 @@ import random
 
 import numpy as np
 
-from recommenders_utils.dataset.released_order import in_file_order
-from recommenders_utils.dataset.released_vocabulary import category_of, released_ids, vocabularies
 from recommenders_utils.errors import UserError
 from recommenders_utils.io.sequential_iterator import SequentialIterator
+from recommenders_utils.released.order import in_file_order
+from recommenders_utils.released.vocabulary import category_of, released_ids, vocabularies
 
 MIN_BATCH = 5  # a training batch of fewer targets is dropped
 DAY = 86400.0

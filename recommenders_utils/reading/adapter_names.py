@@ -4,7 +4,7 @@ import glob
 import os
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.hparams_schema import suggest
+from recommenders_utils.hparams.schema import suggest
 
 
 def adapter_files(folder):

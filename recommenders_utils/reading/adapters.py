@@ -17,12 +17,12 @@ import typing
 
 import yaml
 
-from recommenders_utils.dataset.expressions import Expression
-from recommenders_utils.dataset.log_times import UNITS
-from recommenders_utils.dataset.ratings_layout import DELIMITERS
 from recommenders_utils.errors import UserError, shortened
-from recommenders_utils.hparams_schema import suggest
-from recommenders_utils.plain_yaml import TooLong, TreeLoader, read_text
+from recommenders_utils.hparams.safe_yaml import TooLong, TreeLoader, read_text
+from recommenders_utils.hparams.schema import suggest
+from recommenders_utils.reading.expressions import Expression
+from recommenders_utils.reading.ratings_layout import DELIMITERS
+from recommenders_utils.reading.times import UNITS
 
 # The kinds of feedback: a form has exactly one, each an expression of columns.
 KINDS = {

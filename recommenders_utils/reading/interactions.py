@@ -9,12 +9,12 @@ import os
 
 import pandas as pd
 
-from recommenders_utils.dataset.log_rows import Reading
-from recommenders_utils.dataset.log_stream import LogStream, lines_of_rows
-from recommenders_utils.dataset.ratings import refuse_malformed
-from recommenders_utils.dataset.ratings_layout import DELIMITERS, readable
-from recommenders_utils.dataset.records import Records
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings import refuse_malformed
+from recommenders_utils.reading.ratings_layout import DELIMITERS, readable
+from recommenders_utils.reading.records import Records
+from recommenders_utils.reading.rows import Reading
+from recommenders_utils.reading.stream import LogStream, lines_of_rows
 
 CHUNK = 200000  # rows
 

@@ -5,7 +5,8 @@ import os
 import re
 import typing
 
-from recommenders_utils.dataset.ratings_layout import (
+from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings_layout import (
     DELIMITERS,
     first_bytes,
     first_lines,
@@ -14,7 +15,6 @@ from recommenders_utils.dataset.ratings_layout import (
     readable,
     split_line,
 )
-from recommenders_utils.errors import UserError
 
 LOOKED_AT = 20  # lines from which the delimiter is told
 

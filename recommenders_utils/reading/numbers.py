@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.ratings_rows import to_numbers
+from recommenders_utils.reading.ratings_rows import to_numbers
 
 
 def exact_numbers(texts):

@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.blocks import BLOCK_BYTES, text_blocks
-from recommenders_utils.dataset.ratings_layout import EXAMPLE, ROLES, detect_layout, readable
-from recommenders_utils.dataset.ratings_rows import TOO_LATE, has_control, read_rows, too_long
-from recommenders_utils.dataset.vocabulary import GrowingVocabulary
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.blocks import BLOCK_BYTES, text_blocks
+from recommenders_utils.reading.ids import GrowingVocabulary
+from recommenders_utils.reading.ratings_layout import EXAMPLE, ROLES, detect_layout, readable
+from recommenders_utils.reading.ratings_rows import TOO_LATE, has_control, read_rows, too_long
 
 # Unix seconds reach 1e11 in the year 5138, milliseconds passed it in 1973: no log of either unit
 # comes near it.

@@ -10,8 +10,8 @@ import re
 import typing
 import zlib
 
-from recommenders_utils.dataset.bounded_text import open_bounded
 from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.text import open_bounded
 
 # Common spellings in order of preference, compared in lower case without punctuation.
 SPELLINGS = {

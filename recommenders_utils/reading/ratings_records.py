@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recommenders_utils.dataset.ratings import read_ratings
-from recommenders_utils.dataset.records import Records
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings import read_ratings
+from recommenders_utils.reading.records import Records
 
 
 class RatingsReader:

@@ -12,8 +12,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.bounded_text import LONGEST_ID
 from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.text import LONGEST_ID
 
 CHUNK = 20000  # rows; a larger chunk falls out of the processor's caches
 TOO_LATE = 1e14  # milliseconds of the year 5138

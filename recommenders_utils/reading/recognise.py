@@ -2,11 +2,11 @@
 
 import re
 
-from recommenders_utils.dataset.adapter_names import adapter_files, path_of
-from recommenders_utils.dataset.adapters import adapter_from, load_adapter
-from recommenders_utils.dataset.log_layout import detect_log
-from recommenders_utils.dataset.ratings_layout import SPELLINGS
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.adapter_names import adapter_files, path_of
+from recommenders_utils.reading.adapters import adapter_from, load_adapter
+from recommenders_utils.reading.layout import detect_log
+from recommenders_utils.reading.ratings_layout import SPELLINGS
 
 # Feedback columns by common names, compared as those of users and items are; the first kind that a file
 # has counts. Each gives an adapter's keys, with the columns found in place of the numbers.

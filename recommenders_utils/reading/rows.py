@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.bounded_text import LONGEST_ID
-from recommenders_utils.dataset.feedback import label_rows
-from recommenders_utils.dataset.log_numbers import to_values
-from recommenders_utils.dataset.log_times import BAD, Times
-from recommenders_utils.dataset.ratings_rows import (
+from recommenders_utils.errors import shortened
+from recommenders_utils.reading.feedback import label_rows
+from recommenders_utils.reading.numbers import to_values
+from recommenders_utils.reading.ratings_rows import (
     BAD_ID,
     BAD_TIME,
     COLUMNS,
@@ -17,7 +16,8 @@ from recommenders_utils.dataset.ratings_rows import (
     has_control,
     too_long,
 )
-from recommenders_utils.errors import shortened
+from recommenders_utils.reading.text import LONGEST_ID
+from recommenders_utils.reading.times import BAD, Times
 
 NOT_A_NUMBER, BAD_EXTRA, NO_TIME = (
     "a column is not a number",

@@ -7,8 +7,8 @@ import os
 
 from tqdm import tqdm
 
-from recommenders_utils.dataset.bounded_text import ChunkText, open_bounded
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.text import ChunkText, open_bounded
 
 
 class LogStream:

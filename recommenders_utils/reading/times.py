@@ -11,8 +11,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.dataset.log_numbers import exact_numbers
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.numbers import exact_numbers
 
 HOUR, DAY = 3600, 86400  # seconds
 # unit -> (lowest, first too high, units in a second).

@@ -11,8 +11,8 @@ import random
 
 import numpy as np
 
-from recommenders_utils.dataset.released_order import in_file_order, is_leave_one_out, user_order
 from recommenders_utils.errors import UserError
+from recommenders_utils.released.order import in_file_order, is_leave_one_out, user_order
 
 
 def draw_as_released(store, seed, valid_num_ngs, test_num_ngs):

@@ -4,8 +4,8 @@ import numpy as np
 
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import split
-from recommenders_utils.evaluation.released import BLOCK, DIGITS, OVERALL, RANKED, released_values
 from recommenders_utils.evaluation.rows import EPSILON, RELEASED_MIN_ROWS
+from recommenders_utils.released.metrics import BLOCK, DIGITS, OVERALL, RANKED, released_values
 
 HEADERS = ("metric", "ours", "released", "difference", "because")
 

@@ -4,24 +4,24 @@ import os
 
 import numpy as np
 
-from recommenders_utils.dataset.released_files import DISLIKED, GROUP_EDGES, group_name, group_of
-from recommenders_utils.dataset.released_order import (
+from recommenders_utils.dataset.store import SPLITS
+from recommenders_utils.errors import UserError
+from recommenders_utils.files import atomic_directory
+from recommenders_utils.released.files import DISLIKED, GROUP_EDGES, group_name, group_of
+from recommenders_utils.released.order import (
     has_last_records,
     in_file_order,
     is_leave_one_out,
     line_targets,
     user_order,
 )
-from recommenders_utils.dataset.released_vocabulary import (
+from recommenders_utils.released.vocabulary import (
     DEFAULTS,
     category_of,
     vocabularies,
     vocabulary_file,
     write_vocabulary,
 )
-from recommenders_utils.dataset.store import SPLITS
-from recommenders_utils.errors import UserError
-from recommenders_utils.files import atomic_directory
 
 RATINGS = "amazon_review_recommendersA.csv"  # the filtered records, gathered by user
 RECORDS = ("preprocessed_output", "instance_outputA")  # with and without the split's name

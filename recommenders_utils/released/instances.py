@@ -9,8 +9,12 @@ import os
 
 import numpy as np
 
-from recommenders_utils.dataset.ratings_rows import TOO_LATE
-from recommenders_utils.dataset.released_files import (
+from recommenders_utils.dataset.sequences import sequences
+from recommenders_utils.dataset.store import SPLITS, Instances
+from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.files import sha256_of
+from recommenders_utils.reading.ratings_rows import TOO_LATE
+from recommenders_utils.released.files import (
     COLUMNS,
     DISLIKED,
     GROUP_EDGES,
@@ -20,15 +24,11 @@ from recommenders_utils.dataset.released_files import (
     group_of,
     read_lines,
 )
-from recommenders_utils.dataset.released_vocabulary import (
+from recommenders_utils.released.vocabulary import (
     DEFAULTS,
     read_vocabulary,
     vocabulary_file,
 )
-from recommenders_utils.dataset.sequences import sequences
-from recommenders_utils.dataset.store import SPLITS, Instances
-from recommenders_utils.errors import UserError, shortened
-from recommenders_utils.files import sha256_of
 
 
 def import_released(folder, name="released files", log=print):

@@ -5,8 +5,8 @@ Letters: B batch, T history, C candidates.
 
 import numpy as np
 
-from recommenders_utils.dataset.released_files import LABELS, read_lines
 from recommenders_utils.errors import UserError
+from recommenders_utils.released.files import LABELS, read_lines
 
 
 def released_file_batches(path, names, length, batch_size=500):

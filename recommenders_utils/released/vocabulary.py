@@ -11,9 +11,9 @@ import pickle
 
 import numpy as np
 
-from recommenders_utils.dataset.plain_pickle import read_plain_pickle
-from recommenders_utils.dataset.released_order import has_last_records, line_targets
 from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.released.order import has_last_records, line_targets
+from recommenders_utils.released.pickles import read_plain_pickle
 
 # The entry of id 0. A category of that name is counted like any other and gets another id.
 DEFAULTS = {"user": "default_uid", "item": "default_mid", "category": "default_cat"}

@@ -6,9 +6,9 @@ The log is made in `synthetic`; here is what distinguishes the data sets' files:
 import numpy as np
 from tqdm import tqdm
 
-from recommenders_utils.dataset import synthetic
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
+from recommenders_utils.synthetic import ratings as synthetic
 
 MICRO_VIDEO_SHAPE = {
     "users": 37497,

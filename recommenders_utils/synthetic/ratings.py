@@ -7,9 +7,9 @@ import collections
 
 import numpy as np
 
-from recommenders_utils.dataset.planted import draw_items, label_chains, use_every_item
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
+from recommenders_utils.synthetic.planted import draw_items, label_chains, use_every_item
 
 # Changes whenever the same seed gives another file: a stored stand-in of another version is stale.
 GENERATOR_VERSION = 1

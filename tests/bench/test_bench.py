@@ -3,9 +3,9 @@
 import pytest
 from small import SHAPE, call, tree
 
-from dfar_tf.experiments import bench
-from recommenders_utils.dataset.synthetic import generate_ratings
+from dfar_tf.bench import steps as bench
 from recommenders_utils.files import read_json
+from recommenders_utils.synthetic.ratings import generate_ratings
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from small import call
 
+from dfar_tf.bench import attention as bench_attention
+from dfar_tf.bench import options as bench_options
+from dfar_tf.bench import scale as bench_scale
+from dfar_tf.bench import steps as bench
+from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
 from dfar_tf.cli import merge_hparams
-from dfar_tf.experiments import bench, bench_attention, bench_options, bench_scale
-from dfar_tf.experiments.matrix_rate import executed_products, matrix_rate, padded_products
 from recommenders_utils.backend import tf
-from recommenders_utils.dataset.synthetic import generate_ratings
+from recommenders_utils.synthetic.ratings import generate_ratings
 
 TINY = {"hidden_size": 8, "batch_size": 6, "tower_layers": [4], "device": "cpu", "init_stddev": 0.3}
 SHAPE = {"users": 60, "items": 48, "records": 700, "positive_share": 0.7}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small import call
 
-from dfar_tf.experiments import complexity
-from dfar_tf.experiments.complexity import KINDS, make_layer, multiply_adds
+from dfar_tf.bench import complexity
+from dfar_tf.bench.complexity import KINDS, make_layer, multiply_adds
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

@@ -9,14 +9,14 @@ import threading
 import types
 
 import pytest
+from loopback_server import Server
 from small import MODEL, SHAPE, call, learnt_run, other_run, ratings_file, tree
-from test_download import Server
 
 from dfar_tf import paths
-from dfar_tf.experiments import pipeline
+from dfar_tf.runs import run as pipeline
 from recommenders_utils.dataset import download
-from recommenders_utils.dataset.synthetic import generate_ratings
 from recommenders_utils.files import read_json
+from recommenders_utils.synthetic.ratings import generate_ratings
 
 WHOLE = ("--min_item_records=0", "--min_user_records=0")
 GOOD = [

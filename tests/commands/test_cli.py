@@ -10,7 +10,7 @@ from small import call
 
 from dfar_tf import cli, paths
 from dfar_tf.commands import command_names, get_command
-from dfar_tf.experiments import pipeline
+from dfar_tf.runs import run as pipeline
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 

@@ -10,14 +10,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from preparation_case import BASE, as_rows
 
-from recommenders_utils.dataset import ratings_records
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
-
-BASE = pathlib.Path(__file__).resolve().parent.parent / "hparams" / "base.yaml"
+from recommenders_utils.reading import ratings_records
 
 
 @pytest.fixture
@@ -71,28 +70,6 @@ def sequences_by_hand(path, data):
         for rows in by_user.values():
             rows.sort(key=lambda row: first_seen.index(row[0]))
     return {u: sorted(rows, key=lambda row: row[2]) for u, rows in by_user.items()}
-
-
-def as_rows(store):
-    """The same from a store."""
-    out = {}
-    for k, user in enumerate(store.user_ids):
-        part = slice(store.user_offsets[k], store.user_offsets[k + 1])
-        ids = store.item_ids[store.items[part] - 1]
-        out[user] = list(zip(ids, store.labels[part].tolist(), store.times[part].tolist()))
-    return out
-
-
-def instance_lines(store, split):
-    """Instances as lines of the released text format."""
-    part = store.splits[split]
-    for user, end in zip(part.users, part.ends):
-        history = slice(store.user_offsets[user], end)
-        items = store.item_ids[store.items[history] - 1]
-        target = (store.labels[end], store.user_ids[user], store.item_ids[store.items[end] - 1])
-        columns = (store.labels[history], items, ["default_cat"] * len(items), store.times[history])
-        joined = [",".join(map(str, column)) for column in columns]
-        yield "\t".join([*map(str, target), "default_cat", str(store.times[end]), *joined])
 
 
 def test_items_of_equal_count_are_numbered_by_first_appearance():

@@ -12,10 +12,11 @@ import threading
 import pandas as pd
 import pytest
 
-from recommenders_utils.dataset import sources, synthetic
+from recommenders_utils.dataset import sources
 from recommenders_utils.dataset.sources import FILE_NAME, STAND_IN_NAME, find_ratings
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, write_json
+from recommenders_utils.synthetic import ratings as synthetic
 
 ROWS = b"A1,B1,5.0,1400000000\nA1,B2,2.0,1400086400\n"
 

@@ -1,29 +1,30 @@
 """Spark and numpy prepare a log to the same bytes.
 
 Comparisons skip and say so where PySpark (requirements/spark.txt) or Java is missing; the rest runs
-anywhere. Most take Spark's jobs of seconds: ``bash run.sh test -m slow tests/test_spark.py`` runs them.
+anywhere. Most take Spark's jobs of seconds; they are run by
+``bash run.sh test -m slow tests/dataset/test_spark.py``.
 """
 
 import argparse
 import gzip
-import pathlib
 import sys
 
 import numpy as np
 import pytest
 import yaml
+from places import HPARAMS
 from small import call
 
-from recommenders_utils.dataset.gathering import NumpyEngine, choose_engine
+from recommenders_utils.dataset.engines.numpy import NumpyEngine, choose_engine
+from recommenders_utils.dataset.engines.spark import SparkEngine
+from recommenders_utils.dataset.engines.spark_rows import RowParser
+from recommenders_utils.dataset.engines.spark_session import require_spark
 from recommenders_utils.dataset.preparation import prepare
-from recommenders_utils.dataset.ratings_layout import detect_layout
-from recommenders_utils.dataset.ratings_rows import BAD_TIME, COLUMNS, SCALE
-from recommenders_utils.dataset.spark_preparation import SparkEngine
-from recommenders_utils.dataset.spark_rows import RowParser
-from recommenders_utils.dataset.spark_session import require_spark
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings_layout import detect_layout
+from recommenders_utils.reading.ratings_rows import BAD_TIME, COLUMNS, SCALE
 
-BASE = pathlib.Path(__file__).resolve().parent.parent / "hparams" / "base.yaml"
+BASE = HPARAMS / "base.yaml"
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def spark():
         pytest.skip(str(error))
     from pyspark.sql import SparkSession
 
-    from recommenders_utils.dataset.spark_session import spark_session
+    from recommenders_utils.dataset.engines.spark_session import spark_session
 
     assert SparkSession.getActiveSession() is None
     with spark_session("local[2]") as session:

@@ -6,22 +6,22 @@ import os
 
 import numpy as np
 import pytest
-from test_released_data import keys, prepared, quiet, tiny_log, write_log
-from test_released_pickles import hostile
+from hostile_pickles import hostile
+from released_data_case import keys, prepared, quiet, tiny_log, write_log
 
 from dfar_tf.cli import main, merge_hparams
-from dfar_tf.estimator.released_checkpoint import name_pairs
+from dfar_tf.diff import comparison as diff_module
+from dfar_tf.diff.checkpoint import name_pairs
+from dfar_tf.diff.comparison import ReleasedRun, diff_released
+from dfar_tf.diff.model import our_scores, rows_of
+from dfar_tf.diff.stages import Row, vocabulary_rows
 from dfar_tf.estimator.scoring import variable_shapes
-from dfar_tf.experiments import diff as diff_module
-from dfar_tf.experiments.diff import ReleasedRun, diff_released
-from dfar_tf.experiments.diff_model import our_scores, rows_of
-from dfar_tf.experiments.diff_stages import Row, vocabulary_rows
 from recommenders_utils.backend import tf
-from recommenders_utils.dataset.released import import_released
-from recommenders_utils.dataset.released_export import export_released
 from recommenders_utils.errors import UserError
-from recommenders_utils.evaluation.released import released_figures
 from recommenders_utils.io import ReleasedIterator
+from recommenders_utils.released.export import export_released
+from recommenders_utils.released.instances import import_released
+from recommenders_utils.released.metrics import released_figures
 
 SIZES = {"hidden_size": 4, "max_seq_length": 3, "attention_layers": [5, 3], "tower_layers": [6, 2]}
 SMALL = {
@@ -331,7 +331,7 @@ def test_verdicts():
 
 def test_links_lead_to_headings_and_rows():
     """The page that verdicts point to has the headings and rows they name."""
-    from dfar_tf.experiments.diff_stages import DATA, DOCS, MODEL
+    from dfar_tf.diff.stages import DATA, DOCS, MODEL
     from dfar_tf.paths import ROOT
 
     with open(os.path.join(ROOT, DOCS), encoding="utf-8") as stream:

@@ -21,7 +21,7 @@ from released_checkpoint_case import (
 )
 
 from dfar_tf import cli
-from dfar_tf.estimator import released_checkpoint as released
+from dfar_tf.diff import checkpoint as released
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.scoring import save_values, score_batches
 from dfar_tf.estimator.training import best_checkpoint, make_estimator

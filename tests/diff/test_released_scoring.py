@@ -16,10 +16,10 @@ from released_checkpoint_case import (
 )
 
 from dfar_tf import cli
-from dfar_tf.estimator import released_checkpoint as released
+from dfar_tf.diff import checkpoint as released
 from dfar_tf.estimator.scoring import score_batches
-from recommenders_utils.dataset.released_vocabulary import write_vocabulary
-from recommenders_utils.io.released_rows import released_file_batches
+from recommenders_utils.released.rows import released_file_batches
+from recommenders_utils.released.vocabulary import write_vocabulary
 
 
 @pytest.fixture(scope="module")

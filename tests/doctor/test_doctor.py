@@ -9,8 +9,10 @@ import pytest
 from small import call
 
 from dfar_tf.cli import merge_hparams
-from dfar_tf.experiments import doctor, doctor_gpu, doctor_python
-from dfar_tf.experiments.doctor_report import BROKEN, GOOD, PROBLEM, Finding
+from dfar_tf.doctor import examination as doctor
+from dfar_tf.doctor import gpu as doctor_gpu
+from dfar_tf.doctor import python as doctor_python
+from dfar_tf.doctor.report import BROKEN, GOOD, PROBLEM, Finding
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
 

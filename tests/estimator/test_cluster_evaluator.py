@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 from dfar_case import model_hparams
-from test_training import SETTINGS, STEPS, STORE, Scripted, step_of, variables
+from training_case import SETTINGS, STEPS, STORE, Scripted, step_of, variables
 
-from dfar_tf.estimator.cluster import train_task
-from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
-from dfar_tf.estimator.cluster_task import VARIABLE, read_task
-from dfar_tf.estimator.cluster_validation import keep_best
+from dfar_tf.estimator.cluster.evaluator import keep_best
+from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
+from dfar_tf.estimator.cluster.task import VARIABLE, read_task
+from dfar_tf.estimator.cluster.training import train_task
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf

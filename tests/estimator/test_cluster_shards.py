@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sequential_iterator import hparams, make_store
+from iterator_case import hparams, make_store
 
-from dfar_tf.estimator.cluster_task import VARIABLE, read_task, without_proxies
+from dfar_tf.estimator.cluster.task import VARIABLE, read_task, without_proxies
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import SequentialIterator
 from recommenders_utils.io.released_iterator import ReleasedIterator

@@ -6,12 +6,12 @@ Tests that need a GPU skip and say so where there is none; the rest runs anywher
 import numpy as np
 import pytest
 from graph import close
+from placement import KINDS, heavy_placement, short_device, traced
 from small import MODEL, cache_dir, call, ratings_file
-from test_training import STORE, Scripted, hparams, run
+from training_case import STORE, Scripted, hparams, run
 
 from dfar_tf.estimator import training
 from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.placement import KINDS, heavy_placement, short_device, traced
 from recommenders_utils.backend import tf
 
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from graph import close
-from test_training import STORE, Scripted, hparams, run, variables
+from training_case import STORE, Scripted, hparams, run, variables
 
 from dfar_tf.estimator import training
 from recommenders_utils.backend import tf

@@ -15,8 +15,8 @@ from resume_case import EPOCHS, STEPS, Stop, assert_same, run, snap_at, stop_at,
 
 from dfar_tf import paths
 from dfar_tf.estimator import training
-from dfar_tf.estimator.interrupts import Interrupts
 from dfar_tf.estimator.recovery import damage, recover
+from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.errors import UserError
 
 
@@ -180,7 +180,7 @@ def full(*_, **__):
 @pytest.mark.slow
 def test_a_full_disk_leaves_a_run_that_goes_on(whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("dfar_tf.estimator.training_state.write_json", full)
+        patch.setattr("dfar_tf.estimator.state.write_json", full)
         with pytest.raises(OSError, match="No space left"):
             run(tmp_path)
     trained, _ = run(tmp_path)
@@ -195,7 +195,7 @@ def test_what_tensorflow_says_of_a_disk_is_one_message(text):
         raise training.tf.errors.UnknownError(None, None, f"checkpoints/x; {text}")
 
 
-# The rest: bash run.sh test -m slow tests/test_resume_exact.py
+# The rest: bash run.sh test -m slow tests/estimator/test_resume_exact.py
 
 
 def drive(folder, where, number):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import CHECKOUT
 from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
 from recommenders_utils.errors import UserError
@@ -24,7 +25,7 @@ from recommenders_utils.evaluation.names import expand
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.evaluation.ranking import positive_ranks
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = str(CHECKOUT)
 SHARED = os.environ.get("DFAR_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 ALL = ["auc", "gauc", "mrr", "mrr@2", "ndcg@2", "ndcg", "hit@1", "hit@3", "group_auc", "logloss"]
 CSV = """\

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dfar_tf.experiments.significance import compare
 from recommenders_utils.evaluation.metrics import evaluate_predictions, group_metrics
+from recommenders_utils.evaluation.significance import compare
 
 N, C = 60, 5
 

@@ -10,15 +10,15 @@ from dfar_case import Case, batch, hparams
 from graph import Bench, close
 from small import call, learnt_run, other_run
 
-from dfar_tf.experiments.head_attention import (
+from dfar_tf.experiments.figure4 import (
     Attention,
     accumulate,
     check_model,
     grouped,
     share,
 )
-from dfar_tf.experiments.pipeline import prepare_data
-from dfar_tf.experiments.run_folder import open_run
+from dfar_tf.runs.folder import open_run
+from dfar_tf.runs.run import prepare_data
 from recommenders_utils.errors import UserError
 
 

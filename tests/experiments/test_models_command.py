@@ -6,7 +6,7 @@ import pytest
 from dfar_case import ITEMS, USERS, model_hparams
 from small import call
 
-from dfar_tf.experiments.models_table import count_parameters
+from dfar_tf.experiments.models import count_parameters
 from dfar_tf.models import get_model, model_names
 
 

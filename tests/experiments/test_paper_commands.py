@@ -11,7 +11,7 @@ import pytest
 from fake_cells import C, N, predictions, use
 from small import MODEL, cache_dir, call, ratings_file
 
-from dfar_tf.experiments.length_groups import by_group, group_names, group_of
+from dfar_tf.experiments.figure5 import by_group, group_names, group_of
 from dfar_tf.experiments.table3 import ABLATIONS
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 

@@ -4,8 +4,9 @@ import csv
 import os
 
 import pytest
+from places import CHECKOUT
 
-from dfar_tf.experiments.paper import (
+from dfar_tf.runs.paper import (
     paper_datasets,
     paper_row,
     paper_source,
@@ -15,7 +16,7 @@ from dfar_tf.experiments.paper import (
 )
 from recommenders_utils.errors import UserError
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = str(CHECKOUT)
 SHARED = os.environ.get("DFAR_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 METRICS = ["auc", "mrr@10", "ndcg@10", "gauc"]
 

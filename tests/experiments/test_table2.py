@@ -8,13 +8,13 @@ import shutil
 import pytest
 from small import MODEL, call, ratings_file
 
-from dfar_tf.experiments import grid
 from dfar_tf.experiments.table2 import (
     cell_hparams,
     own_loss,
     parse_budget,
     table2_models,
 )
+from dfar_tf.runs import grid
 from recommenders_utils.errors import UserError
 
 # Only what all models have.

@@ -1,6 +1,6 @@
 """Hostile inputs to every reader end in a result or a ``UserError``: no traceback, hang or changed file.
 
-A seeded sample runs by default; ``bash run.sh test -m slow tests/test_fuzz.py -s`` runs thousands and
+A seeded sample runs by default; ``bash run.sh test -m slow tests/fuzz/test_fuzz.py -s`` runs thousands and
 prints how many were tried on what and how they ended. ``DFAR_FUZZ`` is the number of cases a target then.
 """
 

@@ -10,20 +10,20 @@ import pytest
 from fuzz_inputs import LONG, Case, Content
 from fuzz_released import DEEP, TWICE
 from fuzz_settings import LAUGHS, MERGES
+from log_case import read as read_log
+from released_files_case import FILES, folder, line  # noqa: F401 (a fixture)
 from small import call
-from test_interactions import read as read_log
-from test_released_files import FILES, folder, line  # noqa: F401 (a fixture)
 
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.rows import Rows
-from recommenders_utils.dataset import bounded_text
-from recommenders_utils.dataset.adapters import load_adapter
-from recommenders_utils.dataset.plain_pickle import read_plain_pickle
-from recommenders_utils.dataset.ratings import read_ratings
-from recommenders_utils.dataset.ratings_layout import detect_layout
-from recommenders_utils.dataset.released import import_released
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.reading import text as bounded_text
+from recommenders_utils.reading.adapters import load_adapter
+from recommenders_utils.reading.ratings import read_ratings
+from recommenders_utils.reading.ratings_layout import detect_layout
+from recommenders_utils.released.instances import import_released
+from recommenders_utils.released.pickles import read_plain_pickle
 
 HEAD = "user_id,item_id,rating,timestamp\n"
 
@@ -76,7 +76,7 @@ def test_rows_to_score_are_not_held_either(tmp_path, short):
     refused("in one chunk; look for a quote", lambda: list(Rows(path).chunks(1000)))
 
 
-def test_a_released_line_is_not_held(tmp_path, short, folder):  # noqa: F811
+def test_a_released_line_is_not_held(tmp_path, short, folder):
     text = FILES["train_dataA"][0] + "1" * 100000
     refused("train_dataA:2: a line of over", import_released, folder({"train_dataA": [text]}))
 
@@ -122,12 +122,12 @@ def test_an_id_too_long_is_malformed(tmp_path):
 @pytest.mark.parametrize(
     ("item", "match"), [("x" * 1001, "of 1001 characters"), ("x\0", "contains NUL")]
 )
-def test_ids_of_released_lines(folder, item, match):  # noqa: F811
+def test_ids_of_released_lines(folder, item, match):
     lines = [line("ann", 1, item), *FILES["train_dataA"][1:]]
     refused(f"train_dataA:1: .*{match}", import_released, folder({"train_dataA": lines}))
 
 
-def test_times_of_released_lines(folder):  # noqa: F811
+def test_times_of_released_lines(folder):
     lines = [
         "\t".join([*text.split("\t")[:4], "1e300", *text.split("\t")[5:]])
         for text in FILES["test_dataA"]

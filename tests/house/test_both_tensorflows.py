@@ -1,7 +1,7 @@
 """TensorFlow 1.15.0 and 2.15 agree: a checkpoint of the first, with what it computed, under either.
 
-For every model. The files are made by tests/data/make_checkpoint.py and make_variables.py, whose docstrings
-say when and how to make them again.
+For every model. The files are made by make_checkpoint.py and make_variables.py of tests/support/data,
+whose docstrings say when and how to make them again.
 """
 
 import collections
@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from every_model import alike, recorded_cases, small_hparams, stem
 from graph import Bench
+from places import DATA
 
 from recommenders_utils.backend import tf
 
-DATA = pathlib.Path(__file__).resolve().parent / "data"
 sys.path.append(str(DATA))
 
-import make_checkpoint  # noqa: E402
-import make_variables  # noqa: E402
+import make_checkpoint
+import make_variables
 
 Restored = collections.namedtuple("Restored", "case recorded outputs shapes checkpoint")
 
@@ -31,7 +31,7 @@ Restored = collections.namedtuple("Restored", "case recorded outputs shapes chec
 def restored(request):
     """A recorded case with what was recorded and what we compute, and our variables' shapes."""
     path = make_checkpoint.path_of(request.param)
-    how = f"run python tests/data/make_checkpoint.py {request.param[0]} under TensorFlow 1.15.0"
+    how = f"run python tests/support/data/make_checkpoint.py {request.param[0]} under TensorFlow 1.15.0"
     assert os.path.isfile(path + ".npz"), f"no {path}.npz: {how}"
     with np.load(path + ".npz") as file:
         recorded = dict(file)
@@ -69,7 +69,7 @@ def test_variables_have_the_names_and_shapes_they_had(restored):
     """A checkpoint's public interface."""
     listing = json.loads(pathlib.Path(make_variables.LISTING).read_text())
     assert restored.shapes == listing.get(restored.case), (
-        "checkpoints made so far no longer fit; if that is meant, tests/data/make_variables.py "
+        "checkpoints made so far no longer fit; if that is meant, tests/support/data/make_variables.py "
         "writes the new names"
     )
 

@@ -2,14 +2,13 @@
 
 import ast
 import importlib.util
-import pathlib
 import re
 import sys
 
 import pytest
 import yaml
+from places import CHECKOUT
 
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 REQUIREMENTS = CHECKOUT / "requirements"
 PIN = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(\[(?P<extra>[a-z-]+)\])?==(?P<version>[0-9][0-9a-z.]*)"

@@ -1,13 +1,11 @@
 """The code is as ruff wants it; ruff is among the test packages of TensorFlow 2.15."""
 
 import importlib.util
-import pathlib
 import subprocess
 import sys
 
 import pytest
-
-CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+from places import CHECKOUT
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check", "--diff"]])

@@ -10,12 +10,13 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from places import CHECKOUT
 
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
-from recommenders_utils.hparams_schema import SECTIONS, Key
+from recommenders_utils.hparams.schema import SECTIONS, Key
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = str(CHECKOUT)
 HPARAMS = os.path.join(ROOT, "hparams")
 BASE = os.path.join(HPARAMS, "base.yaml")
 

@@ -18,9 +18,9 @@ from released_numpy import (
     softmax,
 )
 
-from dfar_tf.layers import released_attention as attention
-from dfar_tf.layers import released_blocks as blocks
-from dfar_tf.layers import released_losses as losses
+from dfar_tf.layers.released import attention as attention
+from dfar_tf.layers.released import blocks as blocks
+from dfar_tf.layers.released import losses as losses
 from recommenders_utils.backend import tf
 
 

@@ -18,7 +18,7 @@ from released_numpy import (
     sequences,
 )
 
-from dfar_tf.layers import released_attention as attention
+from dfar_tf.layers.released import attention as attention
 from recommenders_utils.backend import tf
 
 

@@ -7,7 +7,7 @@ from dfar_case import C, Case, batch, model_hparams, parts_of
 from dfar_in_numpy import within
 from graph import Bench, close
 from models_in_numpy import histories, softmax, transformer
-from test_din import tower_of_candidates
+from tower_case import tower_of_candidates
 
 from dfar_tf.models import make_model
 from dfar_tf.models.dfn import factorization_machine

@@ -7,10 +7,10 @@ from dfar_case import ITEMS, C, Case, batch, model_hparams
 from dfar_in_numpy import within
 from graph import Bench, close
 from models_in_numpy import gru, histories, softmax
-from test_din import tower_of_candidates
+from tower_case import tower_of_candidates
 
 from dfar_tf.estimator.model_fn import loss_terms
-from dfar_tf.layers.augru import AttentionalUpdateGRU
+from dfar_tf.layers.baselines.augru import AttentionalUpdateGRU
 from recommenders_utils.backend import tf
 
 B, N, X, D, CANDIDATES = 3, 7, 5, 4, 2

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from deepctr_oracle import deepctr
 from dfar_case import C, Case, batch, model_hparams
-from dfar_in_numpy import normalized, relu, within
+from dfar_in_numpy import relu, within
 from graph import Bench, close
 from models_in_numpy import histories, sigmoid, softmax
+from tower_case import tower_of_candidates
 
-from dfar_tf.layers.activation_unit import LocalActivationUnit
-from dfar_tf.layers.dice import Dice
+from dfar_tf.layers.baselines.activation_unit import LocalActivationUnit
+from dfar_tf.layers.baselines.dice import Dice
 from recommenders_utils.backend import tf
 
 B, N, D = 3, 7, 10
@@ -35,15 +36,6 @@ def interest(target, keys, w, hp):
             hidden = relu(hidden)
     a = (hidden @ w["dense_out/kernel"])[:, 0] + w.get("dense_out/bias", 0)
     return (softmax(a) if hp.att_softmax else a) @ keys
-
-
-def tower_of_candidates(rows, w):
-    """The tower without features of the instance: [n, Z] -> [n]."""
-    hidden = normalized(rows, within(w, "norm_candidate"), "batch")
-    hidden = relu(hidden @ w["dense_candidate/kernel"] + w["dense_candidate/bias"])
-    hidden = relu(hidden @ w["dense_1/kernel"] + w["dense_1/bias"])
-    hidden = normalized(hidden, within(w, "norm_out"), "batch")
-    return (hidden @ w["logit/kernel"] + w["logit/bias"])[:, 0]
 
 
 @pytest.mark.parametrize(

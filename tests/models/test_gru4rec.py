@@ -7,7 +7,7 @@ from dfar_in_numpy import tower, within
 from graph import Bench, close
 from models_in_numpy import gru, histories, scored
 
-from dfar_tf.layers.recurrent import last_real, make_gru
+from dfar_tf.layers.baselines.recurrent import last_real, make_gru
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

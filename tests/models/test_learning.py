@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from small import cache_dir, chance_run, learnt_run
 
 from dfar_tf.estimator.training import best_checkpoint, predict
-from dfar_tf.experiments.run_folder import open_run
+from dfar_tf.runs.folder import open_run
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.files import read_json
 

@@ -9,7 +9,7 @@ from models_in_numpy import multi_head, sigmoid, softmax
 from scipy.spatial.distance import pdist, squareform
 
 from dfar_tf.estimator.model_fn import loss_terms
-from dfar_tf.layers.sub_interests import distance_correlation, intents
+from dfar_tf.layers.baselines.sub_interests import distance_correlation, intents
 from dfar_tf.losses import main_loss
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf

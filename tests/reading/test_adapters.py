@@ -9,15 +9,15 @@ import pytest
 from small import call
 
 from dfar_tf.cli import merge_hparams
-from dfar_tf.experiments.logs import find_data, find_kuairand
-from dfar_tf.experiments.pipeline import prepare_data
 from dfar_tf.paths import ADAPTERS
-from recommenders_utils.dataset.adapter_choice import choose
-from recommenders_utils.dataset.adapters import adapter_from, load_adapter
+from dfar_tf.runs.data import find_data, find_kuairand
+from dfar_tf.runs.run import prepare_data
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.io.sequential_iterator import SequentialIterator
+from recommenders_utils.reading.adapters import adapter_from, load_adapter
+from recommenders_utils.reading.recognise import choose
 
 # A file of each published layout, its adapter (None: told by the columns) and the records expected of it:
 # user, item, label, unix seconds.

@@ -1,39 +1,17 @@
 """Reading logs of any layout: expressions, times, feedback, malformed rows, chunks."""
 
 import gzip
-import types
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from log_case import read
 
 from recommenders_utils.dataset import filtering
-from recommenders_utils.dataset.adapters import adapter_from
-from recommenders_utils.dataset.expressions import Expression
-from recommenders_utils.dataset.interactions import LogReader
-from recommenders_utils.dataset.log_layout import detect_log
-from recommenders_utils.dataset.log_times import Times
 from recommenders_utils.errors import UserError
-
-COLUMNS = {"user": "u", "item": "i", "time": "t"}
-
-
-def settings_of(**changed):
-    values = dict(
-        rating_threshold=3.0,
-        rating_min=1.0,
-        rating_max=5.0,
-        utc_offset_hours=0.0,
-        max_malformed=0.0,
-    )
-    return types.SimpleNamespace(**dict(values, **changed))
-
-
-def read(path, keys, chunk=3, **data):
-    form = adapter_from({**COLUMNS, **keys}, "mine", "mine.yaml").forms[0]
-    layout = detect_log(str(path), form.keys.get("delimiter"))
-    return LogReader(layout, form, chunk=chunk).read(settings_of(**data))
+from recommenders_utils.reading.expressions import Expression
+from recommenders_utils.reading.times import Times
 
 
 def write(folder, text, name="log.csv"):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommenders_utils.dataset import ratings
-from recommenders_utils.dataset.ratings import read_ratings
+from recommenders_utils.reading import ratings
+from recommenders_utils.reading.ratings import read_ratings
 
 IDS = st.text("abzAZ019-_.éß漢 ,;\"'|", min_size=1, max_size=6).filter(lambda t: t == t.strip())
 ROWS = st.lists(

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommenders_utils.dataset import blocks, ratings
-from recommenders_utils.dataset.blocks import RecordTooLong, text_blocks
-from recommenders_utils.dataset.ratings import read_ratings
-from recommenders_utils.dataset.vocabulary import GrowingVocabulary
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading import blocks, ratings
+from recommenders_utils.reading.blocks import RecordTooLong, text_blocks
+from recommenders_utils.reading.ids import GrowingVocabulary
+from recommenders_utils.reading.ratings import read_ratings
 
 FIELD = st.sampled_from(["u1", "u2", "u 3", '"a,b"', '"two\nlines"', "é"])
 LINES = st.lists(

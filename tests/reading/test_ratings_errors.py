@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from recommenders_utils.dataset.ratings import read_ratings
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings import read_ratings
 
 GOOD = "".join(f"u{k},i{k},{1 + k % 5},{1400000000 + k}\n" for k in range(200))
 HEADER = "user_id,item_id,rating,timestamp\n"

@@ -10,9 +10,9 @@ import pytest
 
 from dfar_tf.cli import main
 from recommenders_utils.errors import UserError
-from recommenders_utils.evaluation.explain import explain
 from recommenders_utils.evaluation.metrics import evaluate_predictions
-from recommenders_utils.evaluation.released import (
+from recommenders_utils.released.explain import explain
+from recommenders_utils.released.metrics import (
     in_blocks,
     read_any_predictions,
     released_figures,

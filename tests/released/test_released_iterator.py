@@ -9,18 +9,18 @@ import random
 
 import numpy as np
 import pytest
-from test_released_data import keys, prepared, quiet, tiny_log, write_log
+from released_data_case import keys, prepared, quiet, tiny_log, write_log
 
 from dfar_tf.cli import merge_hparams
 from dfar_tf.estimator.training import best_checkpoint
-from dfar_tf.experiments.pipeline import run_experiment
+from dfar_tf.runs.run import run_experiment
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
-from recommenders_utils.dataset.released import import_released
-from recommenders_utils.dataset.released_export import export_released
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import ReleasedIterator, SequentialIterator, make_iterator
 from recommenders_utils.io.sequential_iterator import BATCH
+from recommenders_utils.released.export import export_released
+from recommenders_utils.released.instances import import_released
 
 TINY_KEYS = ("min_item_records", "min_user_records", "valid_num_ngs", "test_num_ngs", "cache_dir")
 SAME_KEYS = ("users", "items", "cates", "labels", "user_history", "item_history", "mask")

@@ -6,36 +6,23 @@ import pickletools
 import struct
 
 import pytest
+from hostile_pickles import hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_released_data import PICKLES, files, quiet  # noqa: F401 (a fixture)
+from released_data_case import PICKLES, files, quiet  # noqa: F401 (a fixture)
 
 from dfar_tf.cli import main
-from recommenders_utils.dataset.plain_pickle import read_plain_pickle
-from recommenders_utils.dataset.released import import_released
-from recommenders_utils.dataset.released_vocabulary import (
+from recommenders_utils.errors import UserError
+from recommenders_utils.released.instances import import_released
+from recommenders_utils.released.pickles import read_plain_pickle
+from recommenders_utils.released.vocabulary import (
     as_dict,
     read_vocabulary,
     released_ids,
     write_vocabulary,
 )
-from recommenders_utils.errors import UserError
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1)
-
-
-class Hostile:
-    """Makes a file when it is unpickled as usual."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def hostile(path, protocol=3):
-    return pickle.dumps({"default_mid": 0, "a": Hostile(path)}, protocol=protocol)
 
 
 def with_file(tmp_path, content):
@@ -84,7 +71,7 @@ def test_hostile_pickles_run_nothing(tmp_path, protocol):
     assert os.path.exists(mark)
 
 
-def test_a_hostile_vocabulary_stops_the_command(files, tmp_path, capsys):  # noqa: F811
+def test_a_hostile_vocabulary_stops_the_command(files, tmp_path, capsys):
     folder, mark = files(), str(tmp_path / "done")
     for name in PICKLES:
         path = os.path.join(folder, name)
@@ -100,7 +87,7 @@ def test_a_hostile_vocabulary_stops_the_command(files, tmp_path, capsys):  # noq
     assert not os.path.exists(mark) and not (tmp_path / "x").exists()
 
 
-def test_every_truncation_is_refused(files, tmp_path):  # noqa: F811
+def test_every_truncation_is_refused(files, tmp_path):
     with open(os.path.join(files(), "item_vocab_cd.pkl"), "rb") as stream:
         whole = stream.read()
     for length in range(len(whole)):
@@ -163,7 +150,7 @@ def test_what_is_no_vocabulary(tmp_path, table, message):
 
 def test_only_the_listed_opcodes_pass():
     """Every opcode that imports, calls, sets state or leaves the file is refused."""
-    from recommenders_utils.dataset.plain_pickle import _ALLOWED
+    from recommenders_utils.released.pickles import _ALLOWED
 
     passing = {opcode.name for opcode in pickletools.opcodes if _ALLOWED.fullmatch(opcode.name)}
     dangerous = "GLOBAL STACK_GLOBAL REDUCE BUILD INST OBJ NEWOBJ NEWOBJ_EX PERSID BINPERSID "

@@ -12,9 +12,9 @@ import pytest
 from small import MODEL, cache_dir, call, ratings_file, tree
 
 from dfar_tf import paths
-from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE
-from dfar_tf.experiments.cluster_processes import Processes, free_ports
-from dfar_tf.experiments.run_folder import RunFolder
+from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
+from dfar_tf.runs.cluster_processes import Processes, free_ports
+from dfar_tf.runs.folder import RunFolder
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 

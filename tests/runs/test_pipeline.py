@@ -23,15 +23,15 @@ from small import (
 
 from dfar_tf import paths
 from dfar_tf.cli import merge_hparams
-from dfar_tf.experiments import pipeline
-from dfar_tf.experiments.run_folder import RunFolder
+from dfar_tf.runs import run as pipeline
+from dfar_tf.runs.folder import RunFolder
 from recommenders_utils.backend import tf
-from recommenders_utils.dataset import synthetic
 from recommenders_utils.dataset.sources import STAND_IN_NAME
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import read_json
 from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.synthetic import ratings as synthetic
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 from small import call, learnt_run, tree
 
 from dfar_tf import paths
-from dfar_tf.experiments import run_folder
-from dfar_tf.experiments.run_folder import RunFolder
+from dfar_tf.runs import folder as run_folder
+from dfar_tf.runs.folder import RunFolder
 from recommenders_utils.errors import UserError
 
 HOLD = """
 import sys, time
-from dfar_tf.experiments.run_folder import RunFolder
+from dfar_tf.runs.folder import RunFolder
 with RunFolder(sys.argv[1]).held():
     print("held", flush=True)
     time.sleep(600)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfar_tf.experiments.tables import (
+from dfar_tf.runs.tables import (
     describe_protocol,
     format_table,
     metric_name,

@@ -10,12 +10,13 @@ import sys
 import numpy as np
 import pytest
 from graph import close
+from places import CHECKOUT
 from serving_case import opened, path_of
 from small import call
 
 from dfar_tf.models import model_names
 
-DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs" / "serving.md"
+DOCUMENT = CHECKOUT / "docs" / "serving.md"
 # Reads requests as JSON and answers them; -I keeps the checkout off its path.
 CLIENT = """
 import json, sys

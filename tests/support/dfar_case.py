@@ -1,8 +1,7 @@
 """One small model for tests, DFAR if not said otherwise: hyper-parameters, batches, placeholders."""
 
-import pathlib
-
 import numpy as np
+from places import HPARAMS
 
 from dfar_tf.estimator.model_fn import apply_model
 from dfar_tf.models import make_model
@@ -10,7 +9,6 @@ from recommenders_utils.backend import tf
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.io.sequential_iterator import BATCH
 
-HPARAMS = pathlib.Path(__file__).resolve().parent.parent / "hparams"
 B, T, C, ITEMS, USERS = 5, 6, 3, 11, 8
 SMALL = {
     "hidden_size": 8,

@@ -46,7 +46,7 @@ def cases():
 
 
 def recorded_cases():
-    """The cases worth a checkpoint in tests/data: every model, and every released form."""
+    """The cases worth a checkpoint in tests/support/data: every model, and every released form."""
     return [
         (name, options)
         for name, options in cases()
@@ -55,7 +55,7 @@ def recorded_cases():
 
 
 def stem(case):
-    """The name of a recorded case's files in tests/data."""
+    """The name of a recorded case's files in tests/support/data."""
     name, options = case
     return "_".join([name] + ["released_form"] * ("released_form" in options))
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from dfar_tf.experiments import grid
+from dfar_tf.runs import grid
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
 METRICS = ["auc", "gauc", "mrr@10", "ndcg@10"]

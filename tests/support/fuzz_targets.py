@@ -11,16 +11,16 @@ from dfar_tf.paths import HPARAMS
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.lists import choose_users
 from dfar_tf.serving.predict import predict_file
-from recommenders_utils.dataset.adapter_choice import choose
-from recommenders_utils.dataset.blocks import RecordTooLong, text_blocks
-from recommenders_utils.dataset.interactions import LogReader
-from recommenders_utils.dataset.ratings import read_ratings
-from recommenders_utils.dataset.ratings_layout import first_bytes, readable
-from recommenders_utils.dataset.released import import_released
-from recommenders_utils.dataset.released_vocabulary import read_vocabulary
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
-from recommenders_utils.io.released_rows import released_file_batches
+from recommenders_utils.reading.blocks import RecordTooLong, text_blocks
+from recommenders_utils.reading.interactions import LogReader
+from recommenders_utils.reading.ratings import read_ratings
+from recommenders_utils.reading.ratings_layout import first_bytes, readable
+from recommenders_utils.reading.recognise import choose
+from recommenders_utils.released.instances import import_released
+from recommenders_utils.released.rows import released_file_batches
+from recommenders_utils.released.vocabulary import read_vocabulary
 
 
 def _ratings(inside, out, **options):

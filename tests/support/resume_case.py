@@ -7,7 +7,7 @@ import sys
 
 import dfar_case
 import numpy as np
-from test_sequential_iterator import make_store
+from iterator_case import make_store
 
 from dfar_tf.estimator import epochs, training
 from recommenders_utils.backend import tf

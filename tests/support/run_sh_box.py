@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 
-HERE = pathlib.Path(__file__).resolve().parent
-CHECKOUT = HERE.parent
+from places import CHECKOUT, SUPPORT
+
 BASH = shutil.which("bash")
 TOOLS = (
     *("bash", "cat", "chmod", "dirname", "env", "grep", "head", "mkdir", "mktemp", "mv"),
@@ -54,7 +54,7 @@ class Box:
     def stub(self, source, behaviour, **variables):
         variables.update(BEHAVIOUR=behaviour, BOX=self.folder)
         lines = [f"{name}='{value}'" for name, value in sorted(variables.items())]
-        return "\n".join([*lines, (HERE / source).read_text()])
+        return "\n".join([*lines, (SUPPORT / source).read_text()])
 
     def python(self, version, path=None, behaviour="works"):
         """A Python of that version, by default python3.X on PATH."""

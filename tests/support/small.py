@@ -11,7 +11,7 @@ import signal
 import pandas as pd
 
 from dfar_tf.cli import main
-from recommenders_utils.dataset.synthetic import generate_ratings
+from recommenders_utils.synthetic.ratings import generate_ratings
 
 # Dense enough that a small DFAR learns what is planted in seconds: next items follow from the last
 # few items *and* their labels.

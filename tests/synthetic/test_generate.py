@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from small import call
 
-from recommenders_utils.dataset.generated_files import (
+from recommenders_utils.errors import UserError
+from recommenders_utils.synthetic.files import (
     FIRST_MS,
     LAST_MS,
     MICRO_VIDEO_SHAPE,
     generate_like,
     scaled,
 )
-from recommenders_utils.errors import UserError
 
 
 def test_the_shape_is_table_1s():

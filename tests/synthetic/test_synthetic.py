@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from recommenders_utils.dataset.synthetic import (
+from recommenders_utils.errors import UserError
+from recommenders_utils.synthetic.ratings import (
     AMAZON_SHAPE,
     SMALL_SHAPE,
     TINY_SHAPE,
@@ -19,7 +20,6 @@ from recommenders_utils.dataset.synthetic import (
     stand_in_overrides,
     transition_frequencies,
 )
-from recommenders_utils.errors import UserError
 
 
 @functools.lru_cache(maxsize=None)

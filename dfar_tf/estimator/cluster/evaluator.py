@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 
-from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, existing, step_of
+from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, existing, step_of
 from dfar_tf.estimator.epochs import join_predictions
 from dfar_tf.estimator.model_fn import EVALUATED
 from recommenders_utils.backend import tf

@@ -11,11 +11,12 @@ import signal
 import threading
 import time
 
-from dfar_tf.estimator.cluster_hooks import PROGRESS_FILE, ChiefHook, TrainerHook
-from dfar_tf.estimator.cluster_task import CHIEF, EVALUATOR, without_proxies
-from dfar_tf.estimator.cluster_validation import EarlyStop, ValidationHook
+from dfar_tf.estimator.cluster.evaluator import EarlyStop, ValidationHook
+from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, ChiefHook, TrainerHook
+from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, without_proxies
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import (
     BEST,
     CHECKPOINTS,
@@ -25,7 +26,6 @@ from dfar_tf.estimator.training import (
     explained,
     global_step_of,
 )
-from dfar_tf.estimator.training_state import TrainingState
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json

@@ -1,6 +1,6 @@
 """Factorization-heads attention (Eqs. 8-9, Listing 3): every query head against every key head."""
 
-from dfar_tf.layers.multi_head import MultiHeadAttention
+from dfar_tf.layers.attention.multi_head import MultiHeadAttention
 from recommenders_utils.backend import tf
 
 

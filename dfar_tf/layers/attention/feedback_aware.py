@@ -1,7 +1,7 @@
 """Feedback-aware factorization-heads attention (Eqs. 10-11): FHA under a label mask."""
 
-from dfar_tf.layers.factorization_heads import FactorizationHeadsAttention
-from dfar_tf.layers.feedback_blocks import attend_in_blocks
+from dfar_tf.layers.attention.factorization_heads import FactorizationHeadsAttention
+from dfar_tf.layers.attention.feedback_blocks import attend_in_blocks
 from recommenders_utils.backend import tf
 
 MASK_MODES = ("logits", "neg_inf", "weights")

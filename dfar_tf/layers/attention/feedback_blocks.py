@@ -17,7 +17,7 @@ The second line is one vector a history; in the first the keys of a side are mov
 maps of both sides have some M columns between them. The result is that of the H x H maps, to rounding.
 """
 
-from dfar_tf.layers.exponentials import attend, divided, weighed
+from dfar_tf.layers.attention.exponentials import attend, divided, weighed
 from dfar_tf.layers.packing import front, take
 from recommenders_utils.backend import tf
 

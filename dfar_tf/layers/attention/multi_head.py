@@ -12,8 +12,8 @@ never made: `exponentials.py` says what is done instead.
 
 import numpy as np
 
-from dfar_tf.layers import draws
-from dfar_tf.layers.exponentials import MASKED, attend, divided, weighed
+from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.attention.exponentials import MASKED, attend, divided, weighed
 from recommenders_utils.backend import tf
 
 

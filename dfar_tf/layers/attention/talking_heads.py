@@ -1,6 +1,6 @@
 """Talking-heads attention (Eqs. 5-7, Listing 2): MHA whose heads exchange logits and weights."""
 
-from dfar_tf.layers.multi_head import MultiHeadAttention, masked_softmax
+from dfar_tf.layers.attention.multi_head import MultiHeadAttention, masked_softmax
 from recommenders_utils.backend import tf
 
 

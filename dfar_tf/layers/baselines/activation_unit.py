@@ -3,7 +3,7 @@
 Letters: B batch, T history, C candidates, D width, P real positions of the batch.
 """
 
-from dfar_tf.layers.dice import Dice
+from dfar_tf.layers.baselines.dice import Dice
 from recommenders_utils.backend import tf
 
 

@@ -3,7 +3,7 @@
 Letters: B batch, T history, D width, K sub-interests.
 """
 
-from dfar_tf.layers.multi_head import MultiHeadAttention
+from dfar_tf.layers.attention.multi_head import MultiHeadAttention
 from recommenders_utils.backend import tf
 
 

@@ -3,12 +3,12 @@
 Letters: B batch, T positions, D width.
 """
 
-from dfar_tf.layers import draws
-from dfar_tf.layers.released_attention import (
+from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.released.attention import (
     ReleasedMultiHeadAttention,
     ReleasedTalkingHeadsAttention,
 )
-from dfar_tf.layers.released_blocks import ReleasedBlock
+from dfar_tf.layers.released.blocks import ReleasedBlock
 from recommenders_utils.backend import tf
 
 

@@ -3,7 +3,7 @@
 RELEASED: "DFAR graph". Letters: B batch, T history, C candidates, D width.
 """
 
-from dfar_tf.layers.released_attention import HIDDEN
+from dfar_tf.layers.released.attention import HIDDEN
 from recommenders_utils.backend import tf
 
 NORM_EPSILON = 1e-8  # of layer norms

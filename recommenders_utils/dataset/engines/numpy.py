@@ -79,7 +79,7 @@ def choose_engine(name="numpy", spark_master=None):
       UserError: another name; a master without Spark.
     """
     if name == "spark":
-        from recommenders_utils.dataset.spark_preparation import SparkEngine
+        from recommenders_utils.dataset.engines.spark import SparkEngine
 
         return SparkEngine(spark_master)
     if name != NumpyEngine.NAME:

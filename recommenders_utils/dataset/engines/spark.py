@@ -8,26 +8,26 @@ import os
 
 import numpy as np
 
+from recommenders_utils.dataset.engines.numpy import log_filter, log_reading
+from recommenders_utils.dataset.engines.spark_columns import packed_columns, text_and_numbers
+from recommenders_utils.dataset.engines.spark_reading import (
+    read_table,
+    refuse_faults,
+    spark_path,
+    time_unit,
+)
+from recommenders_utils.dataset.engines.spark_session import spark_session
 from recommenders_utils.dataset.filtering import (
     check_core_filter,
     check_duplicates,
     nothing_left,
     table1_columns,
 )
-from recommenders_utils.dataset.gathering import log_filter, log_reading
-from recommenders_utils.dataset.ratings_layout import detect_layout, readable
-from recommenders_utils.dataset.ratings_records import RatingsReader, check_threshold
 from recommenders_utils.dataset.sequences import check_tie_order
-from recommenders_utils.dataset.spark_columns import packed_columns, text_and_numbers
-from recommenders_utils.dataset.spark_reading import (
-    read_table,
-    refuse_faults,
-    spark_path,
-    time_unit,
-)
-from recommenders_utils.dataset.spark_session import spark_session
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings_layout import detect_layout, readable
+from recommenders_utils.reading.ratings_records import RatingsReader, check_threshold
 
 
 class SparkEngine:

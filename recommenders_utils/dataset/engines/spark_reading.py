@@ -5,10 +5,10 @@ import os
 import re
 import tempfile
 
-from recommenders_utils.dataset.ratings import MILLISECONDS
-from recommenders_utils.dataset.ratings_layout import EXAMPLE
-from recommenders_utils.dataset.spark_rows import RowParser
+from recommenders_utils.dataset.engines.spark_rows import RowParser
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.ratings import MILLISECONDS
+from recommenders_utils.reading.ratings_layout import EXAMPLE
 
 SCHEMA = "idx long, user string, item string, rating double, time double, fault string"
 # Bytes of text that one task of a shuffle may have.

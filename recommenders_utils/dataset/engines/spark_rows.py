@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from recommenders_utils.dataset.ratings_rows import (
+from recommenders_utils.reading.ratings_rows import (
     BAD_ID,
     BAD_RATING,
     BAD_TIME,

@@ -4,7 +4,7 @@ Made under TensorFlow 1.15.0, the paper's version. For a new model, or after a c
 or arithmetic that is meant, make the files, from the checkout's root, with a Python that has TensorFlow
 1.15.0, of all models or of those that are named:
 
-    python tests/data/make_checkpoint.py [MODEL ...]
+    python tests/support/data/make_checkpoint.py [MODEL ...]
 
 It replaces <model>_tf1.* beside this file; the numbers are SYNTHETIC (random weights and histories of a
 fixed seed). What must not change without one's meaning it, the test then shows.
@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
+sys.path[:0] = [os.path.dirname(HERE), os.path.dirname(os.path.dirname(os.path.dirname(HERE)))]
 
 import dfar_case  # noqa: E402
 from every_model import recorded_cases, small_hparams, stem  # noqa: E402

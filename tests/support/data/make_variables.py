@@ -4,7 +4,7 @@ A checkpoint, and whoever reads one, finds a variable by its name, so that a ren
 every older checkpoint useless: test_both_tensorflows.py fails. For a new model, or after a change that is
 meant, make the file again, from the checkout's root, under either TensorFlow:
 
-    python tests/data/make_variables.py
+    python tests/support/data/make_variables.py
 
 The sizes are those of the small models of the tests.
 """
@@ -14,7 +14,11 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
+sys.path[:0] = [
+    HERE,
+    os.path.dirname(HERE),
+    os.path.dirname(os.path.dirname(os.path.dirname(HERE))),
+]
 
 import dfar_case  # noqa: E402
 from every_model import recorded_cases, small_hparams, stem  # noqa: E402
