@@ -1,6 +1,6 @@
 """DFAR (WWW 2023) for TensorFlow: Keras layers, models, losses, the Estimator and its commands."""
 
-__version__ = "0.1.0"
+from dfar_tf.version import __version__ as __version__
 
 
 def load(run_dir, **options):

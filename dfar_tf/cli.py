@@ -13,7 +13,8 @@ from absl import flags
 
 from dfar_tf.commands import get_command
 from dfar_tf.paths import HPARAMS
-from recommenders_utils.errors import UserError, shortened
+from dfar_tf.settings import hparams_file, merge_hparams
+from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.reading.adapter_names import is_path
 
@@ -26,7 +27,7 @@ LONGEST_NAME = 60  # characters of a flag's name
 # absl's own: the one would read flags from any file, the other pass over unknown ones.
 OF_ABSL = ("flagfile", "undefok")
 GPUS = "numbers of the GPUs to run on, such as 0 or 0,1: short for --device=gpu:0,1"
-BAD_INPUT, INTERRUPTED, READER_LEFT = 2, 130, 141
+INTERRUPTED, READER_LEFT = 130, 141  # exit statuses
 UNWRITABLE = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -70,29 +71,6 @@ class Options:
           UserError: see ``prepare_hparams``.
         """
         return merge_hparams(dataset, **self.given)
-
-
-def merge_hparams(dataset=None, **overrides):
-    """The hyper-parameters of a data set, a protocol and a model (both by name), with overrides."""
-    files = [hparams_file("base")] + ([hparams_file(dataset)] if dataset else [])
-    # The protocol's and the model's names come from the flags or the files read so far.
-    named = {key: overrides[key] for key in ("protocol", "model_type") if key in overrides}
-    chosen = prepare_hparams(*files, **named)
-    files += [
-        hparams_file("protocol_" + chosen.protocol),
-        hparams_file("model_" + chosen.model_type),
-    ]
-    return prepare_hparams(*files, **overrides)
-
-
-def hparams_file(name):
-    """Path of ``hparams/<name>.yaml``; ``model_*`` names an unknown model itself."""
-    path = os.path.join(HPARAMS, name + ".yaml")
-    if name.startswith("model_") and not os.path.exists(path):
-        from dfar_tf.models import get_model
-
-        get_model(name[len("model_") :])
-    return path
 
 
 def main(arguments):

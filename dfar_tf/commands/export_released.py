@@ -5,7 +5,7 @@
 ``random.seed(N)``.
 """
 
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.released.export import export_released
 

@@ -25,10 +25,10 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``take_over``, ``save_converted`` and ``score_released_file``."""
-    from dfar_tf.cli import merge_hparams
     from dfar_tf.diff.checkpoint import HEADERS, save_converted, take_over
     from dfar_tf.paths import shown
     from dfar_tf.runs.tables import format_table
+    from dfar_tf.settings import merge_hparams
 
     if not options.checkpoint:
         raise UserError(f"--checkpoint is needed: {FLAGS['checkpoint'][1]}.")

@@ -4,7 +4,7 @@
 [--min_item_records=N] [--split=last_day] [--engine=spark [--spark_master=URL]] ...``
 """
 
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
 
 FLAGS = {
     "engine": ("numpy", "numpy, or spark for ratings files of any size; the arrays are the same"),

@@ -11,7 +11,7 @@ from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, WORKER
 from dfar_tf.paths import shown
 from dfar_tf.runs.cluster_processes import Processes
 from dfar_tf.runs.folder import LOG_FILE, RunFolder
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json

@@ -9,10 +9,9 @@ import subprocess
 import sys
 import time
 
-from dfar_tf.cli import BAD_INPUT
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE, WORKER, without_proxies
 from dfar_tf.paths import ROOT, shown
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import BAD_INPUT, UserError
 from recommenders_utils.files import write_json
 
 LOGS, TASKS_FILE = "cluster", "tasks.json"  # in the run folder: a log a task, and who they are

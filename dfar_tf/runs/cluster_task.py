@@ -7,7 +7,7 @@ import time
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown
 from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
-from dfar_tf.runs.run import prepare_data, score_and_report, validation_metrics
+from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 

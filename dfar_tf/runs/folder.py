@@ -216,7 +216,7 @@ def versions():
     import pandas
     import sklearn
 
-    from dfar_tf import __version__
+    from dfar_tf.version import __version__
     from recommenders_utils.backend import tf
 
     return {

@@ -16,7 +16,8 @@ from dfar_tf.runs.folder import (
     RESULTS_FILE,
     slug,
 )
-from dfar_tf.runs.run import prepare_data, run_experiment
+from dfar_tf.runs.run import run_experiment
+from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 

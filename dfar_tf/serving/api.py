@@ -4,7 +4,7 @@ import numpy as np
 
 from dfar_tf.estimator.training import best_checkpoint
 from dfar_tf.runs.folder import FREE_KEYS, RunFolder, open_run
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.scorer import Scorer
 from recommenders_utils.errors import UserError

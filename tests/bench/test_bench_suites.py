@@ -11,7 +11,7 @@ from dfar_tf.bench import options as bench_options
 from dfar_tf.bench import scale as bench_scale
 from dfar_tf.bench import steps as bench
 from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
-from dfar_tf.cli import merge_hparams
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.synthetic.ratings import generate_ratings
 

@@ -13,7 +13,7 @@ from loopback_server import Server
 from small import MODEL, SHAPE, call, learnt_run, other_run, ratings_file, tree
 
 from dfar_tf import paths
-from dfar_tf.runs import run as pipeline
+from dfar_tf.runs import steps
 from recommenders_utils.dataset import download
 from recommenders_utils.files import read_json
 from recommenders_utils.synthetic.ratings import generate_ratings
@@ -293,7 +293,7 @@ def test_an_interrupted_download_leaves_a_part_that_the_next_run_finishes(
     half = len(server.body) // 2
     server.faults = [("drop", half)] + [("drop", 0)] * 5
     checkout = tmp_path / "checkout"
-    monkeypatch.setattr(pipeline, "ROOT", str(checkout))
+    monkeypatch.setattr(steps, "ROOT", str(checkout))
     monkeypatch.setattr(download, "time", types.SimpleNamespace(sleep=lambda seconds: None))
     monkeypatch.setenv("DFAR_RATINGS_URL", server.url)
     monkeypatch.setenv("no_proxy", "*")

@@ -10,7 +10,7 @@ from small import call
 
 from dfar_tf import cli, paths
 from dfar_tf.commands import command_names, get_command
-from dfar_tf.runs import run as pipeline
+from dfar_tf.runs import steps
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
@@ -204,7 +204,7 @@ def test_default_paths_are_the_checkouts(ratings, tmp_path, monkeypatch):
     for folder in (checkout, elsewhere):
         folder.mkdir()
     monkeypatch.setattr(paths, "ROOT", str(checkout))
-    monkeypatch.setattr(pipeline, "ROOT", str(checkout))
+    monkeypatch.setattr(steps, "ROOT", str(checkout))
     monkeypatch.chdir(elsewhere)
     outcome = call("prepare", "--ratings=../log.csv", *WHOLE)
     assert outcome.status == 0, outcome.err

@@ -9,13 +9,14 @@ import pytest
 from hostile_pickles import hostile
 from released_data_case import keys, prepared, quiet, tiny_log, write_log
 
-from dfar_tf.cli import main, merge_hparams
+from dfar_tf.cli import main
 from dfar_tf.diff import comparison as diff_module
 from dfar_tf.diff.checkpoint import name_pairs
 from dfar_tf.diff.comparison import ReleasedRun, diff_released
 from dfar_tf.diff.model import our_scores, rows_of
 from dfar_tf.diff.stages import Row, vocabulary_rows
 from dfar_tf.estimator.scoring import variable_shapes
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import ReleasedIterator

@@ -8,11 +8,11 @@ import sys
 import pytest
 from small import call
 
-from dfar_tf.cli import merge_hparams
 from dfar_tf.doctor import examination as doctor
 from dfar_tf.doctor import gpu as doctor_gpu
 from dfar_tf.doctor import python as doctor_python
 from dfar_tf.doctor.report import BROKEN, GOOD, PROBLEM, Finding
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
 

@@ -18,7 +18,7 @@ from dfar_tf.experiments.figure4 import (
     share,
 )
 from dfar_tf.runs.folder import open_run
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 
 

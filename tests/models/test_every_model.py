@@ -23,10 +23,10 @@ from every_model import (
     with_more_padding,
 )
 
-from dfar_tf.cli import hparams_file, merge_hparams
 from dfar_tf.estimator.scoring import short_name
 from dfar_tf.models import get_model, model_names
 from dfar_tf.paths import HPARAMS
+from dfar_tf.settings import hparams_file, merge_hparams
 
 # Trainable variables without a gradient: (model, pattern, reason, {option: value} it needs). A variable
 # that is named here must have none.

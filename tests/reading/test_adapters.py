@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from small import call
 
-from dfar_tf.cli import merge_hparams
 from dfar_tf.paths import ADAPTERS
 from dfar_tf.runs.data import find_data, find_kuairand
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from released_by_hand import released_files
 from released_data_case import PICKLES, files, prepared, quiet, tiny_log, write_log  # noqa: F401 (a fixture)
 
-from dfar_tf.cli import main, merge_hparams
+from dfar_tf.cli import main
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError

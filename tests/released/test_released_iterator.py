@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from released_data_case import keys, prepared, quiet, tiny_log, write_log
 
-from dfar_tf.cli import merge_hparams
 from dfar_tf.estimator.training import best_checkpoint
 from dfar_tf.runs.run import run_experiment
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.errors import UserError

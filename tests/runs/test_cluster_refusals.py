@@ -6,7 +6,7 @@ import os
 import pytest
 from small import MODEL, cache_dir, call, ratings_file, tree
 
-from dfar_tf.cli import merge_hparams
+from dfar_tf.settings import merge_hparams
 
 TF_CONFIG = {
     "cluster": {"chief": ["127.0.0.1:1"], "ps": ["127.0.0.1:2"]},

@@ -22,9 +22,9 @@ from small import (
 )
 
 from dfar_tf import paths
-from dfar_tf.cli import merge_hparams
-from dfar_tf.runs import run as pipeline
+from dfar_tf.runs import steps
 from dfar_tf.runs.folder import RunFolder
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.sources import STAND_IN_NAME
 from recommenders_utils.dataset.store import SequenceStore
@@ -260,7 +260,7 @@ def test_candidates_hang_on_their_own_seed(tmp_path, tmp_path_factory, store):
     hparams = hparams.replace(min_item_records=0, min_user_records=0, cache_dir=str(tmp_path))
     candidates = []
     for change in ({}, {"seed": 77}, {"candidate_seed": 77}):
-        made, _ = pipeline.prepare_data(hparams.replace(**change), log=lambda line: None)
+        made, _ = steps.prepare_data(hparams.replace(**change), log=lambda line: None)
         candidates.append(np.asarray(made.splits["test"].candidates))
     assert np.array_equal(candidates[0], store.splits["test"].candidates)
     assert np.array_equal(candidates[0], candidates[1])
@@ -299,7 +299,7 @@ def test_tensorboard_shows_losses_validation_and_learning_rate(learnt, results):
 def test_offline_a_stand_in_is_made_and_says_so(tmp_path, monkeypatch):
     """The whole way of `prepare` with nothing given, in a checkout of its own."""
     monkeypatch.setattr(paths, "ROOT", str(tmp_path))
-    monkeypatch.setattr(pipeline, "ROOT", str(tmp_path))
+    monkeypatch.setattr(steps, "ROOT", str(tmp_path))
     monkeypatch.setattr(synthetic, "AMAZON_SHAPE", synthetic.TINY_SHAPE)
     monkeypatch.setenv("DFAR_OFFLINE", "1")
     monkeypatch.delenv("DFAR_DATA", raising=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfar_tf.cli import merge_hparams
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.released.export import export_released
 

@@ -8,10 +8,10 @@ from graph import random_values
 from small import once
 
 import dfar_tf
-from dfar_tf.cli import merge_hparams
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.runs.folder import RunFolder
-from dfar_tf.runs.run import prepare_data
+from dfar_tf.runs.steps import prepare_data
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.files import write_json
 from recommenders_utils.io import make_iterator
