@@ -1,5 +1,7 @@
 """Errors meant for the user: one clear message, no traceback."""
 
+import difflib
+
 BAD_INPUT = 2  # exit status of a command that refused its input
 
 
@@ -17,3 +19,29 @@ def shortened(text, most=80):
         return text
     half = (most - 3) // 2
     return f"{text[:half]}...{text[-half:]}"
+
+
+def suggest(name, names, prefix=""):
+    """The end of a message about an unknown name.
+
+    Args:
+      name: what was given.
+      names: what there is.
+      prefix: put before each name, such as ``--``.
+
+    Returns:
+      ``did you mean a or b?`` with up to three names that look like it whatever the case, best first; or,
+      where none does, ``the names are a, b, c.``.
+    """
+    near = nearest(name, names)
+    if near:
+        return "did you mean " + " or ".join(prefix + word for word in near) + "?"
+    return "the names are " + ", ".join(sorted(names)) + "."
+
+
+def nearest(name, names):
+    """Up to three of ``names`` that look like ``name``, whatever the case, best first."""
+    folded = {}
+    for candidate in names:
+        folded.setdefault(candidate.lower(), candidate)
+    return [folded[near] for near in difflib.get_close_matches(name.lower(), folded, n=3)]

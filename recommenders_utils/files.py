@@ -1,11 +1,20 @@
 """Files that are either whole or absent: write to a temporary name, then rename."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+
+from recommenders_utils.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None
 
 
 @contextlib.contextmanager
@@ -61,6 +70,38 @@ def atomic_directory(path):
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(path, message):
+    """Keeps other processes out of a block that they enter with the same path.
+
+    The lock is on the file or folder itself and ends with this process, however it ends. Where the
+    system has no such locks nothing is kept.
+
+    Args:
+      path: an existing file or folder.
+      message: of the error that the others get.
+
+    Raises:
+      UserError: another process is in the block.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise UserError(message) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def slug(text, keep=""):
+    """Lower-case words joined by ``-``, for file names; letters, digits and what is in ``keep`` stay."""
+    return re.sub(f"(?:(?![{re.escape(keep)}-])[\\W_]|-)+", "-", text.lower()).strip("-.")
 
 
 def write_json(path, value):

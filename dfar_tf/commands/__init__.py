@@ -4,12 +4,11 @@ A command has a docstring whose first line is its help, ``FLAGS`` (name -> (defa
 the hyper-parameters, and ``run(options)``, which only forwards to functions a notebook can call.
 """
 
-import difflib
 import importlib
 import os
 import pkgutil
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, suggest
 
 
 def command_names():
@@ -26,7 +25,5 @@ def get_command(name):
     """
     names = command_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise UserError(f"unknown command {name!r}{hint} Commands: {', '.join(names)}.")
+        raise UserError(f"unknown command {name!r}; {suggest(name, names)}")
     return importlib.import_module("dfar_tf.commands." + name.replace("-", "_"))

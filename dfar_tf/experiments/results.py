@@ -4,9 +4,9 @@ import json
 import os
 
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.folder import slug, versions
+from dfar_tf.runs.folder import versions
 from dfar_tf.runs.tables import describe_protocol, to_csv, to_markdown
-from recommenders_utils.files import atomic_write, write_json
+from recommenders_utils.files import atomic_write, slug, write_json
 
 
 def about_data(command, hparams, store, **more):

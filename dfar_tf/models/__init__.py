@@ -1,13 +1,12 @@
 """The models, one a file, found by name: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``."""
 
-import difflib
 import importlib
 import inspect
 import os
 import pkgutil
 
 from dfar_tf.models.base import SequentialModel
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 
 
 def model_names():
@@ -24,13 +23,9 @@ def get_model(name):
     """
     names = model_names()
     if name not in names:
-        near = difflib.get_close_matches(str(name), names, 1)
         raise UserError(
-            "model_type: unknown model {!r}{}. Models: {}.".format(
-                shortened(str(name)),
-                f"; did you mean {near[0]!r}?" if near else "",
-                ", ".join(names),
-            )
+            f"model_type: unknown model {shortened(str(name))!r}; {suggest(str(name), names)} "
+            "The command `models` lists them."
         )
     module = importlib.import_module("dfar_tf.models." + name)
     for _, value in inspect.getmembers(module, inspect.isclass):

@@ -14,12 +14,11 @@ from dfar_tf.runs.folder import (
     HPARAMS_FILE,
     LOG_FILE,
     RESULTS_FILE,
-    slug,
 )
 from dfar_tf.runs.run import run_experiment
 from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json
+from recommenders_utils.files import read_json, slug
 
 
 class Cell(typing.NamedTuple):

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import time
 
 import numpy as np
@@ -14,7 +13,7 @@ from recommenders_utils.dataset.engines.numpy import Clock, NumpyEngine
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import sha256_of
+from recommenders_utils.files import sha256_of, slug
 from recommenders_utils.reading.ratings_records import RatingsReader
 from recommenders_utils.released.candidates import draw_as_released
 
@@ -68,7 +67,9 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engi
         reader.read(data)  # raises what is wrong with it
     protocol = protocol_of(data)
     fingerprint = _fingerprint(path, protocol, synthetic, reader.identity())
-    folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
+    folder = os.path.join(
+        data.cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}"
+    )
     store = _cached(folder, fingerprint, log)
     if store is not None:
         log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
@@ -201,10 +202,6 @@ def _fingerprint(path, protocol, synthetic, identity):
     described += [] if identity is None else [identity]
     text = json.dumps(described, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _slug(name):
-    return re.sub(r"[^\w.]+", "-", name).strip("-.").lower()[:60] or "ratings"
 
 
 def _label(meta):

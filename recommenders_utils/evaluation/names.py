@@ -1,10 +1,9 @@
 """Names of metrics: ``auc``, ``ndcg@10``, ``hit@1;5``."""
 
-import difflib
 import math
 import re
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, suggest
 
 PLAIN = ("auc", "logloss", "rmse", "acc", "f1")
 GROUPED = ("mrr", "ndcg", "hit", "group_auc")
@@ -30,12 +29,9 @@ def expand(metrics):
             names.append(metric)
         else:
             known = sorted(_SIMPLE | {"mrr@10", "ndcg@10", "hit@10"})
-            near = difflib.get_close_matches(metric.lower(), known, n=1)
             raise UserError(
-                f"unknown metric '{metric}'"
-                + (f" (nearest: {near[0]})" if near else "")
-                + "; there are auc, gauc, mrr, mrr@k, ndcg@k, hit@k, group_auc, logloss, rmse, acc"
-                " and f1, with k a number from 1"
+                f"unknown metric '{metric}'; {suggest(metric, known)} There are auc, gauc, "
+                "mrr, mrr@k, ndcg@k, hit@k, group_auc, logloss, rmse, acc and f1, with k a number from 1"
             )
     return names
 

@@ -4,9 +4,9 @@ import os
 
 import yaml
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 from recommenders_utils.hparams.safe_yaml import PlainLoader, TooLong, read_text
-from recommenders_utils.hparams.schema import SECTIONS, suggest
+from recommenders_utils.hparams.schema import SECTIONS
 
 
 class Entry:

@@ -7,10 +7,10 @@ with the same comment.
 
 from keyword import iskeyword
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 from recommenders_utils.files import atomic_write
 from recommenders_utils.hparams.entries import read_entries
-from recommenders_utils.hparams.schema import COMMENT_FORM, SECTIONS, Key, brief, suggest, to_yaml
+from recommenders_utils.hparams.schema import COMMENT_FORM, SECTIONS, Key, brief, to_yaml
 
 
 def prepare_hparams(*yaml_files, **overrides):
@@ -195,9 +195,9 @@ def _declare(entry, schema, first):
         )
     hint = ""
     if entry.section == "model":
-        hint = f"; a model's own new key needs a comment {COMMENT_FORM} behind its value"
+        hint = f" A model's own new key needs a comment {COMMENT_FORM} behind its value"
     elif key is not None:
-        hint = "; only section model may bring new keys"
+        hint = " Only section model may bring new keys"
     raise UserError(
         f"{entry.where}: unknown key '{shortened(entry.name)}'; {suggest(entry.name, schema)}{hint}"
     )

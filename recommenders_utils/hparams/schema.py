@@ -4,7 +4,6 @@
 two cannot drift apart.
 """
 
-import difflib
 import math
 import numbers
 import re
@@ -13,7 +12,7 @@ from typing import NamedTuple, Tuple
 
 import yaml
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, nearest
 
 SECTIONS = ("data", "model", "train", "info")
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -154,22 +153,6 @@ class Key(NamedTuple):
                     "choose a value within these bounds"
                 )
         return result
-
-
-def nearest(name, names):
-    """Up to three of ``names`` that look like ``name``, whatever the case, best first."""
-    folded = {}
-    for candidate in names:
-        folded.setdefault(candidate.lower(), candidate)
-    return [folded[near] for near in difflib.get_close_matches(name.lower(), folded, n=3)]
-
-
-def suggest(name, names, prefix=""):
-    """The end of a message on an unknown name: the nearest, else all of ``names``."""
-    near = nearest(name, names)
-    if near:
-        return "did you mean " + " or ".join(prefix + word for word in near) + "?"
-    return "the names are " + ", ".join(sorted(names))
 
 
 def to_yaml(value):

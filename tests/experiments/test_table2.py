@@ -216,7 +216,7 @@ def test_all_systems_of_the_paper_come_in_its_order():
     ]
     assert names == paper
     assert table2_models("dfar, din") == ["dfar", "din"]
-    with pytest.raises(UserError, match="unknown model 'dinn'; did you mean 'din'"):
+    with pytest.raises(UserError, match="unknown model 'dinn'; did you mean din"):
         table2_models("dinn")
 
 
