@@ -21,9 +21,6 @@ AMAZON_SHAPE = {
     "records": 120334,
     "positive_share": 99753 / 120334,
 }
-# For tests: dense enough that a small model learns the planted signal in seconds.
-SMALL_SHAPE = {"users": 500, "items": 144, "records": 8000, "positive_share": 0.7}
-TINY_SHAPE = {"users": 200, "items": 96, "records": 2600, "positive_share": 0.7}
 
 SAME_DAY = 0.4  # share of successive records on one day, as in the Toys & Games log
 DAY = 86400
@@ -159,26 +156,6 @@ def make_log(
         times=times[order],
         item_topics=topic_of_number,
     )
-
-
-def transition_frequencies(users, labels):
-    """How often each feedback follows each, within users.
-
-    Args:
-      users: [n] user of each record, records of a user in order of time (users may interleave).
-      labels: [n] feedback, 0 or 1.
-
-    Returns:
-      float64 [2, 2]: entry (a, b) is the share of b among the records right after an a (NaN where
-      nothing follows an a).
-    """
-    order = np.argsort(users, kind="mergesort")
-    users, labels = np.asarray(users)[order], np.asarray(labels, np.int64)[order]
-    follows = users[1:] == users[:-1]
-    pairs = 2 * labels[:-1][follows] + labels[1:][follows]
-    table = np.bincount(pairs, minlength=4).reshape(2, 2).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return table / table.sum(axis=1, keepdims=True)
 
 
 def _check_shape(users, items, records, positive_share, signal, topics, min_user_records):

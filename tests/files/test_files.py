@@ -32,7 +32,10 @@ def test_another_process_is_kept_out_until_the_block_ends(tmp_path, what):
     if what == "file":
         path = tmp_path / "run.json"
         path.write_text("{}")
-    program = "import sys; from recommenders_utils.files import locked\nwith locked(sys.argv[1], 'taken'): pass"
+    program = (
+        "import sys; from recommenders_utils.files import locked\n"
+        "with locked(sys.argv[1], 'taken'): pass"
+    )
     enter = [sys.executable, "-c", program, str(path)]
     with locked(str(path), "mine"):
         refused = subprocess.run(enter, stderr=subprocess.PIPE, check=False)

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from generated_logs import TINY_SHAPE
 from sklearn.metrics import log_loss, roc_auc_score
 from small import (
     EPOCHS,
@@ -300,7 +301,7 @@ def test_offline_a_stand_in_is_made_and_says_so(tmp_path, monkeypatch):
     """The whole way of `prepare` with nothing given, in a checkout of its own."""
     monkeypatch.setattr(paths, "ROOT", str(tmp_path))
     monkeypatch.setattr(steps, "ROOT", str(tmp_path))
-    monkeypatch.setattr(synthetic, "AMAZON_SHAPE", synthetic.TINY_SHAPE)
+    monkeypatch.setattr(synthetic, "AMAZON_SHAPE", TINY_SHAPE)
     monkeypatch.setenv("DFAR_OFFLINE", "1")
     monkeypatch.delenv("DFAR_DATA", raising=False)
     outcome = call("prepare")
