@@ -12,7 +12,7 @@ for the softmax, no external attention, FM or wide part. The block is that of it
 """
 
 from dfar_tf import layers
-from dfar_tf.layers.attention.multi_head import masked_softmax
+from dfar_tf.layers.attention.softmax import masked_softmax
 from dfar_tf.layers.baselines.transformer import TransformerBlock, released_block
 from dfar_tf.models.base import BaselineModel, ages, check_heads
 from recommenders_utils.backend import tf
