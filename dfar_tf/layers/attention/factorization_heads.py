@@ -5,6 +5,7 @@ Letters: B batch, N queries, M keys, H heads (h1 a query's, h2 a key's), K key_d
 
 from dfar_tf.layers.attention import fast
 from dfar_tf.layers.attention.multi_head import MultiHeadAttention
+from dfar_tf.layers.shapes import size_of
 from recommenders_utils.backend import tf
 
 
@@ -38,6 +39,8 @@ class FactorizationHeadsAttention(MultiHeadAttention):
         return tf.matmul(queries[:, :, None], keys[:, None], transpose_b=True)
 
     def combine(self, weights, values):
-        """[B, h1, h2, N, M] and [B, H, M, V] -> [B, h1, h2, N, V]."""
+        """[B, h1, h2, N, M] and [B, H, M, V] -> [B, h1 * h2, N, V]."""
         # Eq. 8: lines 14 and 20.
-        return tf.matmul(weights, values[:, None])
+        attended = tf.matmul(weights, values[:, None])  # [B, h1, h2, N, V]
+        length = size_of(attended, 3)
+        return tf.reshape(attended, [-1, self.num_relations, length, self.value_dim])

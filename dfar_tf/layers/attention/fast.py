@@ -1,4 +1,4 @@
-"""Shortcuts of the attention family, taken where ``fast_attention`` is on; the result changes by rounding only.
+"""Shortcuts of the attention family, for ``fast_attention``; results change by rounding only.
 
 Letters: B batch, N queries, M keys, H heads, K key_dim, V value_dim, Y output; P maps made in one product,
 Z columns; S keys of one side at most, G = H / 2 heads of a side.
@@ -24,8 +24,8 @@ from dfar_tf.layers.packing import front, take
 from dfar_tf.layers.shapes import size_of
 from recommenders_utils.backend import tf
 
-
-# One a layer: queries [B, H, N, K], keys [B, H, M, K], values [B, H, M, V], padding_mask [B, M] -> [B, N, Y].
+# One a layer: queries [B, H, N, K], keys [B, H, M, K], values [B, H, M, V], padding_mask [B, M] or None,
+# sides -> [B, N, Y].
 
 
 def heads(layer, queries, keys, values, padding_mask, sides):
@@ -37,12 +37,14 @@ def heads(layer, queries, keys, values, padding_mask, sides):
 
 def pairs(layer, queries, keys, values, padding_mask, sides):
     """Factorization-heads attention from its heads on."""
-    length, width = size_of(queries, 2), values.shape.as_list()[-1]
+    count, width = layer.num_heads, values.shape.as_list()[-1]
     queries = _together(queries * layer.key_dim**-0.5)  # [B, 1, h1 * N, K]
     summed, _ = attend(queries, keys, weighed(values, padding_mask), padding_mask)
     attended = divided(summed)  # [B, h2, h1 * N, V]
-    attended = tf.reshape(attended, [-1, layer.num_heads, layer.num_heads, length, width])
-    return layer.project(tf.transpose(attended, [0, 2, 1, 3, 4]))  # of [B, h1, h2, N, V]
+    length = size_of(attended, 2) // count
+    attended = tf.reshape(attended, [-1, count, count, length, width])  # [B, h2, h1, N, V]
+    attended = tf.transpose(attended, [0, 2, 1, 3, 4])
+    return layer.project(tf.reshape(attended, [-1, count**2, length, width]))
 
 
 def blocks(layer, queries, keys, values, padding_mask, sides):
@@ -70,12 +72,14 @@ def blocks(layer, queries, keys, values, padding_mask, sides):
     count, width = layer.num_heads, values.shape.as_list()[-1]
     half, rows, length = count // 2, tf.shape(queries)[0], size_of(queries, 2)
     queries *= layer.key_dim**-0.5
-    own = _together(tf.add(*tf.split(queries * query_side, 2, 1)))  # [B, 1, g1 * N, K], of i's side
+    own = tf.add(*tf.split(queries * query_side, 2, 1))  # [B, G, N, K], heads of the query's side
+    own = tf.reshape(own, [rows, 1, half * length, layer.key_dim])  # [B, 1, g1 * N, K]
     every = weighed(values, padding_mask)  # [B, H, M, V + 1]
+    others = tf.reduce_sum(every * (1.0 - key_side), 2, keepdims=True)  # [B, H, 1, V + 1]
     through = {"logits": _one_side, "neg_inf": _one_side_alone, "weights": _one_side_of_all}
     found = [
         through[layer.mask_mode](own, *parts)
-        for parts in zip(*(tf.split(each, 2, 1) for each in (keys, every, key_side)))
+        for parts in zip(*(tf.split(each, 2, 1) for each in (keys, every, key_side, others)))
     ]  # of each side [B, g2, g1 * N, V]
     attended = tf.stack(found, 1)  # [B, s2, g2, g1 * N, V]
     attended = tf.reshape(attended, [rows, count, half, length, width])  # [B, h2, g1, N, V]
@@ -96,12 +100,12 @@ def blocks(layer, queries, keys, values, padding_mask, sides):
 
 
 # What queries attend to through the key heads of one side: queries [B, 1, g1 * N, K], keys [B, G, M, K],
-# columns [B, G, M, V + 1] (values and a count, zero at padding), side [B, G, M, 1] -> [B, G, g1 * N, V].
+# columns [B, G, M, V + 1] (values and a count, zero at padding), side [B, G, M, 1] and the columns' sum over
+# the keys of the other side [B, G, 1, V + 1] -> [B, G, g1 * N, V].
 
 
-def _one_side(queries, keys, columns, side):
+def _one_side(queries, keys, columns, side, others):
     """The keys of the side; those of the other side have logit 0."""
-    others = tf.reduce_sum(columns * (1.0 - side), 2, keepdims=True)  # [B, G, 1, V + 1]
     keys, columns, mask = _of_side(keys, columns, side)
     # If keys of the other side exist, the largest exponential is theirs, exp(0), at the least.
     mixed = tf.stop_gradient(others)[:, :1, :, -1:] > 0  # [B, 1, 1, 1]
@@ -111,13 +115,13 @@ def _one_side(queries, keys, columns, side):
     return divided(summed + tf.exp(-tf.maximum(largest, 0.0)) * others)
 
 
-def _one_side_alone(queries, keys, columns, side):
+def _one_side_alone(queries, keys, columns, side, others):
     """The keys of the side, as if there were no others."""
     keys, columns, mask = _of_side(keys, columns, side)
     return divided(attend(queries, keys, columns, mask)[0])
 
 
-def _one_side_of_all(queries, keys, columns, side):
+def _one_side_of_all(queries, keys, columns, side, others):
     """The keys of the side, by their weights among all keys."""
     values, count = tf.split(columns, [-1, 1], -1)
     columns = tf.concat([values * side, count], -1)

@@ -135,7 +135,7 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         return masked_softmax(logits, visible)
 
     def combine(self, weights, values):
-        """[B, H, N, M] and [B, H, M, V] -> [B, H, N, V]."""
+        """[B, H, N, M] and [B, H, M, V] -> [B, relations, N, V], here [B, H, N, V]."""
         return tf.matmul(weights, values)
 
     @property
@@ -182,11 +182,10 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         return tf.transpose(split, [0, 2, 1, 3])  # [B, H, M, K]
 
     def project(self, attended):
-        """What each map attended to, [B, H, N, V] or [B, H, H, N, V] -> [B, N, Y]."""
-        length, relations = size_of(attended, -2), self.num_relations
-        attended = tf.reshape(attended, [-1, relations, length, self.value_dim])
+        """What each map attended to, [B, relations, N, V] -> [B, N, Y]."""
         joined = tf.transpose(attended, [0, 2, 1, 3])  # [B, N, relations, V]
-        joined = tf.reshape(joined, [-1, length, relations * self.value_dim])
+        rows, length = tf.shape(joined)[0], size_of(joined, 1)
+        joined = tf.reshape(joined, [rows, length, self.num_relations * self.value_dim])
         return self.biased(tf.tensordot(joined, self.flat_output_kernel(), 1))
 
     def flat_output_kernel(self):
@@ -201,13 +200,13 @@ class MultiHeadAttention(tf.keras.layers.Layer):
 
     def _visible(self, query, key, padding_mask):
         """[B, 1, N or 1, M] float (1 for each axis of heads), 1 where a query may see a key; None: all."""
-        axes = (slice(None), *[None] * self.head_axes)
-        visible = None
+        visible, of_heads = None, (None,) * self.head_axes
         if padding_mask is not None:
-            visible = tf.cast(tf.cast(padding_mask, tf.bool), tf.float32)[:, None, :][axes]
+            real = tf.cast(tf.cast(padding_mask, tf.bool), tf.float32)
+            visible = real[(slice(None), *of_heads, None, slice(None))]
         if self.causal:
-            ones = tf.ones([1, size_of(query, 1), size_of(key, 1)])
-            lower = tf.linalg.band_part(ones, -1, 0)[axes]
+            ones = tf.ones([size_of(query, 1), size_of(key, 1)])
+            lower = tf.linalg.band_part(ones, -1, 0)[(None, *of_heads, slice(None), slice(None))]
             visible = lower if visible is None else visible * lower
         return visible
 
