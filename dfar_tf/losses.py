@@ -11,7 +11,7 @@ MAIN_LOSSES = ("log_loss", "softmax", "bpr")
 def main_loss(kind, logits, labels, weights):
     """The next-item loss, ``train.loss`` in the hyper-parameters.
 
-    * ``log_loss`` (Eq. 22): mean over candidates of -y log p - (1 - y) log(1 - p), p = sigmoid(logit).
+    * ``log_loss``, the paper's: mean over candidates of -y log p - (1 - y) log(1 - p), p = sigmoid(logit).
     * ``softmax``: mean over instances with a positive of -log softmax over the candidates at the
       positive (several positives share it equally). What the release trains GRU4Rec and SASRec with.
     * ``bpr``: mean over (positive, negative) pairs of an instance of -log sigmoid(logit+ - logit-).
@@ -29,6 +29,7 @@ def main_loss(kind, logits, labels, weights):
       ValueError: an unknown kind.
     """
     if kind == "log_loss":
+        # Eq. 22
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
         return weighted_mean(losses, weights)
     if kind == "softmax":
@@ -45,7 +46,7 @@ def main_loss(kind, logits, labels, weights):
 
 
 def tower_bpr_loss(positive_logits, negative_logits, labels, weights):
-    """Eq. 21: the tower of the candidate's own feedback should score it higher than the other.
+    """L^BPR: the tower of the candidate's own feedback should score it higher than the other.
 
     ::
 
@@ -53,15 +54,17 @@ def tower_bpr_loss(positive_logits, negative_logits, labels, weights):
 
     All arguments [B, C]; returns the mean over real candidates.
     """
+    # Eq. 21
     sign = 2.0 * labels - 1.0
     return weighted_mean(tf.nn.softplus(-sign * (positive_logits - negative_logits)), weights)
 
 
 def cosine_loss(first, second, weights, epsilon=1e-12):
-    """Eq. 18: mean cosine of two [B, C, D] vectors over real candidates.
+    """L^D: mean cosine of two [B, C, D] vectors over real candidates.
 
     A zero vector (a history without that feedback) has cosine 0 and gradient 0, never NaN.
     """
+    # Eq. 18
     return weighted_mean(cosine(first, second, epsilon), weights)
 
 

@@ -1,4 +1,7 @@
-"""Target-aware aggregation of one feedback's sequence into an interest (Eqs. 15-17)."""
+"""Target-aware aggregation of one feedback's sequence into an interest (Eqs. 15-17).
+
+Letters: B batch, T history, P real positions of the batch, C candidates, D width.
+"""
 
 from dfar_tf.layers.mlp import MLP, flat_dense
 from recommenders_utils.backend import tf
@@ -54,9 +57,11 @@ class InterestAggregation(tf.keras.layers.Layer):
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
+        # Eq. 15
         hidden = tf.gather(flat_dense(self.query_dense, query), row)  # [P, C, units[0]]
         hidden = self.activate(hidden + self.key_dense(keys)[:, None, :])
         attention = self.rest(hidden)  # [P, C, D]
+        # Eqs. 16, 17: the sum over positions first, the softmax's division last.
         rows = tf.shape(query)[0]
         # Shifting by the row's largest score keeps exp in range and does not change the softmax.
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, rows)

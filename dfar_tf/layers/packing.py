@@ -54,6 +54,20 @@ def front(mask, width=None):
     return index, tf.sequence_mask(count, width, tf.float32)
 
 
+def packed(sequence, mask):
+    """A sequence without its zero rows: the marked positions of each row moved together.
+
+    Args:
+      sequence: [B, T, D], zero where the mask is.
+      mask: [B, T] float, 1 or 0.
+
+    Returns:
+      (sequence [B, S, D], mask [B, S]), S the largest count of a row; zero past a row's count.
+    """
+    index, packed_mask = front(mask)
+    return take(sequence, index), packed_mask
+
+
 def take(values, index):
     """[B, T, Z] at index [B, S] -> [B, S, Z]; its gradient, unlike a batched gather's, is one sum."""
     rows, length = tf.shape(values)[0], tf.shape(values)[1]

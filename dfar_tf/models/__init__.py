@@ -1,4 +1,7 @@
-"""The models, one a file, found by name: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``."""
+"""The models, one a file, found by name: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``.
+
+``released/`` holds what ``released_form: true`` puts in the place of four of them.
+"""
 
 import difflib
 import importlib
@@ -12,8 +15,8 @@ from recommenders_utils.errors import UserError, shortened
 
 def model_names():
     """Names of all models: the modules of this folder but ``base``, sorted."""
-    found = (module.name for module in pkgutil.iter_modules([os.path.dirname(__file__)]))
-    return sorted(name for name in found if name != "base")
+    found = pkgutil.iter_modules([os.path.dirname(__file__)])
+    return sorted(each.name for each in found if not each.ispkg and each.name != "base")
 
 
 def get_model(name):
@@ -32,15 +35,33 @@ def get_model(name):
                 ", ".join(names),
             )
         )
-    module = importlib.import_module("dfar_tf.models." + name)
-    for _, value in inspect.getmembers(module, inspect.isclass):
-        if issubclass(value, SequentialModel) and value.__module__ == module.__name__:
-            return value
-    raise UserError(f"dfar_tf/models/{name}.py has no class derived from SequentialModel.")
+    return _model_of("dfar_tf.models." + name)
+
+
+def model_class(hparams):
+    """The class that hyper-parameters ask for: that of ``model_type``, or its released form.
+
+    Raises:
+      UserError: no such model; names the nearest.
+    """
+    model = get_model(hparams.model_type)
+    if hparams.values().get("released_form"):
+        return _model_of("dfar_tf.models.released." + hparams.model_type)
+    return model
 
 
 def make_model(hparams, num_items, num_users=0):
     """The model of ``hparams.model_type``, its hyper-parameters checked first."""
-    model = get_model(hparams.model_type)
+    model = model_class(hparams)
     model.check(hparams)
     return model(hparams, num_items, num_users)
+
+
+def _model_of(module_name):
+    module = importlib.import_module(module_name)
+    for _, value in inspect.getmembers(module, inspect.isclass):
+        if issubclass(value, SequentialModel) and value.__module__ == module.__name__:
+            return value
+    raise UserError(
+        f"{module_name.replace('.', '/')}.py has no class derived from SequentialModel."
+    )

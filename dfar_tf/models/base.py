@@ -4,7 +4,7 @@ Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
 
 from dfar_tf import layers
-from dfar_tf.layers.packing import front
+from dfar_tf.layers.histories import compact
 from dfar_tf.losses import main_loss
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -39,8 +39,6 @@ class SequentialModel(tf.keras.layers.Layer):
         self.num_items = num_items
         self.num_users = num_users
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
-        if "released_form" in hparams.values() and hparams.released_form:
-            self.any_length = False  # the released blocks are built for one length
 
     @classmethod
     def check(cls, hparams):
@@ -116,6 +114,21 @@ class SequentialModel(tf.keras.layers.Layer):
         """[...] int ids -> [..., D]."""
         return tf.gather(self.item_embedding, items)
 
+    def attention_layer(self, kind, name, **kwargs):
+        """An attention layer of class ``kind`` as the hyper-parameters want it: heads, dropout, shortcuts.
+
+        ``kwargs`` are the class's further arguments.
+        """
+        hp = self.hp
+        return kind(
+            hp.num_heads,
+            hp.hidden_size // hp.num_heads,
+            dropout=hp.dropout,
+            fast_attention=hp.values().get("fast_attention", True),  # older runs lack the key
+            name=name,
+            **kwargs,
+        )
+
 
 class BaselineModel(SequentialModel):
     """What the baselines share: what they see of the feedback, and the tower on a user's vector.
@@ -164,38 +177,6 @@ def check_heads(hparams):
             f"num_heads: {hparams.num_heads} does not divide hidden_size {hparams.hidden_size}; "
             "expected a divisor. Change one of the two."
         )
-
-
-def ages(mask, length):
-    """[B, T] int position of each record counted from the newest, 0; at most ``length`` - 1.
-
-    In a right-padded history this, not the column, is how far before the target a record is.
-    """
-    age = tf.reduce_sum(mask, 1, keepdims=True) - tf.cumsum(mask, 1)  # [B, T]
-    return tf.cast(tf.clip_by_value(age, 0.0, length - 1.0), tf.int32)
-
-
-def compact(history, keep, names=("history_items", "history_labels")):
-    """The kept records moved to the front, in order; as if the history held no others.
-
-    Args:
-      history: dict of ``history_mask`` and ``names``, [B, T].
-      keep: [B, T] bool; padding is never kept.
-      names: what to move.
-
-    Returns:
-      dict of ``names`` and the new ``history_mask``, 0 past the kept records.
-    """
-    kept = tf.logical_and(keep, history["history_mask"] > 0)  # [B, T]
-    order, mask = front(tf.cast(kept, tf.float32), tf.shape(kept)[1])  # [B, T]
-    mask = mask > 0
-    moved = {"history_mask": tf.cast(mask, tf.float32)}
-    for name in names:
-        values = tf.gather(history[name], order, batch_dims=1)
-        moved[name] = tf.where(mask, values, tf.zeros_like(values))
-    for name in moved:
-        moved[name].set_shape(history[name].shape)
-    return moved
 
 
 def distinct(*ids):

@@ -1,17 +1,21 @@
-"""DFAR: dual-interest factorization-heads attention (WWW 2023), section 3 of the paper.
+"""DFAR: dual-interest factorization-heads attention (WWW 2023), in the order of section 3 of the paper.
 
-Letters: B batch, T history, C candidates, D width, H heads; P/N positive and negative feedback.
+Letters: B batch, T history, S records of one feedback at most, C candidates, D width, H heads;
+P/N positive and negative feedback.
 
 NOTE What the paper leaves open is a hyper-parameter of ``hparams/model_dfar.yaml``, argued there:
 ``position_embedding``, ``encoder_block``, ``pooling``, the MLPs' widths and the tower's normalisation.
 """
 
 from dfar_tf import layers
-from dfar_tf.layers.packing import front, take
+from dfar_tf.layers.histories import ages
+from dfar_tf.layers.packing import packed
 from dfar_tf.losses import cosine_loss, tower_bpr_loss
-from dfar_tf.models.base import SequentialModel, ages, check_heads
+from dfar_tf.models.base import SequentialModel, check_heads
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+
+SIDES = (("negative", 0), ("positive", 1))
 
 
 class DFAR(SequentialModel):
@@ -40,32 +44,28 @@ class DFAR(SequentialModel):
         self.label_embedding = self.embedding("label_embedding", 2)
         if hp.position_embedding:
             self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
-        sizes = {"num_heads": hp.num_heads, "key_dim": hp.hidden_size // hp.num_heads}
-        plain = (
-            layers.MultiHeadAttention
-            if hp.ablation == "fha"
-            else layers.FactorizationHeadsAttention
-        )
         self.masked = _masked(hp)
+        fha, encoder = layers.FactorizationHeadsAttention, {}
+        if hp.ablation == "fha":
+            fha = layers.MultiHeadAttention
+        ffha = fha
         if self.masked:
-            attention = layers.FeedbackAwareFactorizationHeadsAttention(
-                mask_mode=hp.mask_mode, dropout=hp.dropout, name="encoder", **sizes
-            )
-        else:
-            attention = plain(dropout=hp.dropout, name="encoder", **sizes)
-        self.encoder = layers.AttentionBlock(attention, hp.encoder_block, name="encoder_block")
+            ffha = layers.FeedbackAwareFactorizationHeadsAttention
+            encoder["mask_mode"] = hp.mask_mode
+        self.encoder = self._block(ffha, "encoder", **encoder)
         self.decouplers, self.aggregations, self.towers = {}, {}, {}
-        for side in ("negative", "positive"):
-            block = plain(dropout=hp.dropout, name="decoupler_" + side, **sizes)
-            self.decouplers[side] = layers.AttentionBlock(
-                block, hp.encoder_block, name="decoupler_block_" + side
-            )
+        for side, _ in SIDES:
+            self.decouplers[side] = self._block(fha, "decoupler", "_" + side)
             self.aggregations[side] = layers.InterestAggregation(
                 hp.aggregation_layers, hp.activation, name="aggregation_" + side
             )
             self.towers[side] = layers.NormalizedTower(
                 hp.tower_layers, hp.tower_norm, hp.activation, hp.dropout, name="tower_" + side
             )
+
+    def _block(self, attention, name, side="", **kwargs):
+        attention = self.attention_layer(attention, name + side, **kwargs)
+        return layers.AttentionBlock(attention, self.hp.encoder_block, name=f"{name}_block{side}")
 
     @classmethod
     def check(cls, hparams):
@@ -77,20 +77,46 @@ class DFAR(SequentialModel):
                 "feedback. Give an even number, or --ablation=mo for no label mask."
             )
 
+    # 3.1 Feedback-aware encoding, and of 3.2 what needs no candidate.
+
+    def embed_history(self, history):
+        """E^f, and 0 at padding: [B, T, D]."""
+        mask = history["history_mask"]  # [B, T]
+        inputs = self.embed_items(history["history_items"])
+        # Eq. 1
+        inputs += tf.gather(self.label_embedding, history["history_labels"])
+        if self.hp.position_embedding:
+            # Counted from the newest item, so that "just before the target" is one and the same row.
+            inputs += tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
+        return inputs * mask[:, :, None]
+
     def encode(self, history, training):
-        """Eqs. 1 and 12-14: each side's sequence [B, S, D], its sum [B, D] and mask [B, S]."""
-        mask, labels, inputs, extra = self._inputs(history)
-        encoded = self.encoder(inputs, mask, training, **extra)  # [B, T, D]
+        """The sum of S [B, D]; of each feedback the sequence [B, S, D], its mask [B, S], its sum [B, D]."""
+        mask = history["history_mask"]  # [B, T]
+        labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
+        inputs = self.embed_history(history)  # [B, T, D]
+        # Eq. 12
+        encoded = self.encoder(inputs, mask, training, **self._feedback(labels))  # [B, T, D]
         state = {"sum": self._pool(encoded, mask)}
-        for side, of_side in (("negative", 1.0 - labels), ("positive", labels)):
-            # Records of the other side are neither queries nor keys: what is left of them is padding.
-            index, side_mask = front(mask * of_side)  # [B, S], S records of this side at most
-            packed = take(encoded, index) * side_mask[:, :, None]  # [B, S, D]
-            own = self.decouplers[side](packed, side_mask, training)
-            state[side] = own  # [B, S, D]
-            state[side + "_mask"] = side_mask
-            state[side + "_sum"] = self._pool(own, side_mask)  # [B, D]
+        for side, _ in SIDES:
+            own, own_mask = packed(*self.decouple(encoded, mask, labels, side))  # [B, S, D], [B, S]
+            # Eq. 14
+            own = self.decouplers[side](own, own_mask, training)  # [B, S, D]
+            state[side] = own
+            state[side + "_mask"] = own_mask
+            state[side + "_sum"] = self._pool(own, own_mask)
         return state
+
+    @staticmethod
+    def decouple(encoded, mask, labels, side):
+        """S * y for the positive side, S * (1 - y) for the negative: [B, T, D], and where it is real [B, T].
+
+        Records of the other side are neither queries nor keys any more: what is left of them is padding.
+        """
+        # Eq. 13
+        of_side = labels if side == "positive" else 1.0 - labels
+        kept = mask * of_side
+        return encoded * kept[:, :, None], kept
 
     def head_attention(self, history):
         """The encoder's attention weights (Eq. 11): [B, H, H, T, T], query head and item first.
@@ -98,16 +124,20 @@ class DFAR(SequentialModel):
         Args:
           history: as of ``encode``.
         """
-        mask, _, inputs, extra = self._inputs(history)
-        return self.encoder.attention_scores(inputs, mask, **extra)
+        mask, inputs = history["history_mask"], self.embed_history(history)
+        labels = tf.cast(history["history_labels"], tf.float32)
+        return self.encoder.attention_scores(inputs, mask, **self._feedback(labels))
+
+    # 3.2 Dual-interest aggregation, and 3.3 dual-interest prediction.
 
     def score(self, state, candidates, training):
-        """Eqs. 15-17, 19, 20: one logit a tower; the positive tower's is the prediction."""
+        """One logit a tower; the positive tower's is the prediction. Eqs. 15-17 are the aggregation's."""
         target = self.embed_items(candidates)  # [B, C, D]
         outputs = {}
-        for side, label in (("negative", 0), ("positive", 1)):
+        for side, label in SIDES:
             query = target + self.label_embedding[label]  # [B, C, D]
             interest = self.aggregations[side](query, state[side], state[side + "_mask"])
+            # Eqs. 19, 20
             shared = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [B, 2 D]
             own = tf.concat([interest, query], -1)  # [B, C, 2 D]
             outputs[side + "_logits"] = self.towers[side](shared, own, training)  # [B, C]
@@ -115,29 +145,28 @@ class DFAR(SequentialModel):
         outputs["logits"] = outputs["positive_logits"]
         return outputs
 
+    # 3.4 Joint optimisation.
+
     def losses(self, outputs, labels, weights):
-        """Eqs. 21 and 18 with their weights of Eq. 23."""
+        """L^BPR and L^D with their weights; L is ``main_loss``, lambda is ``embed_l2``."""
         hp = self.hp
-        bpr = tower_bpr_loss(
-            outputs["positive_logits"], outputs["negative_logits"], labels, weights
-        )
-        cosine = cosine_loss(outputs["positive_interest"], outputs["negative_interest"], weights)
+        towers = outputs["positive_logits"], outputs["negative_logits"]
+        interests = outputs["positive_interest"], outputs["negative_interest"]
+        # Eq. 23, whose terms the estimator's ``loss_terms`` adds up.
         return {
-            "bpr": (0.0 if hp.ablation == "ibl" else hp.lambda_bpr, bpr),
-            "disentangle": (0.0 if hp.ablation == "idl" else hp.lambda_d, cosine),
+            "bpr": (
+                0.0 if hp.ablation == "ibl" else hp.lambda_bpr,
+                tower_bpr_loss(*towers, labels, weights),
+            ),
+            "disentangle": (
+                0.0 if hp.ablation == "idl" else hp.lambda_d,
+                cosine_loss(*interests, weights),
+            ),
         }
 
-    def _inputs(self, history):
-        """Mask and labels [B, T], E^f [B, T, D] and what the encoder's attention takes beside it."""
-        mask = history["history_mask"]  # [B, T]
-        labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
-        inputs = self.embed_items(history["history_items"])
-        inputs += tf.gather(self.label_embedding, history["history_labels"])
-        if self.hp.position_embedding:
-            # Counted from the newest item, so that "just before the target" is one and the same row.
-            inputs += tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
-        inputs *= mask[:, :, None]  # [B, T, D]
-        return mask, labels, inputs, {"labels": labels} if self.masked else {}
+    def _feedback(self, labels):
+        """What the encoder's attention takes beside its input."""
+        return {"labels": labels} if self.masked else {}
 
     def _pool(self, sequence, mask):
         total = tf.reduce_sum(sequence * mask[:, :, None], 1)  # [B, D]

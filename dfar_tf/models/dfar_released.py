@@ -2,7 +2,7 @@
 
 Each way in which the two differ has one named place: the attention's in
 ``layers/released/attention.py``, the other layers' in ``layers/released/blocks.py``, the losses' in
-``layers/released_losses.py``, and what is put together otherwise in a method below that says RELEASED.
+``layers/released/losses.py``, and what is put together otherwise in a method below that says RELEASED.
 
 Letters: B batch, T history, C candidates, D width, H heads.
 """

@@ -11,7 +11,7 @@ and we, scale the gate that lets the new one in.
 """
 
 from dfar_tf.layers import random_draws as draws
-from dfar_tf.layers.attention.multi_head import masked_softmax
+from dfar_tf.layers.attention.softmax import masked_softmax
 from dfar_tf.layers.baselines.augru import AttentionalUpdateGRU
 from dfar_tf.layers.baselines.recurrent import make_gru
 from dfar_tf.losses import weighted_mean

@@ -6,17 +6,14 @@ NOTE Deviations from the paper: it has more kinds of feedback than two. Here eac
 feedback of its sign, and the mixed sequence is the weak one that both distil from; text encoders are item
 embeddings; the tower of this harness scores in place of the inner product. The finish and dwell losses are
 there if the log has these columns (extras ``finish`` and ``dwell`` of the store): log loss and squared error.
-NOTE ``released_form`` is the release's form as far as it is recorded (RELEASED, its baselines): tanh
-for the softmax in the Transformers. The block around them is that of its DFAR graph, and the pooling of the
-strong feedbacks is the mean over their positions.
 """
 
 from dfar_tf import layers
 from dfar_tf.layers.baselines.attention_pooling import AttentionPooling, DistilledPooling
-from dfar_tf.layers.baselines.transformer import TransformerBlock, released_block
-from dfar_tf.layers.released.blocks import mean_over_real
+from dfar_tf.layers.blocks import TransformerBlock
+from dfar_tf.layers.histories import ages
 from dfar_tf.losses import cosine, weighted_mean
-from dfar_tf.models.base import BaselineModel, ages, check_heads
+from dfar_tf.models.base import BaselineModel, check_heads
 from recommenders_utils.backend import tf
 
 SIDES = (("negative", 0), ("positive", 1))
@@ -43,11 +40,11 @@ class FeedRec(BaselineModel):
         super().__init__(hparams, num_items, num_users)
         hp = hparams
         self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
-        self.mixed = self._transformer("heterogeneous")
+        self.mixed = self.make_block("heterogeneous")
         self.own, self.strong, self.weak = {}, {}, {}
         for side, _ in SIDES:
-            self.own[side] = self._transformer("homogeneous_" + side)
-            self.strong[side] = AttentionPooling(hp.hidden_size, name="strong_" + side)
+            self.own[side] = self.make_block("homogeneous_" + side)
+            self.strong[side] = self.make_strong("strong_" + side)
             self.weak[side] = DistilledPooling(name="weak_" + side)
         self.finish = tf.keras.layers.Dense(1, name="finish")
         self.dwell = tf.keras.layers.Dense(1, name="dwell")
@@ -57,6 +54,19 @@ class FeedRec(BaselineModel):
         """H must divide D."""
         check_heads(hparams)
 
+    def make_block(self, name):
+        """A Transformer: [B, T, D], mask [B, T] -> [B, T, D]."""
+        attention = self.attention_layer(layers.MultiHeadAttention, "attention")
+        return TransformerBlock(attention, self.hp.dropout, name=name)
+
+    def make_strong(self, name):
+        """The pooling of a strong feedback: [B, T, D], mask [B, T] -> [B, D]."""
+        return AttentionPooling(self.hp.hidden_size, name=name)
+
+    def transformed(self, block, inputs, mask, training):
+        """[B, T, D] and its mask through a block of ``make_block``: [B, T, D], 0 at padding."""
+        return block(inputs, mask, training=training)
+
     def encode(self, history, training):
         """{"user": [B, 4 D], "overlap": [B]}, and the target's finish and dwell if they are known."""
         seen = self.seen(history)
@@ -64,13 +74,12 @@ class FeedRec(BaselineModel):
         inputs = self.embed_history(seen) + tf.gather(
             self.position_embedding, ages(mask, self.hp.max_seq_length)
         )
-        mixed = self._run(self.mixed, inputs * mask[:, :, None], mask, training)  # [B, T, D]
+        mixed = self.transformed(self.mixed, inputs * mask[:, :, None], mask, training)  # [B, T, D]
         strong, weak = [], []
         for side, label in SIDES:
             kept = mask * tf.cast(tf.equal(labels, label), tf.float32)  # [B, T]
-            own = self._run(self.own[side], mixed * kept[:, :, None], kept, training)
-            pool = mean_over_real if self.hp.released_form else self.strong[side]
-            strong.append(pool(own, kept))  # [B, D]
+            own = self.transformed(self.own[side], mixed * kept[:, :, None], kept, training)
+            strong.append(self.strong[side](own, kept))  # [B, D]
             # Without that feedback there is nothing strong to distil by.
             there = tf.reduce_max(kept, 1, keepdims=True)  # [B, 1]
             weak.append(self.weak[side](strong[-1], mixed, mask) * there)
@@ -112,18 +121,3 @@ class FeedRec(BaselineModel):
             gap = tf.squeeze(self.dwell(joined), -1) - state["target_dwell"][:, None]
             losses["dwell"] = tf.square(gap)
         return losses
-
-    def _transformer(self, name):
-        hp = self.hp
-        if hp.released_form:
-            return released_block("multi_head", hp.num_heads, causal=False, name=name)
-        width = hp.hidden_size // hp.num_heads
-        attention = layers.MultiHeadAttention(
-            hp.num_heads, width, dropout=hp.dropout, name="attention"
-        )
-        return TransformerBlock(attention, hp.dropout, name=name)
-
-    def _run(self, block, inputs, mask, training):
-        if self.hp.released_form:
-            return block(inputs, mask)["output"] * mask[:, :, None]
-        return block(inputs, mask, training=training)

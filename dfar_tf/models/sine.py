@@ -19,8 +19,9 @@ from dfar_tf.layers.baselines.sub_interests import (
     intents,
     sub_interest_states,
 )
+from dfar_tf.layers.histories import ages, compact
 from dfar_tf.losses import weighted_mean
-from dfar_tf.models.base import SequentialModel, ages, check_heads, compact
+from dfar_tf.models.base import SequentialModel, check_heads
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -56,16 +57,10 @@ class SINE(SequentialModel):
         dense, norm = tf.keras.layers.Dense, tf.keras.layers.LayerNormalization
         self.blocks = []
         for i in range(hp.num_blocks):
-            attention = IntentFilteredAttention(
-                hp.num_heads,
-                hp.hidden_size // hp.num_heads,
-                causal=True,
-                use_bias=False,
-                dropout=hp.dropout,
-                name=f"attention_{i}",
-            )
             parts = {
-                "attention": attention,
+                "attention": self.attention_layer(
+                    IntentFilteredAttention, f"attention_{i}", causal=True
+                ),
                 "norm_query": norm(epsilon=1e-8, name=f"norm_query_{i}"),
                 "norm_middle": norm(epsilon=1e-8, name=f"norm_middle_{i}"),
                 "inner": dense(hp.hidden_size, activation="relu", name=f"dense_inner_{i}"),

@@ -1,7 +1,7 @@
 """THA4Rec: SASRec with talking-heads attention (Lin et al., WWW 2023, section 3.1 and Listing 2).
 
 NOTE The paper names it as a baseline and gives the attention (Eqs. 5-7); all else is SASRec's, its NOTEs
-included. ``released_form: true`` mixes the heads on both sides of a tanh.
+included.
 """
 
 from dfar_tf import layers
@@ -18,12 +18,7 @@ class THA4Rec(SASRec):
 
     title = "THA4Rec"
     paper = "Lin et al., WWW 2023"
-    attention_kind = "talking_heads"
 
     def make_attention(self):
         """Talking heads in place of multi-head attention."""
-        hp = self.hp
-        width = hp.hidden_size // hp.num_heads
-        return layers.TalkingHeadsAttention(
-            hp.num_heads, width, causal=True, dropout=hp.dropout, name="attention"
-        )
+        return self.attention_layer(layers.TalkingHeadsAttention, "attention", causal=True)

@@ -40,7 +40,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
       UserError: bad input of any kind, a task's too.
       KeyboardInterrupt: after all processes have ended, with a message that says how to resume.
     """
-    from dfar_tf.models import get_model
+    from dfar_tf.models import model_class
     from recommenders_utils.io import make_iterator
 
     counts = {name: _count(name, sizes[name]) for name in LEAST}
@@ -51,7 +51,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
             f"device: {hparams.device!r}, but a task of a cluster takes one device; expected auto, cpu, "
             "gpu or gpu:N."
         )
-    get_model(hparams.model_type).check(hparams)
+    model_class(hparams).check(hparams)
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
     store, hparams = prepare_data(hparams, given, folder.log)

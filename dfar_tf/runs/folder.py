@@ -28,7 +28,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
 # are held fast by the fingerprint of the data.
 FREE_KEYS = (
     *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
-    *("intra_op_threads", "inter_op_threads", "xla"),
+    *("intra_op_threads", "inter_op_threads", "xla", "fast_attention"),
     *("interactions", "adapter", "duplicates", "utc_offset_hours"),
     *("deterministic", "checkpoint_every"),
 )

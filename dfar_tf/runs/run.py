@@ -36,14 +36,14 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     if task is not None:
         task.hide_devices(hparams.device)
     from dfar_tf.estimator.devices import choose_devices  # TensorFlow takes seconds to import
-    from dfar_tf.models import get_model
+    from dfar_tf.models import model_class
     from recommenders_utils.io import make_iterator
 
     started = time.time()
     if resume and run_dir is None:
         raise UserError("--resume: give the folder of the run to go on with as --run_dir.")
     # All that can be refused is refused before anything is prepared or written.
-    get_model(hparams.model_type).check(hparams)
+    model_class(hparams).check(hparams)
     expand(hparams.metrics)
     choose_devices(hparams.device, log=lambda line: None)
     if task is not None:

@@ -10,7 +10,7 @@ from dfar_in_numpy import tower, within
 from graph import Bench, close
 from models_in_numpy import histories, scored, transformer
 
-from dfar_tf.layers.baselines.transformer import TransformerBlock
+from dfar_tf.layers.blocks import TransformerBlock
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError

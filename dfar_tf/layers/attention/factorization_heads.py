@@ -1,6 +1,11 @@
-"""Factorization-heads attention (Eqs. 8-9, Listing 3): every query head against every key head."""
+"""Factorization-heads attention (Eqs. 8-9, Listing 3): every query head against every key head.
 
+Letters: B batch, N queries, M keys, H heads (h1 a query's, h2 a key's), K key_dim, V value_dim, Y output.
+"""
+
+from dfar_tf.layers.attention import fast
 from dfar_tf.layers.attention.multi_head import MultiHeadAttention
+from dfar_tf.layers.shapes import size_of
 from recommenders_utils.backend import tf
 
 
@@ -16,49 +21,26 @@ class FactorizationHeadsAttention(MultiHeadAttention):
     writes W_0 as HD x D; with every pair of heads kept, as in Listing 3, it is H * H * V x Y.)
     Equals multi-head attention with H * H heads whose query heads are h1 and key and value heads h2.
 
-    Inside, a map lies at [B, h2, h1 * N, M]: the key head is a batch axis of both products, so that no
-    map is ever transposed or tiled.
+    The listing's reshapes and tile (lines 12-14, 17) bring every h1 and h2 together; here they are two
+    axes of one product, and what the tile repeats is broadcast.
     """
+
+    shortcut = fast.pairs
+    head_axes = 2  # of the maps: [B, h1, h2, N, M]
 
     @property
     def num_relations(self):
         """The H * H pairs of a query head with a key head."""
         return self.num_heads**2
 
-    def _paired(self, queries):
-        length = queries.shape.as_list()[2]
-        length = tf.shape(queries)[2] if length is None else length
-        return tf.reshape(
-            queries, [-1, 1, self.num_heads * length, self.key_dim]
-        )  # [B, 1, h1 * N, K]
+    def logits(self, queries, keys, sides):
+        """[B, H, N, K] and [B, H, M, K] -> [B, h1, h2, N, M]."""
+        # Eq. 9: lines 12, 13, 16 and 17.
+        return tf.matmul(queries[:, :, None], keys[:, None], transpose_b=True)
 
-    def _unpaired(self, attended):
-        return self._split_pairs(attended)  # [B, h2, h1 * N, V] -> [B, h1 * h2, N, V]
-
-    def _logits(self, queries, keys, sides):
-        return tf.matmul(self._paired(queries), keys, transpose_b=True)  # [B, h2, h1 * N, M]
-
-    def _visible(self, query, key, padding_mask):
-        visible = super()._visible(query, key, padding_mask)
-        if self.causal:
-            visible = tf.tile(visible, [1, 1, self.num_heads, 1])  # [B, 1, h1 * N, M]
-        return visible
-
-    def _attend(self, weights, values):
-        return self._split_pairs(tf.matmul(weights, values))  # [B, h1 * h2, N, V]
-
-    def _split_pairs(self, tensor):
-        """[B, h2, h1 * N, Z] -> [B, h1 * h2, N, Z], pairs ordered by h1."""
-        heads, last = self.num_heads, tensor.shape.as_list()[-1]
-        last = tf.shape(tensor)[-1] if last is None else last
-        static_rows = tensor.shape.as_list()[2]
-        length = tf.shape(tensor)[2] // heads if static_rows is None else static_rows // heads
-        pairs = tf.reshape(tensor, [-1, heads, heads, length, last])  # [B, h2, h1, N, Z]
-        ordered = tf.transpose(pairs, [0, 2, 1, 3, 4])  # [B, h1, h2, N, Z]
-        return tf.reshape(ordered, [-1, heads * heads, length, last])
-
-    def _scores(self, weights):
-        pairs = self._split_pairs(weights)  # [B, h1 * h2, N, M]
-        shape = tf.shape(pairs)
-        heads = self.num_heads
-        return tf.reshape(pairs, [shape[0], heads, heads, shape[2], shape[3]])  # [B, h1, h2, N, M]
+    def combine(self, weights, values):
+        """[B, h1, h2, N, M] and [B, H, M, V] -> [B, h1 * h2, N, V]."""
+        # Eq. 8: lines 14 and 20.
+        attended = tf.matmul(weights, values[:, None])  # [B, h1, h2, N, V]
+        length = size_of(attended, 3)
+        return tf.reshape(attended, [-1, self.num_relations, length, self.value_dim])

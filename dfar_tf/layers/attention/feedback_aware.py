@@ -1,7 +1,10 @@
-"""Feedback-aware factorization-heads attention (Eqs. 10-11): FHA under a label mask."""
+"""Feedback-aware factorization-heads attention (Eqs. 10-11): FHA under a label mask.
 
+Letters: B batch, N queries, M keys, X input, Y output, H heads (h1 a query's, h2 a key's), K key_dim.
+"""
+
+from dfar_tf.layers.attention import fast
 from dfar_tf.layers.attention.factorization_heads import FactorizationHeadsAttention
-from dfar_tf.layers.attention.feedback_blocks import attend_in_blocks
 from recommenders_utils.backend import tf
 
 MASK_MODES = ("logits", "neg_inf", "weights")
@@ -14,6 +17,7 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
 
         M[h1, h2, i, j] = 1 if side(h1) = y_i and side(h2) = y_j else 0
         A_{h1,h2}       = softmax(M_{h1,h2} * Q_{h1} K_{h2}^T / sqrt(K))                  (11)
+        S               = [A_{1,1} V_1, ..., A_{H,H} V_H] W_0                             (10)
 
     where the first half of the heads has side 0 (negative feedback), the second half side 1. So a
     transition from a liked item i to a disliked item j moves only the maps of (second, first) half.
@@ -25,9 +29,8 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
       that side, gets zeros from the pair.
     * ``weights``: M multiplies the weights after the softmax, not renormalised (the released code).
 
-    M is a product of a query part and a key part, so it is applied to the [B, H, T, K] heads (or to
-    the values and the result) and never as a T x T map. With ``logits`` it leaves each pair of items one
-    block of (H / 2) x (H / 2) logits, and only these are computed: see `feedback_blocks.py`.
+    M[h1, h2, i, j] is 1 at a query's side times 1 at a key's side, so it is applied as these two factors
+    and never made as a map.
 
     Args:
       num_heads: H, even.
@@ -38,6 +41,8 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
     Raises:
       ValueError: an odd ``num_heads``, or an unknown ``mask_mode``.
     """
+
+    shortcut = fast.blocks
 
     def __init__(self, num_heads, key_dim, mask_mode="logits", **kwargs):
         super().__init__(num_heads, key_dim, **kwargs)
@@ -77,37 +82,33 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
         key_side = query_side if value_labels is None else self._side_mask(value_labels)
         sides = (query_side, key_side)
         scores = return_attention_scores
-        return self._run(query, value, key, padding_mask, training, scores, sides)
+        # Eq. 10: Eq. 8 with the maps below.
+        return super().call(query, value, key, padding_mask, training, scores, sides)
+
+    def logits(self, queries, keys, sides):
+        """[B, H, N, K] and [B, H, M, K] -> [B, h1, h2, N, M]."""
+        # Eq. 11: M * Q K^T is (a query's side * Q) (a key's side * K)^T.
+        if self.mask_mode == "logits":
+            queries, keys = queries * sides[0], keys * sides[1]
+        return super().logits(queries, keys, sides)
+
+    def attention_weights(self, logits, visible, sides):
+        """As the base's: [B, h1, h2, N, M]; M acts here where ``mask_mode`` is not ``logits``."""
+        if self.mask_mode == "logits":
+            return super().attention_weights(logits, visible, sides)
+        query_side = sides[0][:, :, None]  # [B, h1, 1, N, 1]
+        key_side = tf.transpose(sides[1], [0, 1, 3, 2])[:, None]  # [B, 1, h2, 1, M]
+        if self.mask_mode == "weights":
+            weights = super().attention_weights(logits, visible, sides)
+            return weights * key_side * query_side
+        visible = key_side if visible is None else visible * key_side
+        return super().attention_weights(logits, visible, sides) * query_side
 
     def _side_mask(self, labels):
         """[B, H, N, 1] float: 1 where the head's side is the item's feedback."""
         half = self.num_heads // 2
         positive = tf.cast(labels, tf.float32)[:, None, :, None]  # [B, 1, N, 1]
         return tf.concat([1.0 - positive] * half + [positive] * half, axis=1)
-
-    def _whole_maps(self, sides):
-        return self.mask_mode == "logits"
-
-    def _without_weights(self, queries, keys, values, padding_mask, sides):
-        kernel = tf.reshape(self.output_kernel, [self.num_relations * self.value_dim, -1])
-        output = attend_in_blocks(queries, keys, values, kernel, padding_mask, sides)
-        return output if self.output_bias is None else output + self.output_bias  # [B, N, Y]
-
-    def _logits(self, queries, keys, sides):
-        if self.mask_mode == "logits":
-            queries, keys = queries * sides[0], keys * sides[1]
-        return super()._logits(queries, keys, sides)  # [B, h2, h1 * N, M]
-
-    def _weights(self, logits, visible, sides):
-        query_side, key_side = sides
-        rows = tf.shape(query_side)[0]
-        query_side = tf.reshape(query_side, [rows, 1, -1, 1])  # [B, 1, h1 * N, 1]
-        key_side = tf.transpose(key_side, [0, 1, 3, 2])  # [B, h2, 1, M]
-        if self.mask_mode == "neg_inf":
-            visible = key_side if visible is None else visible * key_side
-            return super()._weights(logits, visible, sides) * query_side
-        weights = super()._weights(logits, visible, sides)
-        return weights * key_side * query_side if self.mask_mode == "weights" else weights
 
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""

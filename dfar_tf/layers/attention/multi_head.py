@@ -1,19 +1,19 @@
 """Multi-head attention (Eqs. 2-4, Listing 1): the base of the family.
 
-Dimension letters, here and in the layers built on this one:
-  B batch, N queries, M keys, X query width, Y output width, H heads, K key_dim, V value_dim.
+Dimension letters here and in the layers built on this one; in brackets what the listings write:
+  B batch (left out), N queries (n), M keys (m), X width of the queries' input (d_X), Y output (d_Y),
+  H heads (h), K key_dim (d_k), V value_dim (d_v).
 
-Each relative overrides one step of ``call``: talking-heads attention the weights, factorization-heads
-attention the pairing of heads, feedback-aware factorization-heads attention the logits' mask.
-
-Where nobody asks for the weights, and no dropout or causal mask has to touch them one by one, they are
-never made: `exponentials.py` says what is done instead.
+``call`` is the listing. A relative overrides the step in which it differs: ``logits``,
+``attention_weights`` (Keras has ``weights`` for the variables) or ``combine``.
 """
 
 import numpy as np
 
 from dfar_tf.layers import random_draws as draws
-from dfar_tf.layers.attention.exponentials import MASKED, attend, divided, weighed
+from dfar_tf.layers.attention import fast
+from dfar_tf.layers.attention.softmax import masked_softmax
+from dfar_tf.layers.shapes import size_of
 from recommenders_utils.backend import tf
 
 
@@ -37,11 +37,16 @@ class MultiHeadAttention(tf.keras.layers.Layer):
       causal: whether query i sees keys 0..i only (needs N == M).
       dropout: rate at which weights are dropped in training.
       kernel_initializer: of the projections.
+      fast_attention: whether to take the shortcuts of ``fast.py`` where the weights are not asked for,
+        dropped or causal; if not, every call goes through the listing's steps. Equal but for rounding.
       **kwargs: of ``tf.keras.layers.Layer``.
 
     Raises:
       ValueError: a size that is not positive, or a dropout outside [0, 1).
     """
+
+    shortcut = fast.heads  # what stands for the steps between heads and output; None: nothing does
+    head_axes = 1  # of the maps: [B, H, N, M]
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         causal=False,
         dropout=0.0,
         kernel_initializer="glorot_uniform",
+        fast_attention=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -74,6 +80,70 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         self.causal = causal
         self.dropout = dropout
         self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
+        self.fast_attention = fast_attention
+
+    def call(
+        self,
+        query,
+        value=None,
+        key=None,
+        padding_mask=None,
+        training=False,
+        return_attention_scores=False,
+        sides=None,
+    ):
+        """Attends from each query to the keys.
+
+        Args:
+          query: [B, N, X] float.
+          value: [B, M, X] float; the queries (self-attention) if None.
+          key: [B, M, X] float; ``value`` if None.
+          padding_mask: [B, M], non-zero where a key is real; all are if None.
+          training: whether dropout is on.
+          return_attention_scores: whether to return the weights too.
+          sides: what a relative knows of queries and keys beside their inputs.
+
+        Returns:
+          [B, N, Y] float, or that and the weights, [B, H, N, M] (factorization heads: [B, H, H, N, M]).
+        """
+        value = query if value is None else value
+        key = value if key is None else key
+        # Eq. 4: lines 8-10.
+        queries = self._heads(query, self.query_kernel, self.query_bias)  # [B, H, N, K]
+        keys = self._heads(key, self.key_kernel, self.key_bias)  # [B, H, M, K]
+        values = self._heads(value, self.value_kernel, self.value_bias)  # [B, H, M, V]
+        dropout = self.dropout if training else 0.0
+        if self._takes_shortcut(return_attention_scores, dropout):
+            return self.shortcut(queries, keys, values, padding_mask, sides)
+        # Eq. 3: lines 12 and 14.
+        logits = self.logits(queries, keys, sides) * self.key_dim**-0.5  # [B, H, N, M]
+        visible = self._visible(query, key, padding_mask)
+        weights = self.attention_weights(logits, visible, sides)  # [B, H, N, M]
+        # Eq. 2: lines 16 and 17.
+        attended = self.combine(draws.dropout(weights, dropout), values)  # [B, H, N, V]
+        output = self.project(attended)  # [B, N, Y]
+        return (output, weights) if return_attention_scores else output
+
+    # The steps that a relative overrides.
+
+    def logits(self, queries, keys, sides):
+        """[B, H, N, K] and [B, H, M, K] -> [B, H, N, M], unscaled; ``sides`` as of ``call``."""
+        return tf.matmul(queries, keys, transpose_b=True)
+
+    def attention_weights(self, logits, visible, sides):
+        """Logits and which keys a query may see, as ``_visible`` returns it -> weights [B, H, N, M]."""
+        return masked_softmax(logits, visible)
+
+    def combine(self, weights, values):
+        """[B, H, N, M] and [B, H, M, V] -> [B, relations, N, V], here [B, H, N, V]."""
+        return tf.matmul(weights, values)
+
+    @property
+    def num_relations(self):
+        """How many maps there are, whose attended values the output projection reads."""
+        return self.num_heads
+
+    # The projections.
 
     def build(self, input_shape):
         """Makes the projections; ``input_shape`` is the queries' [B, N, X]."""
@@ -85,85 +155,6 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         output_shape = [self.num_relations, self.value_dim, self.output_dim or width]
         self._projection("output", output_shape)
         super().build(input_shape)
-
-    def call(
-        self,
-        query,
-        value=None,
-        key=None,
-        padding_mask=None,
-        training=False,
-        return_attention_scores=False,
-    ):
-        """Attends from each query to the keys.
-
-        Args:
-          query: [B, N, X] float.
-          value: [B, M, X] float; the queries (self-attention) if None.
-          key: [B, M, X] float; ``value`` if None.
-          padding_mask: [B, M], non-zero where a key is real; all are if None.
-          training: whether dropout is on.
-          return_attention_scores: whether to return the weights too.
-
-        Returns:
-          [B, N, Y] float, or that and the weights, [B, H, N, M] (factorization heads: [B, H, H, N, M]).
-        """
-        return self._run(query, value, key, padding_mask, training, return_attention_scores)
-
-    def _run(self, query, value, key, padding_mask, training, return_attention_scores, sides=None):
-        """``call``; ``sides`` is what the feedback-aware relative knows of queries and keys."""
-        value = query if value is None else value
-        key = value if key is None else key
-        queries = self._heads(query, self.query_kernel, self.query_bias)  # [B, H, N, K]
-        keys = self._heads(key, self.key_kernel, self.key_bias)  # [B, H, M, K]
-        values = self._heads(value, self.value_kernel, self.value_bias)  # [B, H, M, V]
-        dropout = self.dropout if training else 0.0
-        if not (return_attention_scores or dropout or self.causal) and self._whole_maps(sides):
-            queries *= self.key_dim**-0.5
-            return self._without_weights(queries, keys, values, padding_mask, sides)
-        logits = self._logits(queries, keys, sides) * self.key_dim**-0.5  # [B, H, N, M]
-        weights = self._weights(logits, self._visible(query, key, padding_mask), sides)
-        attended = self._join(
-            self._attend(draws.dropout(weights, dropout), values)
-        )  # [B, N, relations * V]
-        output = self._project(attended)
-        return (output, self._scores(weights)) if return_attention_scores else output
-
-    # The steps a relative overrides. ------------------------------------------------------------
-
-    @property
-    def num_relations(self):
-        """How many attended values the output projection reads."""
-        return self.num_heads
-
-    def _whole_maps(self, sides):
-        """Whether a plain softmax over the real keys is all that happens to the logits."""
-        return True
-
-    def _without_weights(self, queries, keys, values, padding_mask, sides):
-        """``call`` from the heads on, the queries scaled: [B, N, Y]."""
-        summed, _ = attend(self._paired(queries), keys, weighed(values, padding_mask), padding_mask)
-        return self._project(self._join(self._unpaired(divided(summed))))  # [B, N, Y]
-
-    def _paired(self, queries):
-        return queries  # [B, H, N, K]
-
-    def _unpaired(self, attended):
-        return attended  # [B, H, N, V]
-
-    def _logits(self, queries, keys, sides):
-        return tf.matmul(queries, keys, transpose_b=True)  # [B, H, N, M]
-
-    def _weights(self, logits, visible, sides):
-        return masked_softmax(logits, visible)
-
-    def _attend(self, weights, values):
-        return tf.matmul(weights, values)  # [B, H, N, V]
-
-    def _scores(self, weights):
-        return weights
-
-    # What they share. ---------------------------------------------------------------------------
 
     def _projection(self, name, shape):
         # "output" contracts its first two axes, the others their first: the initialiser's fans and
@@ -183,33 +174,45 @@ class MultiHeadAttention(tf.keras.layers.Layer):
 
     def _heads(self, inputs, kernel, bias):
         width, heads, size = kernel.shape.as_list()
-        rows, length = tf.shape(inputs)[0], _length(inputs)
+        rows, length = tf.shape(inputs)[0], size_of(inputs, 1)
         flat = tf.matmul(tf.reshape(inputs, [-1, width]), tf.reshape(kernel, [width, heads * size]))
         if bias is not None:
             flat += tf.reshape(bias, [heads * size])
         split = tf.reshape(flat, [rows, length, heads, size])  # [B, M, H, K]
         return tf.transpose(split, [0, 2, 1, 3])  # [B, H, M, K]
 
-    def _project(self, attended):
-        flat = tf.reshape(self.output_kernel, [self.num_relations * self.value_dim, -1])
-        output = tf.tensordot(attended, flat, 1)  # [B, N, relations * V] -> [B, N, Y]
+    def project(self, attended):
+        """What each map attended to, [B, relations, N, V] -> [B, N, Y]."""
+        joined = tf.transpose(attended, [0, 2, 1, 3])  # [B, N, relations, V]
+        rows, length = tf.shape(joined)[0], size_of(joined, 1)
+        joined = tf.reshape(joined, [rows, length, self.num_relations * self.value_dim])
+        return self.biased(tf.tensordot(joined, self.flat_output_kernel(), 1))
+
+    def flat_output_kernel(self):
+        """W_0: [relations * V, Y]."""
+        return tf.reshape(self.output_kernel, [self.num_relations * self.value_dim, -1])
+
+    def biased(self, output):
+        """Adds the output projection's bias, if there is one."""
         return output if self.output_bias is None else output + self.output_bias
 
-    def _join(self, attended):
-        joined = tf.transpose(attended, [0, 2, 1, 3])  # [B, N, relations, V]
-        rows, length = tf.shape(joined)[0], _length(joined)
-        return tf.reshape(joined, [rows, length, self.num_relations * self.value_dim])
+    # Which keys are seen, and whether anybody looks at the weights.
 
     def _visible(self, query, key, padding_mask):
-        """[B, 1, N or 1, M] float, 1 where a query may see a key; None where it sees all."""
-        visible = None
+        """[B, 1, N or 1, M] float (1 for each axis of heads), 1 where a query may see a key; None: all."""
+        visible, of_heads = None, (None,) * self.head_axes
         if padding_mask is not None:
-            visible = tf.cast(tf.cast(padding_mask, tf.bool), tf.float32)[:, None, None, :]
+            real = tf.cast(tf.cast(padding_mask, tf.bool), tf.float32)
+            visible = real[(slice(None), *of_heads, None, slice(None))]
         if self.causal:
-            ones = tf.ones([_length(query), _length(key)])
-            lower = tf.linalg.band_part(ones, -1, 0)[None, None, :, :]
+            ones = tf.ones([size_of(query, 1), size_of(key, 1)])
+            lower = tf.linalg.band_part(ones, -1, 0)[(None, *of_heads, slice(None), slice(None))]
             visible = lower if visible is None else visible * lower
         return visible
+
+    def _takes_shortcut(self, return_attention_scores, dropout):
+        whole = return_attention_scores or dropout or self.causal
+        return self.fast_attention and self.shortcut is not None and not whole
 
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""
@@ -224,17 +227,6 @@ class MultiHeadAttention(tf.keras.layers.Layer):
             causal=self.causal,
             dropout=self.dropout,
             kernel_initializer=tf.keras.initializers.serialize(self.kernel_initializer),
+            fast_attention=self.fast_attention,
         )
         return config
-
-
-def masked_softmax(logits, visible):
-    """Softmax over the last axis; where ``visible`` is 0 the weight is 0, in an all-masked row too."""
-    if visible is None:
-        return tf.nn.softmax(logits)
-    return tf.nn.softmax(logits + (1.0 - visible) * MASKED) * visible
-
-
-def _length(tensor):
-    static = tensor.shape.as_list()[1]
-    return tf.shape(tensor)[1] if static is None else static

@@ -1,6 +1,9 @@
-"""Talking-heads attention (Eqs. 5-7, Listing 2): MHA whose heads exchange logits and weights."""
+"""Talking-heads attention (Eqs. 5-7, Listing 2): MHA whose heads exchange logits and weights.
 
-from dfar_tf.layers.attention.multi_head import MultiHeadAttention, masked_softmax
+Letters: B batch, N queries, M keys, H heads (h_k, h_v), H' heads of the softmax (h), K key_dim, V value_dim.
+"""
+
+from dfar_tf.layers.attention.multi_head import MultiHeadAttention
 from recommenders_utils.backend import tf
 
 
@@ -20,7 +23,12 @@ class TalkingHeadsAttention(MultiHeadAttention):
       key_dim: K.
       num_softmax_heads: H', how many maps pass the softmax; H if None.
       **kwargs: of ``MultiHeadAttention``.
+
+    Raises:
+      ValueError: a number of heads that is not positive.
     """
+
+    shortcut = None  # the second mix needs the weights themselves
 
     def __init__(self, num_heads, key_dim, num_softmax_heads=None, **kwargs):
         super().__init__(num_heads, key_dim, **kwargs)
@@ -33,19 +41,27 @@ class TalkingHeadsAttention(MultiHeadAttention):
         self.num_softmax_heads = num_softmax_heads
 
     def build(self, input_shape):
-        """Adds the two mixes, [H, H'] and [H', H], to the projections."""
+        """Adds the two mixes, P_l [H, H'] and P_w [H', H], to the projections."""
         mix = [self.num_heads, self.num_softmax_heads]
         init = self.kernel_initializer
         self.logits_mix = self.add_weight(name="logits_mix", shape=mix, initializer=init)
         self.weights_mix = self.add_weight(name="weights_mix", shape=mix[::-1], initializer=init)
         super().build(input_shape)
 
-    def _whole_maps(self, sides):
-        return False  # the second mix needs the weights themselves
+    def logits(self, queries, keys, sides):
+        """[B, H, N, K] and [B, H, M, K] -> [B, H', N, M]."""
+        # Eq. 6: lines 14 and 15.
+        return _mix_heads(super().logits(queries, keys, sides), self.logits_mix)
 
-    def _weights(self, logits, visible, sides):
-        mixed = _mix_heads(logits, self.logits_mix)  # [B, H, N, M] -> [B, H', N, M]
-        return _mix_heads(masked_softmax(mixed, visible), self.weights_mix)  # [B, H, N, M]
+    def attention_weights(self, logits, visible, sides):
+        """[B, H', N, M] -> [B, H, N, M]."""
+        # Eq. 7: lines 17 and 18.
+        return _mix_heads(super().attention_weights(logits, visible, sides), self.weights_mix)
+
+    def combine(self, weights, values):
+        """[B, H, N, M] and [B, H, M, V] -> [B, H, N, V]."""
+        # Eq. 5: line 20, as in Eq. 2.
+        return super().combine(weights, values)
 
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""

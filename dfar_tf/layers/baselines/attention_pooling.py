@@ -3,7 +3,7 @@
 Letters: B batch, T history, D width.
 """
 
-from dfar_tf.layers.attention.multi_head import masked_softmax
+from dfar_tf.layers.attention.softmax import masked_softmax
 from recommenders_utils.backend import tf
 
 

@@ -10,6 +10,8 @@ from recommenders_utils.backend import tf
 class IntentFilteredAttention(MultiHeadAttention):
     """Causal attention whose weights on keys of the query's own intent are multiplied by a factor."""
 
+    shortcut = None
+
     def call(self, query, value, padding_mask, factor=None, training=False):
         """Attends.
 
@@ -24,10 +26,11 @@ class IntentFilteredAttention(MultiHeadAttention):
           [B, T, D].
         """
         sides = None if factor is None else factor[:, None]
-        return self._run(query, value, value, padding_mask, training, False, sides)
+        return super().call(query, value, value, padding_mask, training, sides=sides)
 
-    def _weights(self, logits, visible, sides):
-        weights = super()._weights(logits, visible, sides)  # [B, H, T, T]
+    def attention_weights(self, logits, visible, sides):
+        """[B, H, T, T], multiplied by the factor [B, 1, T, T] that ``sides`` is."""
+        weights = super().attention_weights(logits, visible, sides)
         return weights if sides is None else weights * sides
 
 
