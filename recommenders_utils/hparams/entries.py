@@ -1,4 +1,8 @@
-"""Reads one hyper-parameter file: sections of ``key: value  # comment`` lines, nothing cleverer."""
+"""Reads one hyper-parameter file: sections of ``key: value  # comment`` lines.
+
+A long comment continues on the next lines, each of which holds a ``#`` in the same column and nothing
+before it. Comment lines in any other column are headings and notes.
+"""
 
 import os
 
@@ -16,20 +20,32 @@ class Entry:
       name, section: as written.
       where: ``file:line``, for messages.
       value: what YAML makes of it.
-      comment: the trailing comment's text, or "".
+      comment: the trailing comment's text with its continuation lines, or "".
     """
 
     def __init__(self, path, section, key_node, value_node, lines):
         self.section, self.name = section, key_node.value
         line = key_node.start_mark.line
         self.where = f"{path}:{line + 1}"
-        # The comment stands behind the value, or behind "key:" if the value goes on below; a value
-        # may itself contain "#", so start after its end.
+        # The comment follows the value, or "key:" if the value starts on a later line. A value may
+        # itself contain "#", so look after its end.
         ends_here = value_node.end_mark.line == line and value_node.start_mark.line == line
         end = value_node.end_mark if ends_here else key_node.end_mark
-        before, mark, comment = lines[line][end.column :].partition("#")
-        self.comment = comment.strip() if mark and not before.strip(" :") else ""
+        self.comment = _comment(lines, line, end.column)
         self.value = _construct(value_node, path)
+
+
+def _comment(lines, line, start):
+    """The comment in ``lines[line]`` from column ``start`` on, with its continuation lines."""
+    before, mark, text = lines[line][start:].partition("#")
+    if not mark or before.strip(" :"):
+        return ""
+    column, parts = start + len(before), [text.strip()]
+    for below in lines[line + 1 :]:
+        if below[:column].strip(" ") or below[column : column + 1] != "#":
+            break
+        parts.append(below[column + 1 :].strip())
+    return " ".join(filter(None, parts))
 
 
 def read_entries(path):

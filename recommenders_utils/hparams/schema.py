@@ -161,9 +161,9 @@ def to_yaml(value):
         value = list(value)
     form = dict(default_flow_style=True, width=math.inf, allow_unicode=True)
     text = yaml.safe_dump(value, **form)
-    text = (text[: -len("...\n")] if text.endswith("\n...\n") else text).strip()
+    text = (text[: -len("...\n")] if text.endswith("\n...\n") else text).strip("\n")
     if len(text.splitlines()) > 1:  # a line break within text: the double-quoted style escapes it
-        text = yaml.safe_dump(value, default_style='"', **form).strip()
+        text = yaml.safe_dump(value, default_style='"', **form).strip("\n")
     return text
 
 

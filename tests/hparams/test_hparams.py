@@ -4,6 +4,7 @@ import copy
 import glob
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -81,6 +82,40 @@ def test_schema_comes_from_the_comments(write):
     assert schema["names"].kind == "list of str (a, b, c)"
     assert schema["shares"].kind == "list of float in [0, 1]"
     assert schema["edges"].meaning == "edges"
+
+
+def test_a_comment_continues_in_its_own_column(write):
+    hp = prepare_hparams(
+        write(
+            "data:\n"
+            "  # Names\n"
+            "  name: 'a # b'  # str (a # b,\n"
+            "                 # c): which one\n"
+            "                 #\n"
+            "                 #   of two\n"
+            "                # not its column\n"
+            "  file: null     # str or null: a file\n"
+            "  # Shares\n"
+            "  edges:         # list of int: edges\n"
+            "                 # of groups\n"
+            "    - 1\n"
+            "  rate: 1        # float: rate\n"
+            "  # a note\n"
+            "                 # separated by it\n"
+            "  last: x        # str: last"
+        )
+    )
+    assert {key.name: f"{key.kind}: {key.meaning}" for key in hp.schema.values()} == {
+        "name": "str (a # b, c): which one of two",
+        "file": "str or null: a file",
+        "edges": "list of int: edges of groups",
+        "rate": "float: rate",
+        "last": "str: last",
+    }
+    saved = write("", "saved.yaml")
+    hp.save(saved)
+    assert prepare_hparams(saved) == hp and prepare_hparams(saved).schema == hp.schema
+    assert "a file" in hp.describe() and "edges of groups" in hp.describe()
 
 
 @pytest.mark.parametrize(
@@ -304,6 +339,7 @@ def test_describe_names_every_key_once():
 @settings(max_examples=60, deadline=None)
 @example(name="\x85", file="\u2028", rate=1.0, steps=1, fast=True, edges=[], names=[])
 @example(name="a\n\n b\r", file="# x: y", rate=1.0, steps=1, fast=True, edges=[], names=[])
+@example(name=":\xa0", file="\xa0", rate=1.0, steps=1, fast=True, edges=[], names=[])
 @given(
     name=st.text(st.characters(blacklist_categories=("Cs",))),
     file=st.one_of(st.none(), st.text("ab: #'\"\n\\null", max_size=6)),
@@ -331,10 +367,11 @@ def test_saved_project_file_reads_back_equal(tmp_path):
     hp = prepare_hparams(BASE, os.path.join(HPARAMS, "amazon.yaml"), learning_rate="1e-7")
     hp.save(str(tmp_path / "saved.yaml"))
     assert prepare_hparams(str(tmp_path / "saved.yaml")) == hp
-    with open(BASE, encoding="utf-8") as stream:
-        comments = [line.split("# ", 1)[1] for line in stream if line.startswith("  ")]
     saved = (tmp_path / "saved.yaml").read_text(encoding="utf-8")
-    assert comments and all(comment in saved for comment in comments)
+    with open(BASE, encoding="utf-8") as stream:
+        comments = re.findall(r"^  +\w.* # (.*)$|^ {20,}# (.*)$", stream.read(), re.M)
+    assert len(comments) > len(hp.schema)
+    assert all((first or more) in saved for first, more in comments)
 
 
 @pytest.mark.parametrize("path", sorted(glob.glob(os.path.join(HPARAMS, "*.yaml"))))
@@ -348,3 +385,11 @@ def test_every_file_of_the_project_loads(path):
     for section, keys in given.items():
         for name in keys or {}:
             assert hp.schema[name].section == section and hp.schema[name].meaning
+
+
+@pytest.mark.parametrize(
+    "path", sorted(glob.glob(os.path.join(HPARAMS, "**", "*.yaml"), recursive=True))
+)
+def test_every_file_of_the_project_fits_a_screen(path):
+    with open(path, encoding="utf-8") as stream:
+        assert max(map(len, stream.read().splitlines())) <= 100
