@@ -7,10 +7,11 @@ from dfar_tf.estimator.training import CHECKPOINTS
 from dfar_tf.experiments.plotting import line, new_figure, save_figure
 from dfar_tf.experiments.results import file_name, say_written, write_results
 from dfar_tf.runs.folder import HPARAMS_FILE, RUN_FILE
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.tables import format_table
 
 
 def run_curves(folders, command="", output=None, log=print):

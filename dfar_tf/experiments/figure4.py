@@ -22,10 +22,10 @@ from dfar_tf.models import get_model
 from dfar_tf.runs.folder import open_run
 from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.runs.steps import prepare_data
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
+from recommenders_utils.tables import format_table
 
 FEEDBACK = ("negative", "positive")
 

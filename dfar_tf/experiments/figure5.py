@@ -18,8 +18,9 @@ from dfar_tf.experiments.results import (
 from dfar_tf.experiments.table2 import METRICS, cell_hparams, table2_models
 from dfar_tf.models import get_model
 from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.tables import format_table
 
 # DFAR and the baselines with attention.
 MODELS = "din,sasrec,tha4rec,dfn,feedrec,dfar"

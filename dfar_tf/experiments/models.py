@@ -6,10 +6,10 @@ from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.experiments.results import say_written, write_results
 from dfar_tf.models import get_model, model_names
 from dfar_tf.runs.paper import paper_table1
-from dfar_tf.runs.tables import format_table
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+from recommenders_utils.tables import format_table
 
 HEADERS = ("model", "title", "paper", "parameters", "feedback", "settings")
 

@@ -7,9 +7,9 @@ import json
 import os
 
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.tables import cell_text
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
+from recommenders_utils.tables import cell_text
 
 # The order of the sections; what is not named comes last, by name.
 ORDER = (

@@ -5,8 +5,9 @@ import os
 
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import slug, versions
-from dfar_tf.runs.tables import describe_protocol, to_csv, to_markdown
+from dfar_tf.runs.tables import describe_protocol
 from recommenders_utils.files import atomic_write, write_json
+from recommenders_utils.tables import to_csv, to_markdown
 
 
 def about_data(command, hparams, store, **more):

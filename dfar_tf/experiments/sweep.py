@@ -15,8 +15,9 @@ from dfar_tf.experiments.results import (
 )
 from dfar_tf.experiments.table2 import METRICS, cell_hparams, parse_budget
 from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from recommenders_utils.errors import UserError
+from recommenders_utils.tables import format_table
 
 WEIGHTS = ("lambda_bpr", "lambda_d")
 VALUES = ("0.0001", "0.001", "0.01", "0.1")

@@ -3,7 +3,7 @@
 from dfar_tf.experiments.results import file_name, say_written, write_results
 from dfar_tf.runs.paper import paper_table1
 from dfar_tf.runs.steps import prepare_data
-from dfar_tf.runs.tables import format_table
+from recommenders_utils.tables import format_table
 
 # Ours -> the paper's name of the same.
 COLUMNS = (

@@ -16,11 +16,12 @@ from dfar_tf.experiments.results import (
 from dfar_tf.models import get_model, model_names
 from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.runs.paper import paper_row, paper_table2
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from dfar_tf.settings import hparams_file, merge_hparams
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.significance import compare
 from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.tables import format_table
 
 METRICS = ("auc", "mrr@10", "ndcg@10", "gauc")
 OURS = "dfar"

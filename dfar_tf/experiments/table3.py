@@ -16,8 +16,9 @@ from dfar_tf.experiments.results import (
 from dfar_tf.experiments.table2 import METRICS, cell_hparams
 from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
 from dfar_tf.runs.paper import paper_table3
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from recommenders_utils.evaluation.significance import compare
+from recommenders_utils.tables import format_table
 
 # The paper's name of each ablation -> the value of ``ablation``.
 ABLATIONS = {"w/o FHA": "fha", "w/o MO": "mo", "w/o IDL": "idl", "w/o IBL": "ibl", "DFAR": "none"}

@@ -7,12 +7,13 @@ from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
 from dfar_tf.runs.paper import paper_row, paper_table1
-from dfar_tf.runs.tables import results_rows, results_table, to_csv
+from dfar_tf.runs.tables import results_rows, results_table
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import write_json
+from recommenders_utils.tables import to_csv
 
 
 def prepare_data(hparams, given=(), log=print, engine=None):
