@@ -82,7 +82,7 @@ def bench_attention(hparams, steps=10, output=None, command="", log=print):
         write_results(
             "bench-attention", headers, rows, about, output, notes, shown_as=(headers, shown)
         ),
-        log=log,
+        say=log,
     )
     return rows
 

@@ -86,7 +86,7 @@ def bench_options(hparams, steps=30, output=None, command="", log=print):
         write_results(
             "bench-options", headers, rows, about, output, notes, shown_as=(headers, shown)
         ),
-        log=log,
+        say=log,
     )
     return rows
 

@@ -92,7 +92,7 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, log=pri
     log("\n" + format_table(headers, shown, title, "lrr"))
     say_written(
         write_results("bench-scale", headers, rows, about, output, shown_as=(headers, shown)),
-        log=log,
+        say=log,
     )
     return found
 
