@@ -1,8 +1,9 @@
-"""What a table's cells are trained with: its models, the paper's settings, points of a grid."""
+"""What a table's cells are: its models, the paper's settings, points of a grid, the best of a budget."""
 
 import itertools
 
 from dfar_tf.models import get_model, model_names
+from dfar_tf.runs.grid import Cell
 from dfar_tf.runs.paper import paper_table2
 from dfar_tf.settings import hparams_file, merge_hparams
 from recommenders_utils.errors import UserError
@@ -12,6 +13,8 @@ from recommenders_utils.hparams import prepare_hparams
 PAPER_SETTINGS = {"learning_rate": 1e-4}
 # An AUC that has left chance: an epoch near .5 is not yet a failed one.
 PATIENCE_FROM = 0.55
+# What --tune tries.
+BUDGET = "learning_rate=0.0001,0.001,0.003;embed_l2=0.000001,0.0001"
 
 
 def compared_models(names=None):
@@ -94,3 +97,36 @@ def parse_grid(text):
     if not axes:
         raise UserError(f"{text!r}: expected key=value,value;key=value.")
     return axes
+
+
+def tune_models(study, names, budget=BUDGET):
+    """Trains each model at every point of the budget, with the study's first seed.
+
+    Args:
+      study: the ``Study`` that the cells are of.
+      names: of the models.
+      budget: ``key=value,value;key=value,...``.
+
+    Returns:
+      ``{model: its best point by validation}``; ``{}`` for a model without a finished run.
+
+    Raises:
+      UserError: a budget of another form.
+    """
+    seed = study.seeds[0]
+    tried = [(name, point) for name in names for point in grid_points(budget)]
+    cells = [
+        Cell(
+            f"{name}, tuning {point}", cell_hparams(study.dataset, name, study.given, seed, **point)
+        )
+        for name, point in tried
+    ]
+    best = {name: (None, {}) for name in names}
+    for (name, point), cell, outcome in zip(tried, cells, study.train(cells)):
+        if outcome.results is None:
+            continue
+        metric = cell.hparams.early_stop_metric
+        score = outcome.results["valid"][metric] * (-1 if metric == "logloss" else 1)
+        if best[name][0] is None or score > best[name][0]:
+            best[name] = score, point
+    return {name: point for name, (_, point) in best.items()}

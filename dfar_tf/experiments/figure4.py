@@ -8,9 +8,10 @@ import numpy as np
 
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.estimator.training import best_checkpoint
+from dfar_tf.experiments.columns import Variant
 from dfar_tf.experiments.plotting import heat_map, new_figure
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
-from dfar_tf.experiments.study import Study, Variant
+from dfar_tf.experiments.study import Study
 from dfar_tf.models import get_model
 from dfar_tf.runs.folder import open_run
 from dfar_tf.runs.grid import mean_and_deviation

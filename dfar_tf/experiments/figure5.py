@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from dfar_tf.experiments.cells import compared_models
+from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry, Variant
 from dfar_tf.experiments.plotting import line, new_figure
-from dfar_tf.experiments.study import MEAN_AND_DEVIATION, MEASURES, Columns, Entry, Study, Variant
+from dfar_tf.experiments.study import Study
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
 # DFAR and the baselines with attention.

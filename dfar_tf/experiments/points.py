@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from dfar_tf.experiments.plotting import heat_map, line, new_figure
-from dfar_tf.experiments.study import (
+from dfar_tf.experiments.columns import (
     MEAN_AND_DEVIATION,
     MEASURES,
     Columns,
@@ -11,6 +10,7 @@ from dfar_tf.experiments.study import (
     Measure,
     Variant,
 )
+from dfar_tf.experiments.plotting import heat_map, line, new_figure
 
 AUC, VALIDATION_AUC = MEASURES[0], Measure("auc", "valid")
 
@@ -40,6 +40,7 @@ def run_points(study, model, points, words=(), explained=()):
         },
     )
     about = study.about(model=model)
+    drawn = [entry for entry in study.entries if entry.variant.values in points]
     return study.publish(
         study.name,
         about,
@@ -47,7 +48,7 @@ def run_points(study, model, points, words=(), explained=()):
         of=model,
         words=[model, about["loss"], *words],
         explained=explained,
-        draw=lambda: _draw(study.entries, keys),
+        draw=lambda: _draw(drawn, keys),
     )
 
 

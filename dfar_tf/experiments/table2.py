@@ -1,13 +1,24 @@
 """Table 2: every model on the same instances and candidates, over seeds, beside the paper's figures."""
 
-from dfar_tf.experiments import tuning
-from dfar_tf.experiments.cells import compared_models, usual_loss
-from dfar_tf.experiments.study import MEASURES, Columns, Entry, Study, Variant
+from dfar_tf.experiments.cells import BUDGET, compared_models, tune_models, usual_loss
+from dfar_tf.experiments.columns import MEASURES, Columns, Entry, Variant
+from dfar_tf.experiments.study import Study
 from dfar_tf.models import get_model
 from dfar_tf.runs.paper import paper_row
 from recommenders_utils.evaluation.significance import compare
 
 OURS = "dfar"
+FIRST = {"model": lambda entry: entry.title}
+LAST = {
+    "parameters": Entry.parameters,
+    "seconds": Entry.seconds,
+    "epochs": Entry.epochs,
+    "seeds": Entry.seeds,
+}
+LAST_TO_READ = {
+    "parameters": lambda entry: f"{entry.parameters():,}",
+    "s": lambda entry: f"{entry.seconds():.0f}",
+}
 
 
 def run_table2(
@@ -16,7 +27,7 @@ def run_table2(
     models=None,
     seeds=3,
     tune=False,
-    budget=tuning.BUDGET,
+    budget=BUDGET,
     command="",
     output=None,
     say=print,
@@ -42,7 +53,7 @@ def run_table2(
     """
     names = compared_models(models)
     study = Study("table2", dataset, given, seeds, command=command, output=output, say=say)
-    chosen = tuning.tune(study, names, budget) if tune else {}
+    chosen = tune_models(study, names, budget) if tune else {}
     study.run([Variant(name, name, chosen.get(name, {})) for name in names])
     hparams = study.entries[-1].hparams
     about = study.about(
@@ -53,28 +64,12 @@ def run_table2(
     )
     entries, tests = study.finished(), against_best_other(study.finished())
     paper = published(entries, hparams.paper_column)
-    full = Columns(
-        {"model": lambda entry: entry.title},
-        {"": Entry.mean, "sd": Entry.deviation, "paper": paper},
-        {
-            "parameters": Entry.parameters,
-            "seconds": seconds,
-            "epochs": lambda entry: round(entry.over_seeds(lambda r: r["best_epoch"])[0], 1),
-            "seeds": Entry.seeds,
-        },
-    )
+    full = Columns(FIRST, {"": Entry.mean, "sd": Entry.deviation, "paper": paper}, LAST)
 
     def to_read(best, second):
-        """The same, shorter, with a metric's two highest means marked."""
-        columns = Columns(
-            full.first,
-            {"": ranked(entries, best, second), "paper": paper},
-            {
-                "parameters": lambda entry: f"{entry.parameters():,}",
-                "s": lambda entry: f"{seconds(entry):.0f}",
-            },
-        )
-        return columns.of(entries, study.measures, short=True)
+        """A shorter table with each metric's two highest means marked."""
+        each = {"": ranked(entries, best, second), "paper": paper}
+        return Columns(FIRST, each, LAST_TO_READ).of(entries, study.measures, short=True)
 
     printed = to_read("{} *".format, "{} _".format)
     study.footer = ["* best, _ second; ± sample standard deviation over seeds", *study.footer]
@@ -88,16 +83,11 @@ def run_table2(
         notes=_notes(entries, tests, about["loss"], hparams.paper_column, chosen),
         record={
             "tests": {
-                measure.metric: {"against": rival.name, **test._asdict()}
-                for measure, (rival, test) in tests.items()
+                m.metric: {"against": rival.name, **test._asdict()}
+                for m, (rival, test) in tests.items()
             }
         },
     )
-
-
-def seconds(entry):
-    """Mean seconds of a run, to a tenth."""
-    return round(entry.over_seeds(lambda each: each["seconds"]["all"])[0], 1)
 
 
 def published(entries, column):

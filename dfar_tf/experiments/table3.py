@@ -1,6 +1,7 @@
 """Table 3: DFAR without one of its parts, against all of it."""
 
-from dfar_tf.experiments.study import MEASURES, Columns, Entry, Study, Variant
+from dfar_tf.experiments.columns import MEASURES, Columns, Entry, Variant
+from dfar_tf.experiments.study import Study
 from dfar_tf.runs.paper import paper_table3
 from recommenders_utils.evaluation.significance import compare
 
