@@ -23,9 +23,9 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     Args:
       task: ``Task`` that this process is.
       hparams: the merged hyper-parameters.
-      command: what the person typed, for the record.
+      command: what the user typed, for the record.
       run_dir: the run's folder, the same and shared by all tasks.
-      resume: go on with the run in ``run_dir``.
+      resume: resume the run in ``run_dir``.
       given: keys given as flags.
 
     Returns:
@@ -44,8 +44,8 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     folder = RunFolder(run_dir)
     if task.kind == PS:
         return run_task(task, folder, None, started)
-    log = folder.log if task.kind == CHIEF else print
-    store, hparams = prepare_data(hparams, given, log)
+    say = folder.log if task.kind == CHIEF else print
+    store, hparams = prepare_data(hparams, given, say)
     if task.kind == CHIEF:
         folder.open(hparams, store, command, resume)
     else:
@@ -114,16 +114,16 @@ def run_task(task, folder, store, started):
     if task.kind == PS:
         serve_parameters(task, folder.path, folder.file(RESULTS_FILE))
         return None
-    hparams, log = folder.hparams, print
+    hparams, say = folder.hparams, print
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
         folder.log(f"cluster: {sizes}; asynchronous, so that no two runs are the same")
         folder.log(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
-        log = folder.log
+        say = folder.log
     with folder.held() if task.kind == CHIEF else contextlib.nullcontext():
         evaluate = validation_metrics(hparams)
-        trained = train_task(task, hparams, store, folder.path, evaluate, log)
+        trained = train_task(task, hparams, store, folder.path, evaluate, say)
     if task.kind == EVALUATOR:
         return score_and_report(folder, store, trained, started, cluster=task.sizes)
     print(f"cluster: {task} is done; the evaluator writes the results", flush=True)

@@ -16,6 +16,7 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.files import sha256_of, slug
 from recommenders_utils.reading.ratings_records import RatingsReader
 from recommenders_utils.released.candidates import draw_as_released
+from recommenders_utils.tables import format_table
 
 # The keys of the data section that shape the arrays; the others (history length, train targets
 # and negatives, length groups, folders) act when batches are made from them.
@@ -113,14 +114,10 @@ def statistics_table(meta, paper_row=None):
       paper_row: dict with Table 1's columns, or None.
     """
     columns = ("users", "items", "positive_records", "negative_records", "avg_records_per_user")
-    rows = [("", *columns), (_label(meta), *_cells(meta["statistics"], columns))]
+    rows = [(_label(meta), *_cells(meta["statistics"], columns))]
     if paper_row:
         rows.append(("paper, Table 1", *_cells(paper_row, columns)))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])])
-        for row in rows
-    )
+    return format_table(("", *columns), rows, align="lrrrrr", rule=False)
 
 
 def _cached(folder, fingerprint, log):

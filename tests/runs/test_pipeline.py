@@ -261,7 +261,7 @@ def test_candidates_hang_on_their_own_seed(tmp_path, tmp_path_factory, store):
     hparams = hparams.replace(min_item_records=0, min_user_records=0, cache_dir=str(tmp_path))
     candidates = []
     for change in ({}, {"seed": 77}, {"candidate_seed": 77}):
-        made, _ = steps.prepare_data(hparams.replace(**change), log=lambda line: None)
+        made, _ = steps.prepare_data(hparams.replace(**change), say=lambda line: None)
         candidates.append(np.asarray(made.splits["test"].candidates))
     assert np.array_equal(candidates[0], store.splits["test"].candidates)
     assert np.array_equal(candidates[0], candidates[1])
