@@ -7,7 +7,7 @@ import pandas as pd
 
 from dfar_tf.experiments.cells import compared_models
 from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry, Variant
-from dfar_tf.experiments.plotting import line, new_figure
+from dfar_tf.experiments.plotting import line_panels
 from dfar_tf.experiments.study import Study
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
@@ -88,31 +88,23 @@ def by_group(path, edges):
     """Metrics and counts of each length group of a predictions file; an empty group has none."""
     frame = pd.read_csv(path, dtype={"user": str}, keep_default_na=False)
     number = group_of(frame["history_length"], edges)
-    found = []
-    for group in range(len(edges) + 1):
-        part = frame[number == group]
-        values = {"instances": 0}
-        if len(part):
-            metrics = [measure.metric for measure in MEASURES]
-            values = evaluate_predictions(part.reset_index(drop=True), metrics)
-            values = {k: None if v != v else v for k, v in values.items()}
-        found.append(values)
-    return found
+    parts = [frame[number == group].reset_index(drop=True) for group in range(len(edges) + 1)]
+    return [_figures(part) if len(part) else {"instances": 0} for part in parts]
+
+
+def _figures(part):
+    values = evaluate_predictions(part, [measure.metric for measure in MEASURES])
+    return {name: None if value != value else value for name, value in values.items()}
 
 
 def _draw(entries):
-    figure, axes = new_figure(2, 2)
     models = list(dict.fromkeys(entry.title for entry in entries))
     groups = [entry for entry in entries if entry.title == models[0]]
-    for axis, measure in zip(axes.flat, MEASURES):
-        for number, model in enumerate(models):
-            own = [entry for entry in entries if entry.title == model]
-            there = [i for i, entry in enumerate(own) if entry.mean(measure) is not None]
-            means = [own[i].mean(measure) for i in there]
-            line(axis, number, there, means, [own[i].deviation(measure) for i in there], model)
-        axis.set_xticks(range(len(groups)))
-        labels = [f"{entry.name}\nn = {instances(entry):,}" for entry in groups]
-        axis.set_xticklabels(labels, fontsize=7)
-        axis.set_ylabel("test " + measure.name)
-    axes[0][0].legend(fontsize=7)
-    return figure
+    panels = {
+        "test " + measure.name: {
+            model: [(e.mean(measure), e.deviation(measure)) for e in entries if e.title == model]
+            for model in models
+        }
+        for measure in MEASURES
+    }
+    return line_panels(panels, [f"{entry.name}\nn = {instances(entry):,}" for entry in groups])
