@@ -11,7 +11,7 @@ class UserError(Exception):
     """
 
 
-def shortened(text, most=80):
+def shortened(text: str, most: int = 80) -> str:
     """``text`` for a message: cut in the middle where it is longer than ``most`` characters."""
     if len(text) <= most:
         return text

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import tempfile
+from typing import IO, Any, Iterator
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode="w", **open_args):
+def atomic_write(path: str, mode: str = "w", **open_args: Any) -> Iterator[IO[Any]]:
     """Opens a temporary neighbour of ``path``; renames it over ``path`` if the block succeeds.
 
     Args:
@@ -39,7 +40,7 @@ def atomic_write(path, mode="w", **open_args):
 
 
 @contextlib.contextmanager
-def atomic_directory(path):
+def atomic_directory(path: str) -> Iterator[str]:
     """Yields a temporary folder beside ``path``; renames it to ``path`` if the block succeeds.
 
     An older folder at ``path`` is replaced; it stays whole until the new one is.
@@ -63,20 +64,20 @@ def atomic_directory(path):
         raise
 
 
-def write_json(path, value):
+def write_json(path: str, value: Any) -> None:
     """Writes ``value`` as indented JSON, atomically."""
     with atomic_write(path) as stream:
         json.dump(value, stream, indent=2)
         stream.write("\n")
 
 
-def read_json(path):
+def read_json(path: str) -> Any:
     """Reads one JSON file."""
     with open(path, encoding="utf-8") as stream:
         return json.load(stream)
 
 
-def sha256_of(path, chunk=1 << 20):
+def sha256_of(path: str, chunk: int = 1 << 20) -> str:
     """Hex SHA-256 of a file's content, read in chunks."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:

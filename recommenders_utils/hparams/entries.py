@@ -1,6 +1,7 @@
 """Reads one hyper-parameter file: sections of ``key: value  # comment`` lines, nothing cleverer."""
 
 import os
+from typing import Iterator
 
 import yaml
 
@@ -32,7 +33,7 @@ class Entry:
         self.value = _construct(value_node, path)
 
 
-def read_entries(path):
+def read_entries(path: str) -> Iterator["Entry"]:
     """Yields the ``Entry`` of each key of one YAML file, in its order.
 
     Raises:

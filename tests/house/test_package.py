@@ -34,9 +34,8 @@ def run(*command, cwd, status=0, **variables):
         list(map(str, command)),
         cwd=str(cwd),
         env=dict(environment, **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout, done.stderr
