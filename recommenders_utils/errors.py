@@ -1,6 +1,7 @@
 """Errors meant for the user: one clear message, no traceback."""
 
 import difflib
+from typing import Dict, Iterable, List
 
 BAD_INPUT = 2  # exit status of a command that refused its input
 
@@ -13,7 +14,7 @@ class UserError(Exception):
     """
 
 
-def shortened(text, most=80):
+def shortened(text: str, most: int = 80) -> str:
     """``text`` for a message: cut in the middle where it is longer than ``most`` characters."""
     if len(text) <= most:
         return text
@@ -21,7 +22,7 @@ def shortened(text, most=80):
     return f"{text[:half]}...{text[-half:]}"
 
 
-def suggest(name, names, prefix=""):
+def suggest(name: str, names: Iterable[str], prefix: str = "") -> str:
     """The end of a message about an unknown name.
 
     Args:
@@ -39,9 +40,9 @@ def suggest(name, names, prefix=""):
     return "the names are " + ", ".join(sorted(names)) + "."
 
 
-def nearest(name, names):
+def nearest(name: str, names: Iterable[str]) -> List[str]:
     """Up to three of ``names`` that look like ``name``, whatever the case, best first."""
-    folded = {}
+    folded: Dict[str, str] = {}
     for candidate in names:
         folded.setdefault(candidate.lower(), candidate)
     return [folded[near] for near in difflib.get_close_matches(name.lower(), folded, n=3)]

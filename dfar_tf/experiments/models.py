@@ -5,6 +5,7 @@ import numpy as np
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.experiments.results import say_written, write_results
 from dfar_tf.models import get_model, model_names
+from dfar_tf.paths import typed
 from dfar_tf.runs.paper import paper_table1
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
@@ -54,8 +55,8 @@ def run_models(dataset, given=None, command="", output=None, say=print):
         + format_table(["model", "what it makes of the feedback"], [[r[0], r[4]] for r in rows])
     )
     say(
-        "\nsettings: hparams/model_NAME.yaml; bash run.sh amazon --model=NAME trains one, bash run.sh table2 "
-        "compares them"
+        f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one, "
+        f"{typed('table2')} compares them"
     )
     if output:
         about = {"command": command, "parameters": title}

@@ -10,7 +10,7 @@ import sys
 import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE, WORKER, without_proxies
-from dfar_tf.paths import ROOT, shown
+from dfar_tf.paths import IN_CHECKOUT, ROOT, shown
 from recommenders_utils.errors import BAD_INPUT, UserError
 from recommenders_utils.files import write_json
 
@@ -107,8 +107,8 @@ class Processes:
     def _start(self, kind, index):
         environment = dict(
             without_proxies(os.environ),
-            PYTHONPATH=ROOT,
             PYTHONUNBUFFERED="1",
+            **({"PYTHONPATH": ROOT} if IN_CHECKOUT else {}),
             **{
                 VARIABLE: json.dumps(
                     {"cluster": self.cluster, "task": {"type": kind, "index": index}}

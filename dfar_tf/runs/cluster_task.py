@@ -5,7 +5,7 @@ import os
 import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
-from dfar_tf.paths import shown
+from dfar_tf.paths import shown, typed
 from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
@@ -76,7 +76,7 @@ def join_run(task, run_dir, given):
     if not run_dir or not os.path.exists(os.path.join(run_dir, HPARAMS_FILE)):
         raise UserError(
             f"run_dir: {run_dir or 'not given'}: holds no run to join ({HPARAMS_FILE} is missing). Give "
-            "the folder of one, or begin it with `bash run.sh amazon` under this " + VARIABLE + "."
+            f"the folder of one, or begin it with `{typed('amazon')}` under this {VARIABLE}."
         )
     changing = sorted(set(given) - set(FREE_KEYS))
     if changing:

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Callable, Optional
 
 from tqdm import tqdm
 
@@ -36,17 +37,17 @@ class _Dropped(Exception):
 
 
 def download(
-    url,
-    path,
-    log=print,
-    sha256=None,
-    max_bytes=4 << 30,
-    attempts=5,
-    backoff=1.0,
-    connect_timeout=5.0,
-    read_timeout=60.0,
-    show_progress=True,
-):
+    url: str,
+    path: str,
+    log: Callable[[str], None] = print,
+    sha256: Optional[str] = None,
+    max_bytes: int = 4 << 30,
+    attempts: int = 5,
+    backoff: float = 1.0,
+    connect_timeout: float = 5.0,
+    read_timeout: float = 60.0,
+    show_progress: bool = True,
+) -> str:
     """Downloads ``url`` to ``path``.
 
     A part left by an earlier try is resumed with a Range request bound to the server's ETag or

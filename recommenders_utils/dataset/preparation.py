@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import time
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
@@ -42,7 +43,15 @@ SHAPING_KEYS = (
 _AS_BEFORE = {"duplicates": "first", "utc_offset_hours": 0.0}
 
 
-def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engine=None):
+def prepare(
+    path: str,
+    data: Any,
+    name: Optional[str] = None,
+    synthetic: bool = False,
+    log: Callable[[str], None] = print,
+    reader: Any = None,
+    engine: Any = None,
+) -> SequenceStore:
     """The prepared sequences of a log, from the cache if input and protocol are the same.
 
     Args:
@@ -99,14 +108,14 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engi
     return SequenceStore.load(folder)
 
 
-def protocol_of(data):
+def protocol_of(data: Any) -> Dict[str, Any]:
     """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
     values = {key: getattr(data, key, _AS_BEFORE.get(key)) for key in SHAPING_KEYS}
     kept = {k: v for k, v in values.items() if k not in _AS_BEFORE or v != _AS_BEFORE[k]}
     return json.loads(json.dumps(kept))
 
 
-def statistics_table(meta, paper_row=None):
+def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] = None) -> str:
     """Table 1's row for a store, as text, beside the paper's if given.
 
     Args:
@@ -159,7 +168,7 @@ def _build(path, reader, data, engine, log):
     return store
 
 
-def add_candidates(store, data):
+def add_candidates(store: SequenceStore, data: Any) -> None:
     """Draws and stores the candidates of validation and test."""
     if data.candidate_sampling == "released":
         draw_as_released(store, data.candidate_seed, data.valid_num_ngs, data.test_num_ngs)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import List, Sequence, Tuple
 
 from recommenders_utils.errors import UserError, suggest
 
@@ -14,7 +15,7 @@ _SIMPLE = {*PLAIN, *ALIASES, "gauc", "group_auc", "mrr", "ndcg"}
 _AT_K = re.compile(r"(mrr|ndcg|hit)@([1-9][0-9]*(?:;[1-9][0-9]*)*)$")
 
 
-def expand(metrics):
+def expand(metrics: Sequence[str]) -> List[str]:
     """Checks names; ``"ndcg@2;4"`` becomes ``["ndcg@2", "ndcg@4"]``.
 
     Raises:
@@ -36,7 +37,7 @@ def expand(metrics):
     return names
 
 
-def split(name):
+def split(name: str) -> Tuple[str, float]:
     """``"ndcg@10"`` to ``("ndcg", 10)``; no cut-off is infinity; aliases resolved."""
     kind, _, k = name.partition("@")
     return ALIASES.get(kind, kind), int(k) if k else math.inf

@@ -5,6 +5,7 @@ before it. Comment lines in any other column are headings and notes.
 """
 
 import os
+from typing import Iterator
 
 import yaml
 
@@ -48,7 +49,7 @@ def _comment(lines, line, start):
     return " ".join(filter(None, parts))
 
 
-def read_entries(path):
+def read_entries(path: str) -> Iterator["Entry"]:
     """Yields the ``Entry`` of each key of one YAML file, in its order.
 
     Raises:

@@ -5,6 +5,7 @@ The log is made in `synthetic`; here is what distinguishes the data sets' files:
 
 import os
 import time
+from typing import Any, Callable, Dict
 
 import numpy as np
 from tqdm import tqdm
@@ -26,7 +27,7 @@ SESSION_GAP = 0.03  # share of a user's records that begin a session hours after
 CHUNK = 1 << 19  # rows that are text at a time
 
 
-def scaled(shape, scale):
+def scaled(shape: Dict[str, Any], scale: float) -> Dict[str, Any]:
     """A smaller log of the same kind: ``scale`` times the users and items, records a user as they are.
 
     Raises:
@@ -41,7 +42,13 @@ def scaled(shape, scale):
     return {**shape, "users": users, "items": items, "records": max(records, items)}
 
 
-def write_file(kind, path, scale="1", seed="2023", say=print):
+def write_file(
+    kind: str,
+    path: str,
+    scale: str = "1",
+    seed: str = "2023",
+    say: Callable[[str], Any] = print,
+) -> Dict[str, Any]:
     """Writes a SYNTHETIC log file and says what is in it (the command ``generate``).
 
     Args:
@@ -84,7 +91,9 @@ def write_file(kind, path, scale="1", seed="2023", say=print):
     return shape
 
 
-def generate_like(kind, path, seed=2023, scale=1.0, show_progress=True):
+def generate_like(
+    kind: str, path: str, seed: int = 2023, scale: float = 1.0, show_progress: bool = True
+) -> Dict[str, Any]:
     """Writes a SYNTHETIC log file in the shape of one of the paper's data sets.
 
     Args:
