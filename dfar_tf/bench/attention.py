@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from dfar_tf.bench.complexity import KINDS, make_layer
 from dfar_tf.bench.matrix_rate import executed_products, matrix_rate
-from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.session import configure, cores, on_cpu
+from dfar_tf.estimator.session import choose_devices, configure, cores, on_cpu
 from dfar_tf.experiments.results import say_written, write_results
 from recommenders_utils.backend import tf
 from recommenders_utils.tables import format_table

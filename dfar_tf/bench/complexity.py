@@ -8,7 +8,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from dfar_tf.estimator.devices import choose_devices
+from dfar_tf.estimator.session import choose_devices
 from dfar_tf.experiments.plotting import line, new_figure, save_figure
 from dfar_tf.experiments.results import say_written, write_results
 from dfar_tf.layers import (

@@ -7,8 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dfar_tf.bench.steps import StepBench, prepared
-from dfar_tf.estimator.devices import choose_devices
-from dfar_tf.estimator.session import cores, on_cpu
+from dfar_tf.estimator.session import choose_devices, cores, on_cpu
 from dfar_tf.experiments.results import say_written, write_results
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare

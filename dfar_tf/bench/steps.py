@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
 from dfar_tf.bench.table import RELEASED, step_table
-from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import (
     apply_gradients,
     apply_model,
@@ -20,7 +19,7 @@ from dfar_tf.estimator.model_fn import (
     make_gradients,
     make_optimizer,
 )
-from dfar_tf.estimator.session import configure
+from dfar_tf.estimator.session import choose_devices, configure
 from dfar_tf.models import make_model
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import versions

@@ -143,7 +143,7 @@ def _device(tf, device, gpus):
     name = f"--device={device}"
     if tf is None:
         return Finding(name, "nothing: TensorFlow cannot be used", BROKEN, "mend TensorFlow first")
-    from dfar_tf.estimator.devices import choose_devices
+    from dfar_tf.estimator.session import choose_devices
 
     lines = []
     try:

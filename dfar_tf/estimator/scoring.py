@@ -5,9 +5,8 @@ import functools
 
 import numpy as np
 
-from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import HISTORY, apply_model
-from dfar_tf.estimator.session import configure
+from dfar_tf.estimator.session import choose_devices, configure
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 

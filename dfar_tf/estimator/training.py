@@ -6,13 +6,11 @@ import os
 
 import numpy as np
 
-from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook
+from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook, damage, point_to, recover
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
-from dfar_tf.estimator.devices import choose_devices, in_one_thread
 from dfar_tf.estimator.epochs import EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
-from dfar_tf.estimator.recovery import damage, point_to, recover
-from dfar_tf.estimator.session import check_precision, configure
+from dfar_tf.estimator.session import check_precision, choose_devices, configure, in_one_thread
 from dfar_tf.estimator.signals import Interrupts
 from dfar_tf.estimator.state import TrainingState
 from recommenders_utils.backend import tf

@@ -35,7 +35,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     task = read_task()
     if task is not None:
         task.hide_devices(hparams.device)
-    from dfar_tf.estimator.devices import choose_devices  # TensorFlow takes seconds to import
+    from dfar_tf.estimator.session import choose_devices  # TensorFlow takes seconds to import
     from dfar_tf.models import model_class
     from recommenders_utils.io import make_iterator
 

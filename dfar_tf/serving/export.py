@@ -7,8 +7,8 @@ import os
 
 import numpy as np
 
-from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import apply_model
+from dfar_tf.estimator.session import choose_devices
 from dfar_tf.estimator.training import best_checkpoint, make_estimator
 from dfar_tf.models import get_model, make_model
 from dfar_tf.serving.api import open_data

@@ -6,8 +6,8 @@ Letters: B histories, T history (``max_seq_length``), C candidates, D width.
 import numpy as np
 
 from dfar_tf.estimator.checkpoints import CheckpointFitsHook
-from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import HISTORY
+from dfar_tf.estimator.session import choose_devices
 from dfar_tf.models import get_model, make_model
 from recommenders_utils.backend import tf
 

@@ -11,7 +11,7 @@ from small import MODEL, cache_dir, call, ratings_file
 from training_case import STORE, Scripted, hparams, run
 
 from dfar_tf.estimator import training
-from dfar_tf.estimator.devices import choose_devices
+from dfar_tf.estimator.session import choose_devices
 from recommenders_utils.backend import tf
 
 

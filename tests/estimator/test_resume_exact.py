@@ -15,7 +15,7 @@ from resume_case import EPOCHS, STEPS, Stop, assert_same, run, snap_at, stop_at,
 
 from dfar_tf import paths
 from dfar_tf.estimator import training
-from dfar_tf.estimator.recovery import damage, recover
+from dfar_tf.estimator.checkpoints import damage, recover
 from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.errors import UserError
 

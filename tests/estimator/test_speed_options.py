@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.lazy_adam import LazyAdamOptimizer
-from dfar_tf.estimator.session import check_precision, configure, cores
+from dfar_tf.estimator.session import check_precision, choose_devices, configure, cores
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError

@@ -8,7 +8,7 @@ import pytest
 from graph import close
 from training_case import STEPS, STORE, Scripted, hparams, run, step_of, variables
 
-from dfar_tf.estimator.devices import choose_devices
+from dfar_tf.estimator.session import choose_devices
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import best_checkpoint, predict
 from recommenders_utils.backend import tf

@@ -14,8 +14,8 @@ import time
 from dfar_tf.estimator.cluster.evaluator import EarlyStop, ValidationHook
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, ChiefHook, TrainerHook
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, without_proxies
-from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.session import choose_devices
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import (
     BEST,
