@@ -1,1 +1,1 @@
-"""The ``tf.estimator`` side: one ``model_fn`` for all models, devices, the training loop."""
+"""A model by name and a store in; checkpoints, epochs' figures and predictions out, by ``tf.estimator``."""

@@ -1,4 +1,4 @@
-"""The models, one a file, found by name: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``.
+"""A name and hyper-parameters in, a model out: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``.
 
 ``released/`` holds what ``released_form: true`` puts in the place of four of them.
 """

@@ -1,1 +1,1 @@
-"""A trained run put to use: scores, top-K lists and a SavedModel, all by raw ids."""
+"""A trained run in; scores, top-K lists and a SavedModel out, all by raw ids."""

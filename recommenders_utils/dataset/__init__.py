@@ -1,1 +1,1 @@
-"""From a ratings file to sequences: reading, filtering, splitting, candidates, storage."""
+"""Records in; a ``SequenceStore`` with splits and candidates out, kept on disk under a fingerprint."""

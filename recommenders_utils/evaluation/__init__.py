@@ -1,1 +1,1 @@
-"""Metrics, from arrays or from a stored file of predictions."""
+"""Labels and scores in, as arrays or a file of predictions; metrics and tests of differences out."""

@@ -1,4 +1,4 @@
-"""Batches for the models."""
+"""A ``SequenceStore`` in, batches of fixed length for the models out."""
 
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.hparams import HParams
