@@ -1,4 +1,4 @@
-"""Sequences in, sequences or vectors out: the attention family (MHA, THA, FHA, FFHA) and what stands around it."""
+"""Sequences in, sequences or vectors out: the attention family (MHA, THA, FHA, FFHA) and its company."""
 
 from dfar_tf.layers.attention.factorization_heads import FactorizationHeadsAttention
 from dfar_tf.layers.attention.feedback_aware import FeedbackAwareFactorizationHeadsAttention
