@@ -36,7 +36,7 @@ def bench_attention(hparams, steps=10, output=None, command="", log=print):
     Returns:
       Rows: T, H, D, kind, ms, GFLOP of products, ratio to their time at the matrix rate, peak MiB.
     """
-    config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
+    config, _, _ = choose_devices(hparams.device.split(",")[0])
     rate = matrix_rate(config)
     points = []
     for axis, values in AXES.items():

@@ -110,7 +110,7 @@ def run_complexity(hparams, repeats=20, command="", output=None, log=print):
 
 def _measure(at, hparams, repeats):
     """{kind: (forward s, forward and backward s, parameters, heads)}, the kinds run in turn."""
-    config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
+    config, _, _ = choose_devices(hparams.device.split(",")[0])
     random = np.random.RandomState(hparams.seed)
     inputs = random.normal(size=[BATCH, at["T"], at["D"]]).astype(np.float32)
     labels = random.randint(0, 2, [BATCH, at["T"]])

@@ -49,7 +49,7 @@ def bench_options(hparams, steps=30, output=None, command="", log=print):
     Returns:
       Rows: shape, variant, median ms of a step, ratio to the defaults.
     """
-    config, _, _ = choose_devices(hparams.device, lambda line: None)
+    config, _, _ = choose_devices(hparams.device)
     rows = []
     for shape, hp, store in _logs(hparams):
         iterator = SequentialIterator(store, hp)

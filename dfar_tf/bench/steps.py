@@ -93,7 +93,7 @@ class StepBench:
         whole = [batch for batch in batches if len(batch["user"]) == len(batches[0]["user"])]
         self.batch = whole[0]
         stacked = {name: np.stack([batch[name] for batch in whole]) for name in self.batch}
-        config, _, _ = choose_devices(hparams.device, lambda line: None)
+        config, _, _ = choose_devices(hparams.device)
         self.graph = tf.Graph()
         with self.graph.as_default():
             tf.set_random_seed(hparams.seed)

@@ -143,20 +143,20 @@ def _device(tf, device, gpus):
     name = f"--device={device}"
     if tf is None:
         return Finding(name, "nothing: TensorFlow cannot be used", BROKEN, "mend TensorFlow first")
-    from dfar_tf.estimator.session import choose_devices
+    from dfar_tf.estimator.session import choose_devices, device_line
 
-    lines = []
     try:
-        config, _, _ = choose_devices(device, lines.append)
+        config, _, _ = choose_devices(device)
     except UserError as error:
         return Finding(name, str(error), BROKEN, "choose another device, or see GPU above")
+    line = device_line(device, config)
     if device != "auto" or config.device_count.get("GPU", 1) != 0:
-        return Finding(name, lines[-1], GOOD)
+        return Finding(name, line, GOOD)
     if not gpus.names:
-        return Finding(name, f"{lines[-1]} No NVIDIA driver finds one either.", GOOD)
+        return Finding(name, f"{line} No NVIDIA driver finds one either.", GOOD)
     return Finding(
         name,
-        f"{lines[-1]} The driver finds {len(gpus.names)}, TensorFlow cannot use it.",
+        f"{line} The driver finds {len(gpus.names)}, TensorFlow cannot use it.",
         PROBLEM,
         gpus.advice(tf.__version__),
     )

@@ -5,6 +5,7 @@ begins to restore and then ends on. A variable of another shape it restores with
 """
 
 import glob
+import logging
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ import shutil
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
+
+logger = logging.getLogger(__name__)
 
 NAME = "model.ckpt"
 STATE = "checkpoint"  # TensorFlow's file that names the newest
@@ -29,15 +32,15 @@ def steps_in(folder, suffix=r"\.(?:index|data-\d+-of-\d+)"):
     return sorted({int(match.group(1)) for match in found if match})
 
 
-def recover(folder, knows, log=print):
+def recover(folder, knows):
     """Makes the newest usable checkpoint of a folder the one that TensorFlow restores.
 
-    Damaged newer ones, and what a killed write left, are deleted once an older one is found whole.
+    Damaged newer ones, and what a killed write left, are deleted once an older one is found whole. Each
+    is logged.
 
     Args:
       folder: of the checkpoints; need not exist.
       knows: step -> whether the run's state holds what belongs to it.
-      log: takes lines to print.
 
     Returns:
       The step of the checkpoint; 0 where the run has to begin, or begin again.
@@ -67,7 +70,9 @@ def recover(folder, knows, log=print):
         )
     for lost, path, trouble in useless:
         where = f"step {step}" if step else "the beginning"
-        log(f"checkpoint of step {lost} cannot be used ({trouble}); going on from {where}")
+        logger.warning(
+            f"checkpoint of step {lost} cannot be used ({trouble}); resuming from {where}"
+        )
         _delete(path + ".*")
     _delete(os.path.join(folder, NAME + "-*_temp_*"), os.path.join(folder, "*.tempstate*"))
     if step:

@@ -1,5 +1,6 @@
 """The session hook that turns steps into epochs: progress, validation, best checkpoint, early stop."""
 
+import logging
 import os
 import time
 
@@ -12,6 +13,8 @@ from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 class EpochHook(tf.estimator.SessionRunHook):
@@ -27,7 +30,6 @@ class EpochHook(tf.estimator.SessionRunHook):
       evaluate: predictions (dict of arrays, rows of candidates) -> dict of metrics.
       validate_checkpoint: checkpoint path -> predictions, where the graph holds no validation (several
         devices); None otherwise.
-      log: takes lines to print.
       show_progress: whether to draw a bar.
       checkpoint_every: steps between checkpoints within an epoch; 0 writes none.
       interrupts: ``Interrupts`` that hold Ctrl-C back until a step is saved.
@@ -43,7 +45,6 @@ class EpochHook(tf.estimator.SessionRunHook):
         epochs,
         evaluate,
         validate_checkpoint=None,
-        log=print,
         show_progress=True,
         checkpoint_every=0,
         interrupts=None,
@@ -56,7 +57,6 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.epochs = epochs
         self.evaluate = evaluate
         self.validate_checkpoint = validate_checkpoint
-        self.log = log
         self.show_progress = show_progress
         self.checkpoint_every = checkpoint_every
         self.interrupts = interrupts or Interrupts()
@@ -73,7 +73,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.loss = tf.get_collection(TRAINING_LOSS)[0]
         self.terms = tf.get_collection(LOSS_TERMS)[0]
         self.writer = tf.summary.FileWriterCache.get(self.checkpoint_dir)
-        outlive_full_disk(self.writer, self.log)
+        outlive_full_disk(self.writer)
 
     def after_create_session(self, session, coord):
         """Finds out where a resumed run stands."""
@@ -177,7 +177,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         ]
         self.writer.add_summary(tf.Summary(value=values), self.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        self.log(
+        logger.info(
             f"epoch {record['epoch']:>2}  loss {record['train_loss']:.4f}  validation: {shown}  "
             f"({seconds:.1f} s, {record['targets_per_second']:.0f} targets/s)"
             + ("  best" if best else "")

@@ -1,7 +1,11 @@
 """TensorBoard's events on a disk that fills up: training goes on without them and says so once."""
 
+import logging
 
-def outlive_full_disk(writer, log=print):
+logger = logging.getLogger(__name__)
+
+
+def outlive_full_disk(writer):
     """Makes an event writer give up at the first error of its file instead of raising it.
 
     TensorFlow writes events in a thread of its own, where an error ends in a traceback that nobody can
@@ -9,7 +13,6 @@ def outlive_full_disk(writer, log=print):
 
     Args:
       writer: a ``tf.summary.FileWriter``.
-      log: takes the line that says what happened.
     """
     events = getattr(writer, "event_writer", None)
     shared = None
@@ -17,15 +20,15 @@ def outlive_full_disk(writer, log=print):
         file = getattr(holder, "_ev_writer", None)
         if file is None or isinstance(file, _Lenient):
             continue
-        shared = shared or _Lenient(file, log)
+        shared = shared or _Lenient(file)
         holder._ev_writer = shared
 
 
 class _Lenient:
     """A file of events whose methods return instead of raising, and do nothing after an error."""
 
-    def __init__(self, file, log):
-        self._file, self._log, self._broken = file, log, False
+    def __init__(self, file):
+        self._file, self._broken = file, False
 
     def __getattr__(self, name):
         method = getattr(self._file, name)
@@ -38,7 +41,9 @@ class _Lenient:
             except Exception as error:  # one kind for each way a file can fail
                 self._broken = True
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
-                self._log(f"TensorBoard's events cannot be written, training goes on: {reason}")
+                logger.warning(
+                    f"TensorBoard's events cannot be written, training continues: {reason}"
+                )
                 return True
 
         return call

@@ -23,7 +23,7 @@ def scoring_session(hparams, num_items, values):
     Yields:
       (session, model, placeholders by name as in a batch, outputs of ``apply_model``).
     """
-    config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
+    config, _, _ = choose_devices(hparams.device.split(",")[0])
     with tf.Graph().as_default(), tf.Session(config=configure(config, hparams)) as session:
         model, feeds, outputs = make_scorer(hparams, num_items)
         assign(session, {v: values[short_name(v)] for v in model.weights})

@@ -1,4 +1,4 @@
-"""How TensorFlow runs a graph: devices, chosen by ``info.device`` and said aloud, threads, compilation."""
+"""How TensorFlow runs a graph: devices, chosen by ``info.device``, threads, compilation."""
 
 import os
 import re
@@ -7,12 +7,11 @@ from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
 
-def choose_devices(device, log=print):
+def choose_devices(device):
     """Resolves ``info.device``.
 
     Args:
       device: ``auto`` (the first GPU, or the CPU), ``cpu``, ``gpu``, ``gpu:0`` or ``gpu:0,1``.
-      log: takes the line that says what was chosen.
 
     Returns:
       (session config, strategy or None, replicas).
@@ -33,8 +32,6 @@ def choose_devices(device, log=print):
     config = tf.ConfigProto(allow_soft_placement=True)
     if not found:
         config.device_count["GPU"] = 0
-        asked = "as asked" if device == "cpu" else "no GPU found"
-        log(f"Device: CPU ({asked}), TensorFlow {tf.__version__}.")
         return config, None, 1
     # Newer GPUs would cut the factors of a matrix product to 10 bits: scores would differ from the
     # CPU's in the third digit. TensorFlow 1.15 has no such shortcut.
@@ -42,11 +39,20 @@ def choose_devices(device, log=print):
         tf.config.experimental.enable_tensor_float_32_execution(False)
     config.gpu_options.allow_growth = True
     config.gpu_options.visible_device_list = ",".join(map(str, wanted))
-    log(f"Device: GPU {wanted} of {found}, memory as needed, TensorFlow {tf.__version__}.")
     if len(wanted) == 1:
         return config, None, 1
     names = [f"/gpu:{number}" for number in range(len(wanted))]
     return config, tf.distribute.MirroredStrategy(names), len(wanted)
+
+
+def device_line(device, config):
+    """What ``choose_devices`` made of ``device``, as a line to read."""
+    if on_cpu(config):
+        why = "as asked" if device == "cpu" else "no GPU found"
+        return f"Device: CPU ({why}), TensorFlow {tf.__version__}."
+    taken = [int(number) for number in config.gpu_options.visible_device_list.split(",")]
+    found = len(tf.config.experimental.list_physical_devices("GPU"))
+    return f"Device: GPU {taken} of {found}, memory as needed, TensorFlow {tf.__version__}."
 
 
 def in_one_thread(config):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
 
 import numpy as np
@@ -10,12 +11,20 @@ from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook, damage, poin
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
 from dfar_tf.estimator.epochs import EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
-from dfar_tf.estimator.session import check_precision, choose_devices, configure, in_one_thread
+from dfar_tf.estimator.session import (
+    check_precision,
+    choose_devices,
+    configure,
+    device_line,
+    in_one_thread,
+)
 from dfar_tf.estimator.signals import Interrupts
 from dfar_tf.estimator.state import TrainingState
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 UNWRITABLE = {  # what TensorFlow says -> what a person can do
@@ -44,7 +53,7 @@ class Trained:
     parameters: int
 
 
-def train(hparams, store, run_dir, evaluate, log=print):
+def train(hparams, store, run_dir, evaluate):
     """Trains until the epochs are over or validation stops improving; resumes where it finds a run.
 
     Args:
@@ -52,7 +61,6 @@ def train(hparams, store, run_dir, evaluate, log=print):
       store: a ``SequenceStore``.
       run_dir: folder of the run; ``checkpoints/`` and ``best/`` are made in it.
       evaluate: predictions -> dict of validation metrics, ``early_stop_metric`` among them.
-      log: takes lines to print.
 
     Returns:
       Trained.
@@ -61,7 +69,8 @@ def train(hparams, store, run_dir, evaluate, log=print):
       UserError: a batch size the devices do not divide; a loss that is not finite; checkpoints none of
         which can be used; a full disk; a cluster's run.
     """
-    config, strategy, replicas = choose_devices(hparams.device, log)
+    config, strategy, replicas = choose_devices(hparams.device)
+    logger.info(device_line(hparams.device, config))
     check_precision(config, hparams)
     if hparams.batch_size % replicas:
         raise UserError(
@@ -81,7 +90,7 @@ def train(hparams, store, run_dir, evaluate, log=print):
     steps = iterator.steps_per_epoch(hparams.batch_size)
     per_replica = hparams.batch_size // replicas
     with explained(folder):
-        step = recover(folder, lambda step: state.knows(step, steps), log)
+        step = recover(folder, lambda step: state.knows(step, steps))
     state.truncate(step, steps)
     # One pipeline feeds all devices, a batch each a step.
     first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
@@ -103,7 +112,6 @@ def train(hparams, store, run_dir, evaluate, log=print):
         validate_checkpoint=(lambda path: predict(hparams, store, "valid", path))
         if strategy
         else None,
-        log=log,
         show_progress=hparams.show_progress,
         checkpoint_every=hparams.checkpoint_every,
         interrupts=interrupts,
@@ -130,13 +138,13 @@ def best_checkpoint(run_dir):
     return path
 
 
-def predict(hparams, store, split, checkpoint, log=lambda line: None):
+def predict(hparams, store, split, checkpoint):
     """Scores a split's stored candidates with a checkpoint.
 
     Returns:
       dict of flat arrays, one row a candidate in instance order (see ``join_predictions``).
     """
-    config, _, _ = choose_devices(hparams.device.split(",")[0], log)
+    config, _, _ = choose_devices(hparams.device.split(",")[0])
     iterator = make_iterator(store, hparams)
     model_fn = make_model_fn(hparams, iterator.num_items, store.num_users)
     estimator = make_estimator(model_fn, hparams, os.path.dirname(checkpoint), config)

@@ -109,6 +109,7 @@ def run_task(task, folder, store, started):
       dict, as written to ``results.json``, in the evaluator; None in the others.
     """
     from dfar_tf.estimator.cluster.training import serve_parameters, train_task
+    from dfar_tf.estimator.messages import heard
 
     print(f"cluster: this is {task}; run folder {shown(folder.path)}", flush=True)
     if task.kind == PS:
@@ -121,9 +122,8 @@ def run_task(task, folder, store, started):
         folder.log(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
         say = folder.log
-    with folder.held() if task.kind == CHIEF else contextlib.nullcontext():
-        evaluate = validation_metrics(hparams)
-        trained = train_task(task, hparams, store, folder.path, evaluate, say)
+    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say):
+        trained = train_task(task, hparams, store, folder.path, validation_metrics(hparams))
     if task.kind == EVALUATOR:
         return score_and_report(folder, store, trained, started, cluster=task.sizes)
     print(f"cluster: {task} is done; the evaluator writes the results", flush=True)

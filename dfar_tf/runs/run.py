@@ -45,7 +45,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     # All that can be refused is refused before anything is prepared or written.
     model_class(hparams).check(hparams)
     expand(hparams.metrics)
-    choose_devices(hparams.device, log=lambda line: None)
+    choose_devices(hparams.device)
     if task is not None:
         from dfar_tf.runs.cluster_task import enter_run
 
@@ -64,12 +64,14 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
 
 
 def _train_and_report(folder, store, started):
+    from dfar_tf.estimator.messages import heard
     from dfar_tf.estimator.training import train
 
     hparams = folder.hparams
     folder.log(f"run folder: {shown(folder.path)}")
     folder.log(hparams.describe() + "\n")
-    trained = train(hparams, store, folder.path, validation_metrics(hparams), folder.log)
+    with heard(folder.log):
+        trained = train(hparams, store, folder.path, validation_metrics(hparams))
     return score_and_report(folder, store, trained, started)
 
 

@@ -79,7 +79,7 @@ def _save(hparams, store, iterator, checkpoint, folder):
         with open(path, "w", encoding="utf-8", newline="\n") as stream:
             stream.writelines(f"{each}\n" for each in names[name])
     model_fn = _model_fn(hparams, store, iterator, files)
-    config, _, _ = choose_devices(hparams.device.split(",")[0], lambda line: None)
+    config, _, _ = choose_devices(hparams.device.split(",")[0])
     estimator = make_estimator(model_fn, hparams, os.path.dirname(checkpoint), config)
     base = os.path.join(folder, "export")
     receiver = _receiver("users.txt" in files)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dfar_tf.estimator.checkpoints import CheckpointFitsHook
 from dfar_tf.estimator.model_fn import HISTORY
-from dfar_tf.estimator.session import choose_devices
+from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.models import get_model, make_model
 from recommenders_utils.backend import tf
 
@@ -30,7 +30,9 @@ class Scorer:
 
     def __init__(self, hparams, num_items, num_users, checkpoint=None, log=lambda line: None):
         self.hparams, self.num_items, self.num_users = hparams, num_items, num_users
-        config, _, _ = choose_devices(hparams.device.split(",")[0], log)
+        device = hparams.device.split(",")[0]
+        config, _, _ = choose_devices(device)
+        log(device_line(device, config))
         self._graph = tf.Graph()
         with self._graph.as_default():
             tf.set_random_seed(hparams.seed)

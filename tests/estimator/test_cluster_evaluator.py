@@ -12,6 +12,7 @@ from dfar_tf.estimator.cluster.evaluator import keep_best
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
 from dfar_tf.estimator.cluster.task import VARIABLE, read_task
 from dfar_tf.estimator.cluster.training import train_task
+from dfar_tf.estimator.messages import heard
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
@@ -31,7 +32,7 @@ def settings(**overrides):
 def trained(tmp_path_factory):
     """A folder as a chief would leave it after four epochs; the weights are of the first in all."""
     alone = tmp_path_factory.mktemp("alone")
-    train(settings().replace(epochs=1), STORE, str(alone), Scripted(0.5), lambda line: None)
+    train(settings().replace(epochs=1), STORE, str(alone), Scripted(0.5))
     values = variables(tf.train.latest_checkpoint(str(alone / "checkpoints")))
     folder = tmp_path_factory.mktemp("cluster") / "checkpoints"
     folder.mkdir()
@@ -63,8 +64,8 @@ def left(folder):
 
 def evaluated(folder, script, **overrides):
     lines = []
-    arguments = read_task(), settings(**overrides), STORE, str(folder), script, lines.append
-    return train_task(*arguments), lines
+    with heard(lines.append):
+        return train_task(read_task(), settings(**overrides), STORE, str(folder), script), lines
 
 
 def test_every_checkpoint_is_validated_and_the_best_kept(folder):
@@ -105,7 +106,7 @@ def test_the_best_folder_holds_one_checkpoint(folder, tmp_path):
 
 def test_a_run_is_gone_on_with_as_it_was_begun(folder):
     with pytest.raises(UserError, match="holds a run that a cluster trains"):
-        train(settings(), STORE, str(folder), Scripted(), lambda line: None)
+        train(settings(), STORE, str(folder), Scripted())
     (folder / "checkpoints" / PROGRESS_FILE).unlink()
     with pytest.raises(UserError, match="holds a run of one process"):
         evaluated(folder, Scripted())

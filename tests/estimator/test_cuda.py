@@ -11,7 +11,7 @@ from small import MODEL, cache_dir, call, ratings_file
 from training_case import STORE, Scripted, hparams, run
 
 from dfar_tf.estimator import training
-from dfar_tf.estimator.session import choose_devices
+from dfar_tf.estimator.session import choose_devices, device_line
 from recommenders_utils.backend import tf
 
 
@@ -118,17 +118,16 @@ def test_memory_grows_on_a_machine_with_gpus(device, visible, monkeypatch):
     monkeypatch.setattr(
         tf.config.experimental, "list_physical_devices", lambda kind=None: ["one", "two"]
     )
-    lines = []
-    config, strategy, replicas = choose_devices(device, lines.append)
+    config, strategy, replicas = choose_devices(device)
     assert config.gpu_options.allow_growth is True
     assert config.gpu_options.visible_device_list == visible
     assert (strategy, replicas) == (None, 1)
-    assert f"GPU [{visible}] of 2, memory as needed" in lines[0]
+    assert f"GPU [{visible}] of 2, memory as needed" in device_line(device, config)
 
 
 def test_memory_grows_on_the_gpu():
     need(1)
-    config, _, _ = choose_devices("gpu:0", lambda line: None)
+    config, _, _ = choose_devices("gpu:0")
     assert config.gpu_options.allow_growth
     with tf.Graph().as_default(), tf.Session(config=config) as session:
         product = session.run(tf.matmul(tf.ones([64, 64]), tf.ones([64, 64])))

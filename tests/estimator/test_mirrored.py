@@ -21,7 +21,7 @@ SAME = {"tower_norm": "none", "optimizer": "sgd", "learning_rate": 0.5, "batch_s
 def two_devices(monkeypatch):
     """``device: gpu:0,1`` means two virtual CPUs, any other one of them."""
 
-    def choose(device, log=print):
+    def choose(device):
         config = tf.ConfigProto(allow_soft_placement=True, device_count={"CPU": 2, "GPU": 0})
         if "," not in device:
             return config, None, 1

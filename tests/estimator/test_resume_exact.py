@@ -16,6 +16,7 @@ from resume_case import EPOCHS, STEPS, Stop, assert_same, run, snap_at, stop_at,
 from dfar_tf import paths
 from dfar_tf.estimator import training
 from dfar_tf.estimator.checkpoints import damage, recover
+from dfar_tf.estimator.messages import heard
 from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.errors import UserError
 
@@ -95,10 +96,11 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(whole, tmp_path, kind)
     DAMAGES[kind](folder, newest)
     (folder / "checkpoint").write_bytes(b"\xff garbage\0")
     lines = []
-    assert recover(str(folder), lambda step: True, lines.append) == older
+    with heard(lines.append):
+        assert recover(str(folder), lambda step: True) == older
     (line,) = lines
     assert line.startswith(f"checkpoint of step {newest} cannot be used (")
-    assert line.endswith(f"going on from step {older}")
+    assert line.endswith(f"resuming from step {older}")
     assert not [name for name in os.listdir(str(folder)) if f"ckpt-{newest}" in name]
     assert weights(tmp_path / "run")["global_step"] == older
 
@@ -109,7 +111,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_the_same(whole, tmp_path)
     DAMAGES["cut"](folder, newest)
     (folder / "model.ckpt-40_temp_0a1b").mkdir()
     trained, lines = run(tmp_path / "run")
-    assert any(f"going on from step {older}" in line for line in lines)
+    assert any(f"resuming from step {older}" in line for line in lines)
     assert not [name for name in os.listdir(str(folder)) if "temp" in name]
     assert_same(tmp_path / "run", whole[0], trained, whole[1])
 
@@ -155,9 +157,10 @@ def test_a_checkpoint_the_state_does_not_know_is_not_used(whole, tmp_path):
 def test_a_first_checkpoint_that_was_never_whole_means_beginning_again(tmp_path):
     (tmp_path / DATA.format(3)).write_bytes(b"half")
     lines = []
-    assert recover(str(tmp_path), lambda step: True, lines.append) == 0
-    assert "going on from the beginning" in lines[0] and os.listdir(str(tmp_path)) == []
-    assert recover(str(tmp_path / "none"), lambda step: True, lines.append) == 0
+    with heard(lines.append):
+        assert recover(str(tmp_path), lambda step: True) == 0
+    assert "resuming from the beginning" in lines[0] and os.listdir(str(tmp_path)) == []
+    assert recover(str(tmp_path / "none"), lambda step: True) == 0
 
 
 def test_batches_from_within_an_epoch_are_those_of_the_whole_epoch():

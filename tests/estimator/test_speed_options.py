@@ -47,7 +47,7 @@ def test_lazy_adam_moves_only_the_rows_of_the_batch(resource):
 
 
 def test_threads_and_compiler_are_as_given_or_chosen():
-    config, _, _ = choose_devices("cpu", lambda line: None)
+    config, _, _ = choose_devices("cpu")
     chosen = configure(config, merge_hparams("amazon"))
     assert chosen.intra_op_parallelism_threads == cores()
     assert chosen.inter_op_parallelism_threads == min(2, cores())
@@ -61,7 +61,7 @@ def test_threads_and_compiler_are_as_given_or_chosen():
 
 
 def test_half_precision_is_for_gpus():
-    config, _, _ = choose_devices("cpu", lambda line: None)
+    config, _, _ = choose_devices("cpu")
     with pytest.raises(UserError, match=r"mixed_precision.*GPU"):
         check_precision(config, merge_hparams("amazon", mixed_precision=True))
     check_precision(tf.ConfigProto(), merge_hparams("amazon", mixed_precision=True))

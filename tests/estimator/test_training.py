@@ -8,7 +8,7 @@ import pytest
 from graph import close
 from training_case import STEPS, STORE, Scripted, hparams, run, step_of, variables
 
-from dfar_tf.estimator.session import choose_devices
+from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import best_checkpoint, predict
 from recommenders_utils.backend import tf
@@ -156,10 +156,9 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path):
     found = len(tf.config.experimental.list_physical_devices("GPU"))
     with pytest.raises(UserError, match=rf"GPU {found + 7}, .*finds {found}.*--device=auto"):
         run(tmp_path, Scripted(), device=f"gpu:{found + 7}")
-    lines = []
-    _, strategy, replicas = choose_devices("auto", lines.append)
-    assert strategy is None and replicas == 1 and len(lines) == 1
-    assert ("CPU" if not found else "GPU") in lines[0]
+    config, strategy, replicas = choose_devices("auto")
+    assert strategy is None and replicas == 1
+    assert ("CPU" if not found else "GPU") in device_line("auto", config)
 
 
 def test_epochs_count_against_the_patience_only_once_chance_is_left(tmp_path):

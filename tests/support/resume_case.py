@@ -10,6 +10,7 @@ import numpy as np
 from iterator_case import make_store
 
 from dfar_tf.estimator import epochs, training
+from dfar_tf.estimator.messages import heard
 from recommenders_utils.backend import tf
 
 STEPS, EPOCHS = 8, 4
@@ -53,7 +54,8 @@ def run(folder, model="dfar", evaluate=evaluate, **overrides):
     """(what ``train`` returns, the lines it logged)."""
     lines = []
     chosen = hparams(model, **overrides)
-    return training.train(chosen, store(), str(folder), evaluate, lines.append), lines
+    with heard(lines.append):
+        return training.train(chosen, store(), str(folder), evaluate), lines
 
 
 def weights(folder, which="checkpoints"):

@@ -3,6 +3,7 @@
 import dfar_case
 from iterator_case import make_store
 
+from dfar_tf.estimator.messages import heard
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
 
@@ -50,7 +51,8 @@ class Scripted:
 
 def run(folder, evaluate, **overrides):
     lines = []
-    return train(hparams(**overrides), STORE, str(folder), evaluate, log=lines.append), lines
+    with heard(lines.append):
+        return train(hparams(**overrides), STORE, str(folder), evaluate), lines
 
 
 def variables(checkpoint):

@@ -1,5 +1,6 @@
 """What a cluster's evaluator does with each checkpoint: validate it, keep it if it is the best."""
 
+import logging
 import os
 import shutil
 import time
@@ -9,6 +10,8 @@ from dfar_tf.estimator.epochs import join_predictions
 from dfar_tf.estimator.model_fn import EVALUATED
 from recommenders_utils.backend import tf
 from recommenders_utils.files import atomic_directory, read_json
+
+logger = logging.getLogger(__name__)
 
 
 class EarlyStop(Exception):
@@ -23,12 +26,11 @@ class ValidationHook(tf.estimator.SessionRunHook):
       folder: of the checkpoints.
       best_dir: folder of the best one.
       evaluate: predictions -> dict of metrics.
-      log: takes lines to print.
     """
 
-    def __init__(self, state, folder, best_dir, evaluate, log=print):
+    def __init__(self, state, folder, best_dir, evaluate):
         self.state, self.folder, self.best_dir = state, folder, best_dir
-        self.evaluate, self.log = evaluate, log
+        self.evaluate = evaluate
 
     def next_checkpoint(self):
         """Path of the oldest checkpoint that is not validated yet; None where there is none.
@@ -76,7 +78,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
         self.state.add(record)
         self._forget(path)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        self.log(
+        logger.info(
             f"epoch {record['epoch']:>2}  step {record['step']}  loss {record['train_loss']:.4f}  "
             f"validation: {shown}  ({record['seconds']:.1f} s, "
             f"{record['targets_per_second']:.0f} targets/s)" + ("  best" if best else "")

@@ -6,6 +6,7 @@ therefore be of weights that others have moved on from since, and two runs are n
 """
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -15,7 +16,7 @@ from dfar_tf.estimator.cluster.evaluator import EarlyStop, ValidationHook
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, ChiefHook, TrainerHook
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, without_proxies
 from dfar_tf.estimator.model_fn import make_model_fn
-from dfar_tf.estimator.session import choose_devices
+from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import (
     BEST,
@@ -31,12 +32,14 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.io import make_iterator
 
+logger = logging.getLogger(__name__)
+
 ASK_EVERY = 2  # seconds between two looks of the chief at what the evaluator says
 LEAVE = 5  # seconds a parameter server leaves the others to end
 LOOK_EVERY = 0.2  # seconds between two looks of a worker for the chief
 
 
-def train_task(task, hparams, store, run_dir, evaluate, log=print):
+def train_task(task, hparams, store, run_dir, evaluate):
     """Does one training task's or the evaluator's part of a run, and returns when that is over.
 
     Args:
@@ -45,7 +48,6 @@ def train_task(task, hparams, store, run_dir, evaluate, log=print):
       store: a ``SequenceStore``, the same in all tasks.
       run_dir: folder of the run, which chief, parameter servers and evaluator share.
       evaluate: predictions -> dict of validation metrics, ``early_stop_metric`` among them.
-      log: takes lines to print.
 
     Returns:
       Trained in the evaluator, None in the others.
@@ -65,16 +67,16 @@ def train_task(task, hparams, store, run_dir, evaluate, log=print):
     steps = iterator.steps_per_epoch(shards=shards)
     state = _state(hparams, folder)
     model_fn = make_model_fn(hparams, iterator.num_items, store.num_users, asynchronous=True)
-    estimator = _make_estimator(task, model_fn, hparams, folder, log)
+    estimator = _make_estimator(task, model_fn, hparams, folder)
     over = state.should_stop() or _last_step(task, state, folder) >= steps * hparams.epochs
-    validation = ValidationHook(state, folder, best_dir, evaluate, log)
+    validation = ValidationHook(state, folder, best_dir, evaluate)
     if task.kind == EVALUATOR:
         os.makedirs(best_dir, exist_ok=True)
         # It asks the Estimator for the newest checkpoint, and would never see those before it.
         estimator.latest_checkpoint = validation.next_checkpoint
     if not over:
         with explained(folder):
-            _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, log)
+            _train_and_evaluate(task, estimator, hparams, iterator, steps, validation)
     if task.kind != EVALUATOR:
         return None
     best = best_checkpoint(run_dir)
@@ -107,7 +109,7 @@ def serve_parameters(task, run_dir, finished):
     tf.estimator.train_and_evaluate(tf.estimator.Estimator(nothing, config=config), *specs)
 
 
-def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, log):
+def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation):
     folder = estimator.model_dir
 
     def batches():
@@ -141,11 +143,12 @@ def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, l
     with contextlib.suppress(EarlyStop):
         tf.estimator.train_and_evaluate(estimator, train_spec, eval_spec)
     if task.trains:
-        log(f"cluster: {task} made {own.steps} of the {train_spec.max_steps} steps")
+        logger.info(f"cluster: {task} made {own.steps} of the {train_spec.max_steps} steps")
 
 
-def _make_estimator(task, model_fn, hparams, folder, log):
-    session_config, _, _ = choose_devices(hparams.device, log)
+def _make_estimator(task, model_fn, hparams, folder):
+    session_config, _, _ = choose_devices(hparams.device)
+    logger.info(device_line(hparams.device, session_config))
     session_config.device_filters.extend(task.device_filters)
     config = tf.estimator.RunConfig(
         model_dir=folder,
