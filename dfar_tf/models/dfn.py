@@ -60,20 +60,19 @@ class DFN(BaselineModel):
     def encode(self, history, training):
         """The embedded history [B, T, D], the masks of its feedbacks [B, T], its share of wide [B]."""
         state, items = self.embedded(history)
-        wide = tf.zeros_like(state["click"][:, 0])
         for column, (side, _) in enumerate(SIDES):
             weights = tf.gather(self.wide[:, 1 + column], items)  # [B, T]
-            wide += tf.reduce_sum(weights * state[side], 1)
-        return {**state, "wide": wide}
+            state["wide"] += tf.reduce_sum(weights * state[side], 1)
+        return state
 
     def embedded(self, history):
-        """The embedded history [B, T, D] with the masks of its feedbacks [B, T]; its item ids [B, T]."""
+        """``encode``'s dict, its share of wide still 0, and the item ids that were seen [B, T]."""
         seen = self.seen(history)
         mask, labels = seen["history_mask"], seen["history_labels"]
         embedded = self.embed_history(seen) + tf.gather(
             self.position_embedding, ages(mask, self.hp.max_seq_length)
         )
-        state = {"history": embedded * mask[:, :, None]}
+        state = {"history": embedded * mask[:, :, None], "wide": tf.zeros_like(mask[:, 0])}
         for side, label in SIDES:
             state[side] = mask * tf.cast(tf.equal(labels, label), tf.float32)
         return state, seen["history_items"]

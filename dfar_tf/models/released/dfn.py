@@ -23,7 +23,7 @@ class ReleasedDFN(DFN):
         """RELEASED, baselines: no wide part."""
 
     def encode(self, history, training):
-        """The embedded history [B, T, D], the masks of its feedbacks [B, T]."""
+        """As the published form's, without its share of wide."""
         return self.embedded(history)[0]
 
     def score(self, state, candidates, training):
