@@ -8,7 +8,7 @@ import sys
 import pytest
 from small import call
 
-from dfar_tf import cli, paths
+from dfar_tf import cli, paths, settings
 from dfar_tf.commands import command_names, get_command
 from dfar_tf.runs import steps
 from recommenders_utils.errors import UserError
@@ -218,7 +218,7 @@ def test_default_paths_are_the_checkouts(ratings, tmp_path, monkeypatch):
 
 def test_later_files_win_and_flags_win_over_all(tmp_path, monkeypatch):
     """base < data set < protocol < model < flags, each seen to win over the one before."""
-    monkeypatch.setattr(cli, "HPARAMS", str(tmp_path))
+    monkeypatch.setattr(settings, "HPARAMS", str(tmp_path))
     real = pathlib.Path(paths.HPARAMS)
     (tmp_path / "base.yaml").write_text((real / "base.yaml").read_text())
     keys = ("min_item_records", "min_user_records", "train_num_ngs", "test_num_ngs")
