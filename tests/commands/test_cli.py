@@ -72,8 +72,9 @@ def test_a_commands_flags_and_hyper_parameters_are_apart(name):
         assert getattr(parsed, flag) == default
 
 
-def test_a_readers_leaving_is_no_error():
-    command = [sys.executable, "-m", "dfar_tf", "metrics", "--help"]
+@pytest.mark.parametrize("words", [("metrics", "--help"), ()])
+def test_a_readers_leaving_is_no_error(words):
+    command = [sys.executable, "-m", "dfar_tf", *words]
     with subprocess.Popen(
         command, cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import shutil
-import site
 import subprocess
 import sys
 import zipfile
@@ -66,7 +65,8 @@ def fresh(tmp_path_factory, wheel):
     folder = tmp_path_factory.mktemp("fresh")
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
     (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    borrowed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    (packages / "borrowed.pth").write_text("\n".join([*borrowed, ""]))
     # A folder of somebody else's, which is not ours though it is named so.
     (packages / "hparams").mkdir()
     (packages / "hparams" / "base.yaml").write_text("theirs: 1  # int: not ours\n")
