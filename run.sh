@@ -1,21 +1,19 @@
 #!/usr/bin/env bash
-# Finds or makes the Python environment, then hands its words to `python -m dfar_tf`:
+# Finds a Python and hands its words to requirements/start.py, which chooses or makes the
+# environment and runs `python -m dfar_tf` or the tests in it:
 #
 #     bash run.sh COMMAND [--flag=value ...]
 #     bash run.sh test [pytest's arguments ...]
 #
-# DFAR_TF=1.15|2.15 and DFAR_PYTHON=/path/to/python choose; see requirements/environment.sh for how
-# the choice is made without them.
+# DFAR_TF=1.15|2.15 and DFAR_PYTHON=/path/to/python choose. This much is shell because it must work
+# before there is a Python.
 set -euo pipefail
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=requirements/environment.sh
-. "$ROOT/requirements/environment.sh"
 
-# One line for each command: a module of dfar_tf/commands and the first line of its docstring. No
-# Python is needed to read it, so that it can be read before there is one.
+# One line for each command: a module of dfar_tf/commands and the first line of its docstring.
 list_commands() {
   local file name
   echo "usage: bash run.sh COMMAND [--flag=value ...]"
@@ -34,103 +32,34 @@ list_commands() {
   echo "DFAR_PYTHON=/path/to/python the Python that its environment is made from."
 }
 
-# exec_python PYTHON ARGUMENTS...: becomes that Python, which sees this checkout and its environment's
-# packages and none of the caller's own.
-exec_python() {
-  local python=$1
-  shift
-  case $python in
-    # Its CUDA libraries, which an activated environment would offer.
-    */conda-1.15-gpu/bin/python)
-      export LD_LIBRARY_PATH="${python%/bin/python}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-      ;;
-  esac
-  exec env PYTHONPATH="$ROOT" PYTHONNOUSERSITE=1 DFAR_ROOT="$ROOT" "$python" "$@"
-}
-
-# `python -m dfar_tf`, except that the caller's folder is no place to import from: it may be another
-# checkout, or hold a file named like one of Python's modules.
-readonly MODULE='
-import sys
-sys.path[:] = [folder for folder in sys.path if folder]
-import runpy
-runpy.run_module("dfar_tf", run_name="__main__", alter_sys=True)
-'
-
-run_command() {
-  local command=$1 tf python
-  shift
-  tf=$(wanted_tf) || exit $?
-  python=$(environment_python "$tf" run) || exit $?
-  exec_python "$python" -c "$MODULE" "$command" "$@"
-}
-
-# run_suite TF [pytest's arguments]: the suite under one TensorFlow; adds its line to SUMMARY.
-run_suite() {
-  local tf=$1 python label line status=0
-  shift
-  label="TensorFlow ${tf:-for DFAR_PYTHON=${DFAR_PYTHON:-}}"
-  python=$(environment_python "$tf" test) || status=$?
-  if [ "$status" = "$NO_PYTHON" ]; then
-    SUMMARY+="$label: not run, no Python for it was found (see above)"$'\n'
-    return
-  elif [ "$status" != 0 ]; then
-    SUMMARY+="$label: FAILED, its environment could not be made (see above)"$'\n'
-    FAILED=yes
-    return
-  fi
-  label=$("$python" "$ROOT/requirements/satisfied.py" "$tf" test) || label="TensorFlow $tf ($label)"
-  printf '\n===== %s\n' "$label"
-  (cd -- "$ROOT" && exec_python "$python" -m pytest "$@") 2>&1 | tee "$OUTPUT" || status=$?
-  # pytest's closing line, without its colours and its frame of equals signs.
-  line=$(sed -e $'s/\033\\[[0-9;]*m//g' -e 's/^=* *//' -e 's/ *=*$//' "$OUTPUT" |
-    grep -E '^([0-9]+ [a-z]+|no tests ran).* in [0-9.]+s' | tail -n 1) ||
-    line="pytest ended with status $status and no summary"
-  if [ "$status" != 0 ]; then
-    FAILED=yes
-    line="FAILED, $line"
-  fi
-  RAN=yes
-  SUMMARY+="$label: $line"$'\n'
-}
-
-run_tests() {
-  local tf
-  SUMMARY='' FAILED='' RAN=''
-  tf=$(wanted_tf) || exit $?
-  OUTPUT=$(mktemp "${TMPDIR:-/tmp}/dfar-test.XXXXXX")
-  trap 'rm -f "$OUTPUT"' EXIT
-  if [ -n "$tf" ] || [ -n "${DFAR_PYTHON:-}" ]; then
-    run_suite "$tf" "$@"
-  else
-    run_suite 1.15 "$@"
-    run_suite 2.15 "$@"
-  fi
-  printf '\n%s' "$SUMMARY"
-  if [ -n "$FAILED" ] || [ -z "$RAN" ]; then
-    exit 1
-  fi
-}
-
-case ${1:-help} in
+command=${1:-help}
+command=${command//_/-}
+case $command in
   help | -h | --help)
     list_commands
+    exit
     ;;
-  test)
-    shift
-    run_tests "$@"
-    ;;
+  test) ;;
   *)
-    command=${1//_/-}
-    module=$ROOT/dfar_tf/commands/${command//-/_}.py
-    if [[ ! $command =~ ^[a-z0-9][a-z0-9-]*$ ]] || [ ! -f "$module" ]; then
+    if [[ ! $command =~ ^[a-z0-9][a-z0-9-]*$ ]] ||
+      [ ! -f "$ROOT/dfar_tf/commands/${command//-/_}.py" ]; then
       {
         echo "error: unknown command: $1"
         list_commands
       } >&2
       exit 2
     fi
-    shift
-    run_command "$command" "$@"
     ;;
 esac
+shift
+
+# shellcheck source=requirements/pythons.sh
+. "$ROOT/requirements/pythons.sh"
+DFAR_PYTHONS=$(existing_pythons)
+DFAR_CONDAS=$(existing_condas)
+if ! python=$(any_python) && ! python=$(python_from_conda); then
+  no_python "$command"
+fi
+export DFAR_PYTHONS DFAR_CONDAS
+# The words go on as they are; what the caller imports from does not.
+PYTHONPATH='' PYTHONNOUSERSITE=1 exec "$python" "$ROOT/requirements/start.py" "$command" "$@"

@@ -12,7 +12,7 @@ import sys
 from absl import flags
 
 from dfar_tf.commands import get_command
-from dfar_tf.paths import HPARAMS
+from dfar_tf.paths import HPARAMS, PROGRAM
 from dfar_tf.settings import hparams_file, merge_hparams
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
@@ -147,7 +147,7 @@ def parse(module, arguments):
                 continue  # one of ours, by name
             if table.get(name) and table[name] != "null":
                 table[name] = os.path.abspath(os.path.expanduser(table[name]))
-    words = ["bash", "run.sh", *map(shlex.quote, arguments)]
+    words = [PROGRAM, *map(shlex.quote, arguments)]
     return Options(" ".join(words), given, taken)
 
 
@@ -203,7 +203,7 @@ def _schemas():
 
 
 def _print_help(module, own):
-    print(module.__doc__.strip() + "\n\nflags:")
+    print(module.__doc__.strip().replace("bash run.sh", PROGRAM) + "\n\nflags:")
     for name, (default, meaning) in own.items():
         print(f"  --{name}={'' if default is None else default}\n      {meaning}")
     print(f"  --gpus=\n      {GPUS}")

@@ -1,5 +1,8 @@
 """Errors meant for the user: one clear message, no traceback."""
 
+import difflib
+from typing import Dict, Iterable, List
+
 BAD_INPUT = 2  # exit status of a command that refused its input
 
 
@@ -11,9 +14,35 @@ class UserError(Exception):
     """
 
 
-def shortened(text, most=80):
+def shortened(text: str, most: int = 80) -> str:
     """``text`` for a message: cut in the middle where it is longer than ``most`` characters."""
     if len(text) <= most:
         return text
     half = (most - 3) // 2
     return f"{text[:half]}...{text[-half:]}"
+
+
+def suggest(name: str, names: Iterable[str], prefix: str = "") -> str:
+    """The end of a message about an unknown name.
+
+    Args:
+      name: what was given.
+      names: what there is.
+      prefix: put before each name, such as ``--``.
+
+    Returns:
+      ``did you mean a or b?`` with up to three names that look like it whatever the case, best first; or,
+      where none does, ``the names are a, b, c.``.
+    """
+    near = nearest(name, names)
+    if near:
+        return "did you mean " + " or ".join(prefix + word for word in near) + "?"
+    return "the names are " + ", ".join(sorted(names)) + "."
+
+
+def nearest(name: str, names: Iterable[str]) -> List[str]:
+    """Up to three of ``names`` that look like ``name``, whatever the case, best first."""
+    folded: Dict[str, str] = {}
+    for candidate in names:
+        folded.setdefault(candidate.lower(), candidate)
+    return [folded[near] for near in difflib.get_close_matches(name.lower(), folded, n=3)]

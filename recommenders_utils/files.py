@@ -1,15 +1,25 @@
 """Files that are either whole or absent: write to a temporary name, then rename."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+from typing import IO, Any, Iterator
+
+from recommenders_utils.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode="w", **open_args):
+def atomic_write(path: str, mode: str = "w", **open_args: Any) -> Iterator[IO[Any]]:
     """Opens a temporary neighbour of ``path``; renames it over ``path`` if the block succeeds.
 
     Args:
@@ -39,7 +49,7 @@ def atomic_write(path, mode="w", **open_args):
 
 
 @contextlib.contextmanager
-def atomic_directory(path):
+def atomic_directory(path: str) -> Iterator[str]:
     """Yields a temporary folder beside ``path``; renames it to ``path`` if the block succeeds.
 
     An older folder at ``path`` is replaced; it stays whole until the new one is.
@@ -63,20 +73,52 @@ def atomic_directory(path):
         raise
 
 
-def write_json(path, value):
+@contextlib.contextmanager
+def locked(path: str, message: str) -> Iterator[None]:
+    """Keeps other processes out of a block that they enter with the same path.
+
+    The lock is on the file or folder itself and ends with this process, however it ends. Where the
+    system has no such locks nothing is kept.
+
+    Args:
+      path: an existing file or folder.
+      message: of the error that the others get.
+
+    Raises:
+      UserError: another process is in the block.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise UserError(message) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def slug(text: str, keep: str = "") -> str:
+    """Lower-case words joined by ``-``, for file names; letters, digits and what is in ``keep`` stay."""
+    return re.sub(f"(?:(?![{re.escape(keep)}-])[\\W_]|-)+", "-", text.lower()).strip("-.")
+
+
+def write_json(path: str, value: Any) -> None:
     """Writes ``value`` as indented JSON, atomically."""
     with atomic_write(path) as stream:
         json.dump(value, stream, indent=2)
         stream.write("\n")
 
 
-def read_json(path):
+def read_json(path: str) -> Any:
     """Reads one JSON file."""
     with open(path, encoding="utf-8") as stream:
         return json.load(stream)
 
 
-def sha256_of(path, chunk=1 << 20):
+def sha256_of(path: str, chunk: int = 1 << 20) -> str:
     """Hex SHA-256 of a file's content, read in chunks."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:

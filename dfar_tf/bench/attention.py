@@ -13,8 +13,8 @@ from dfar_tf.bench.matrix_rate import executed_products, matrix_rate
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.session import configure, cores, on_cpu
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
+from recommenders_utils.tables import format_table
 
 BATCH = 20  # section 4.1.3, Micro-video
 BASE = {"T": 250, "H": 2, "D": 32}
@@ -82,7 +82,7 @@ def bench_attention(hparams, steps=10, output=None, command="", log=print):
         write_results(
             "bench-attention", headers, rows, about, output, notes, shown_as=(headers, shown)
         ),
-        log=log,
+        say=log,
     )
     return rows
 

@@ -18,9 +18,9 @@ from dfar_tf.layers import (
     TalkingHeadsAttention,
 )
 from dfar_tf.runs.folder import versions
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+from recommenders_utils.tables import format_table
 
 KINDS = ("MHA", "THA", "FHA", "FFHA")
 BASE = {"T": 20, "relations": 4, "D": 32}

@@ -10,11 +10,11 @@ from dfar_tf.bench.steps import StepBench, prepared
 from dfar_tf.estimator.devices import choose_devices
 from dfar_tf.estimator.session import cores, on_cpu
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.io import SequentialIterator
 from recommenders_utils.synthetic.files import generate_like
+from recommenders_utils.tables import format_table
 
 WARM_UP, BLOCK = 4, 5  # steps before measuring, steps in a row of one variant
 LONG = {"max_seq_length": 250, "batch_size": 20, "split": "ratio", "tie_order": "file"}
@@ -86,7 +86,7 @@ def bench_options(hparams, steps=30, output=None, command="", log=print):
         write_results(
             "bench-options", headers, rows, about, output, notes, shown_as=(headers, shown)
         ),
-        log=log,
+        say=log,
     )
     return rows
 

@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from dfar_tf.bench.steps import StepBench, endless, peak_gib
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.io import SequentialIterator
 from recommenders_utils.synthetic.files import generate_like
+from recommenders_utils.tables import format_table
 
 MICRO_VIDEO = {
     "rating_min": 0.0,
@@ -92,7 +92,7 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, log=pri
     log("\n" + format_table(headers, shown, title, "lrr"))
     say_written(
         write_results("bench-scale", headers, rows, about, output, shown_as=(headers, shown)),
-        log=log,
+        say=log,
     )
     return found
 

@@ -2,8 +2,8 @@
 
 import os
 
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
+from recommenders_utils.tables import format_table
 
 # Recorded once from the released code on a log of this shape: TensorFlow 1.15.0, two CPU cores,
 # batch 200, 9 negatives, T 20, D 32, H 2. Not measured by this command.

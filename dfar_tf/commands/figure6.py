@@ -3,7 +3,7 @@
 ``bash run.sh figure6 [--data=amazon] [--seeds=3] ...``; each weight over 1e-4, 1e-3, 1e-2, 1e-1.
 """
 
-from dfar_tf.experiments.sweep import run_figure6
+from dfar_tf.experiments.figure6 import run_figure6
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),

@@ -3,7 +3,10 @@
 ``bash run.sh generate --like=micro_video [--output=FILE] [--scale=0.01] [--draw_seed=N]``
 """
 
-from dfar_tf.runs.generating import run_generate
+import os
+
+from dfar_tf.paths import in_checkout, shown
+from recommenders_utils.synthetic.files import write_file
 
 FLAGS = {
     "like": ("micro_video", "whose shape: amazon or micro_video (Table 1 of the paper)"),
@@ -14,5 +17,6 @@ FLAGS = {
 
 
 def run(options):
-    """Forwards to ``run_generate``."""
-    run_generate(options.like, options.output, options.scale, options.draw_seed)
+    """Forwards to ``write_file``."""
+    usual = in_checkout(os.path.join("data", f"SYNTHETIC-{options.like}.csv"))
+    write_file(options.like, shown(options.output or usual), options.scale, options.draw_seed)

@@ -27,8 +27,8 @@ def run(options):
     """Forwards to ``take_over``, ``save_converted`` and ``score_released_file``."""
     from dfar_tf.diff.checkpoint import HEADERS, save_converted, take_over
     from dfar_tf.paths import shown
-    from dfar_tf.runs.tables import format_table
     from dfar_tf.settings import merge_hparams
+    from recommenders_utils.tables import format_table
 
     if not options.checkpoint:
         raise UserError(f"--checkpoint is needed: {FLAGS['checkpoint'][1]}.")
@@ -54,8 +54,8 @@ def run(options):
 def _score(options, values, hparams, num_items):
     from dfar_tf.diff.scoring import score_released_file, write_scores
     from dfar_tf.paths import shown
-    from dfar_tf.runs.tables import format_table
     from recommenders_utils.released.metrics import released_figures
+    from recommenders_utils.tables import format_table
 
     frame = score_released_file(options.file, options.vocabulary, values, hparams, num_items)
     write_scores(frame, options.predictions)

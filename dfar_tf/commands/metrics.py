@@ -8,11 +8,12 @@ be a run's or the released code's.
 import os
 
 from dfar_tf.runs.folder import is_synthetic
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.released.explain import HEADERS, explain
 from recommenders_utils.released.metrics import read_any_predictions, released_figures
+from recommenders_utils.tables import format_table
 
 FLAGS = {
     "predictions": (None, "a predictions_*.csv of a run folder, or any of its columns"),

@@ -4,7 +4,8 @@
 cells are kept under ``runs/cells/`` and not trained again; Ctrl-C and the same command go on.
 """
 
-from dfar_tf.experiments.table2 import BUDGET, run_table2
+from dfar_tf.experiments.cells import BUDGET
+from dfar_tf.experiments.table2 import run_table2
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),

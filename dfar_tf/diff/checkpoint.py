@@ -116,25 +116,18 @@ def translate(theirs, hparams, num_items, source):
     return values
 
 
-def load_released_checkpoint(path, hparams, num_items):
-    """Reads a released checkpoint.
+def read_variables(path):
+    """Everything in a checkpoint.
 
     Args:
       path: its prefix, any of its files, or a folder with a ``checkpoint`` file.
-      hparams: hyper-parameters of a ``dfar_released``.
-      num_items: items in the vocabulary.
 
     Returns:
-      {our variable name: float32 array}.
+      {name: array}.
 
     Raises:
-      UserError: no checkpoint there, a damaged one, or see ``translate``.
+      UserError: no checkpoint there, or a damaged one.
     """
-    return translate(read_variables(path), hparams, num_items, path)
-
-
-def read_variables(path):
-    """{name: array} of everything in a checkpoint; raises UserError if it cannot be read."""
     prefix = _prefix(path)
     try:
         reader = tf.train.load_checkpoint(prefix)
@@ -198,7 +191,7 @@ def take_over(path, hparams, given=()):
     """Reads a released checkpoint as the weights of a ``dfar_released``.
 
     Args:
-      path: see ``load_released_checkpoint``.
+      path: see ``read_variables``.
       hparams: hyper-parameters; sizes not in ``given`` are the checkpoint's.
       given: keys a person gave, which the checkpoint must fit.
 
@@ -206,7 +199,7 @@ def take_over(path, hparams, given=()):
       (hparams with the checkpoint's sizes, num_items, {variable: array}, rows of the mapping).
 
     Raises:
-      UserError: see ``load_released_checkpoint``.
+      UserError: see ``read_variables`` and ``translate``.
     """
     theirs = read_variables(path)
     sizes, num_items = released_sizes(theirs, path)

@@ -9,13 +9,13 @@ import re
 from dfar_tf.diff import model as model_stages
 from dfar_tf.diff import stages as stages
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.folder import slug, versions
-from dfar_tf.runs.tables import format_table, to_csv
+from dfar_tf.runs.folder import versions
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, write_json
+from recommenders_utils.files import read_json, slug, write_json
 from recommenders_utils.released.files import find_file
 from recommenders_utils.released.instances import import_released
+from recommenders_utils.tables import format_table, to_csv
 
 HEADERS = ("stage", "theirs", "ours", "difference", "verdict")
 

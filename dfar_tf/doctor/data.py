@@ -5,7 +5,7 @@ import os
 from tqdm import tqdm
 
 from dfar_tf.doctor.report import GOOD, PROBLEM, Finding
-from dfar_tf.paths import ADAPTERS, shown
+from dfar_tf.paths import ADAPTERS, shown, typed
 from dfar_tf.runs.data import KUAIRAND_FILES
 from recommenders_utils.dataset.sources import FILE_NAME
 from recommenders_utils.dataset.store import DamagedStore, SequenceStore
@@ -43,7 +43,7 @@ def _log(path, name):
     """What a file is, by its first lines."""
     size = f"{os.path.getsize(path) / 1e6:,.1f} MB"
     if os.path.basename(path) in KUAIRAND_FILES:
-        return Finding(name, f"{size}, a log for `bash run.sh kuairand`", GOOD)
+        return Finding(name, f"{size}, a log for `{typed('kuairand')}`", GOOD)
     try:
         layout = detect_layout(path)
     except UserError as no_ratings:

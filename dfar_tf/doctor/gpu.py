@@ -8,6 +8,7 @@ import sys
 import typing
 
 from dfar_tf.doctor.report import GOOD, PROBLEM, Finding
+from dfar_tf.paths import IN_CHECKOUT
 
 # What TensorFlow opens when it runs, by its version; 1.15 does not say itself what it was built for.
 BUILT_FOR = {"1.15": ("10.0", "7"), "2.15": ("12.2", "8")}
@@ -34,10 +35,18 @@ class Gpus(typing.NamedTuple):
     def advice(self, version):
         """What to do where a TensorFlow of ``version`` does not use them."""
         if version.startswith("1.") and self.capability >= 8:
+            how = ": DFAR_TF=2.15 bash run.sh ..." if IN_CHECKOUT else ", on Python 3.9 to 3.11"
             return (
                 f"TensorFlow 1.15 was built for compute capabilities up to 7.5, this is "
-                f"{self.capability:g}; use TensorFlow 2.15: DFAR_TF=2.15 bash run.sh ..."
+                f"{self.capability:g}; use TensorFlow 2.15{how}"
             )
+        if not IN_CHECKOUT:
+            toolkit = (
+                "CUDA 10.0 and cuDNN 7"
+                if version.startswith("1.")
+                else "its CUDA packages (pip install 'tensorflow[and-cuda]>=2.15,<2.16')"
+            )
+            return f"install {toolkit}, and unset CUDA_VISIBLE_DEVICES if it hides the GPU"
         if version.startswith("1."):
             return "install CUDA 10.0 and cuDNN 7 (run.sh does with conda), or use DFAR_TF=2.15"
         return (

@@ -7,10 +7,17 @@ import subprocess
 import sys
 
 from dfar_tf.doctor.report import BROKEN, GOOD, PROBLEM, Finding
-from dfar_tf.paths import shown
+from dfar_tf.paths import IN_CHECKOUT, shown, typed
 
 PACKAGES = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "yaml", "absl", "tqdm")
-AGAIN = "remove its folder below .envs and run `bash run.sh doctor` again, which makes it anew"
+if IN_CHECKOUT:
+    AGAIN = f"remove its folder below .envs and run `{typed('doctor')}` again, which makes it anew"
+    ANOTHER = "; or give another Python with DFAR_PYTHON=/path/to/python"
+    OTHER_TENSORFLOW = "DFAR_TF=2.15 makes an environment for it"
+else:
+    AGAIN = "make a new virtual environment and install dfar-tf into it with pip"
+    ANOTHER = ""
+    OTHER_TENSORFLOW = "pip install 'tensorflow>=2.15,<2.16'"
 
 
 def find_python(root):
@@ -40,7 +47,9 @@ def _environment(root):
     elif os.path.realpath(os.environ.get("CONDA_PREFIX") or os.devnull) == prefix:
         text = f"the active conda environment {os.path.basename(prefix)}"
     else:
-        text = f"{shown(sys.prefix)}, not one of run.sh's"
+        text = shown(sys.prefix) + (", not one of run.sh's" if IN_CHECKOUT else "")
+    if not IN_CHECKOUT:
+        return Finding("environment", text, GOOD)
     asked = [f"{key}={os.environ[key]}" for key in ("DFAR_TF", "DFAR_PYTHON") if os.getenv(key)]
     why = "as " + " and ".join(asked) + " asks" if asked else "DFAR_TF and DFAR_PYTHON are not set"
     return Finding("environment", f"{text}; {why}", GOOD)
@@ -73,7 +82,7 @@ def find_packages(root, packages=PACKAGES):
         )
         if done.returncode:
             text = done.stdout.decode(errors="replace").strip()
-            suggestion = AGAIN + "; or give another Python with DFAR_PYTHON=/path/to/python"
+            suggestion = AGAIN + ANOTHER
             # Imports decide; metadata may be missing from a build of somebody's own.
             found.append(Finding("requirements", text, PROBLEM, suggestion))
     return found
@@ -98,7 +107,7 @@ def load_tensorflow(cpuinfo="/proc/cpuinfo"):
         return None, Finding("TensorFlow", f"cannot be imported: {reason}", BROKEN, AGAIN)
     if not tf.__version__.startswith(("1.15", "2.15")):
         text = f"{tf.__version__}; the code is tested with 1.15.0 and 2.15.1"
-        return tf, Finding("TensorFlow", text, PROBLEM, "DFAR_TF=2.15 makes an environment for it")
+        return tf, Finding("TensorFlow", text, PROBLEM, OTHER_TENSORFLOW)
     built = "with" if tf.test.is_built_with_cuda() else "without"
     return tf, Finding("TensorFlow", f"{tf.__version__}, built {built} CUDA", GOOD)
 

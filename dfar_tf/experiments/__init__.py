@@ -1,1 +1,1 @@
-"""Tables, figures and the comparison with the paper."""
+"""Hyper-parameters of many runs in; the paper's tables and figures out: printed, as files, as one page."""

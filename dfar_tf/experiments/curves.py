@@ -4,23 +4,23 @@ import os
 
 from dfar_tf.estimator.state import STATE_FILE
 from dfar_tf.estimator.training import CHECKPOINTS
-from dfar_tf.experiments.plotting import line, new_figure, save_figure
-from dfar_tf.experiments.results import file_name, say_written, write_results
+from dfar_tf.experiments.plotting import line, new_figure
+from dfar_tf.experiments.results import file_name, publish
 from dfar_tf.runs.folder import HPARAMS_FILE, RUN_FILE
-from dfar_tf.runs.tables import format_table, metric_name
+from dfar_tf.runs.tables import metric_name
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.hparams import prepare_hparams
 
 
-def run_curves(folders, command="", output=None, log=print):
+def run_curves(folders, command="", output=None, say=print):
     """Prints, writes and draws the epochs of one run or several.
 
     Args:
       folders: of the runs.
-      command: what the person typed.
+      command: what the user typed.
       output: folder; ``results/`` if None.
-      log: takes lines to print.
+      say: takes lines to print.
 
     Returns:
       Rows, one an epoch and run.
@@ -61,15 +61,16 @@ def run_curves(folders, command="", output=None, log=print):
     title = f"Learning curves, {about['data']}" + (
         " - SYNTHETIC data" if about["synthetic"] else ""
     )
-    log(
-        format_table(
-            headers, rows, f"{title}\nlosses: training means, unweighted terms; metrics: validation"
-        )
+    publish(
+        file_name("curves", *(run["name"] for run in runs[:3]), synthetic=about["synthetic"]),
+        f"{title}\nlosses: training means, unweighted terms; metrics: validation",
+        about,
+        (headers, rows),
+        draw=lambda: _draw(runs, terms, metrics),
+        output=output,
+        before="",
+        say=say,
     )
-    name = file_name("curves", *(run["name"] for run in runs[:3]), synthetic=about["synthetic"])
-    base = write_results(name, headers, rows, about, output)
-    _draw(base, runs, terms, metrics, about)
-    say_written(base, ("csv", "md", "json", "png", "svg"), log)
     return rows
 
 
@@ -99,7 +100,7 @@ def read_run(folder):
     }}  # fmt: skip
 
 
-def _draw(base, runs, terms, metrics, about):
+def _draw(runs, terms, metrics):
     panels = ["loss", *(f"loss: {t}" for t in terms), *metrics]
     columns = min(4, len(panels))
     figure, axes = new_figure(columns, -(-len(panels) // columns), 3.2, 2.6)
@@ -117,7 +118,7 @@ def _draw(base, runs, terms, metrics, about):
     for place in range(len(panels), axes.size):
         axes[place // columns][place % columns].set_axis_off()
     axes[0][0].legend(fontsize=6)
-    save_figure(figure, base, about)
+    return figure
 
 
 def _value(epoch, panel):

@@ -8,21 +8,14 @@ import numpy as np
 
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.estimator.training import best_checkpoint
-from dfar_tf.experiments.plotting import heat_map, new_figure, save_figure
-from dfar_tf.experiments.results import (
-    SYNTHETIC_NOTE,
-    about_data,
-    file_name,
-    heading,
-    say_written,
-    write_results,
-)
-from dfar_tf.experiments.table2 import cell_hparams
+from dfar_tf.experiments.columns import Variant
+from dfar_tf.experiments.plotting import heat_map, new_figure
+from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
+from dfar_tf.experiments.study import Study
 from dfar_tf.models import get_model
 from dfar_tf.runs.folder import open_run
-from dfar_tf.runs.grid import Cell, failures, mean_and_deviation, run_cells, seeds_and_rest
+from dfar_tf.runs.grid import mean_and_deviation
 from dfar_tf.runs.steps import prepare_data
-from dfar_tf.runs.tables import format_table
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
@@ -31,7 +24,7 @@ FEEDBACK = ("negative", "positive")
 
 
 def run_figure4(
-    dataset, given, run_dir=None, seeds=3, user=None, command="", output=None, log=print
+    dataset, given, run_dir=None, seeds=3, user=None, command="", output=None, say=print
 ):
     """Accumulates attention of trained DFARs over the test histories; prints, writes and draws.
 
@@ -41,9 +34,9 @@ def run_figure4(
       run_dir: a finished run to look at; the grid's DFARs (``table2``'s) if None.
       seeds: how many of those.
       user: raw id of a user whose history is drawn instead.
-      command: what the person typed.
+      command: what the user typed.
       output: folder; ``results/`` if None.
-      log: takes lines to print.
+      say: takes lines to print.
 
     Returns:
       0, or 1 if a cell failed.
@@ -58,21 +51,17 @@ def run_figure4(
         folders, numbers = [run_dir], [hparams.seed]
     else:
         model = given.get("model_type", "dfar")
-        numbers, given = seeds_and_rest(given, seeds)
-        cells = [
-            Cell(f"{model}, seed {n}", cell_hparams(dataset, model, given, n)) for n in numbers
-        ]
-        outcomes, store = run_cells(cells, given, command, log)
-        failed = failures(cells, outcomes)
-        folders = [o.folder for o in outcomes if o.results is not None]
-        hparams = cells[0].hparams
+        study = Study("figure4", dataset, given, seeds, (), command, output, say)
+        (entry,) = study.run([Variant(model, model, {})]).entries
+        store, hparams, folders = study.store, entry.hparams, entry.folders
+        numbers, failed = study.seeds, study.failed
     check_model(hparams)
     about = about_data(command, hparams, store, seeds=numbers, model=hparams.model_type)
     if user is not None:
-        draw_user(store, hparams, folders[0], user, about, output, log)
+        draw_user(store, hparams, folders[0], user, about, output, say)
         return 0
     found = [accumulate(store, hparams, folder) for folder in folders]
-    report(found, hparams.num_heads, about, failed, output, log)
+    report(found, hparams.num_heads, about, failed, output, say)
     return 1 if failed else 0
 
 
@@ -162,7 +151,7 @@ def share(matrix):
     return matrix / matrix.sum()
 
 
-def report(found, heads, about, failed, output, log):
+def report(found, heads, about, failed, output, say):
     """Prints, writes and draws what ``accumulate`` gave for each seed."""
     shares = np.array([share(grouped(each["attention"])) for each in found])  # [seeds, 2, 2]
     pairs, transitions = share(found[0]["pairs"]), share(found[0]["transitions"])
@@ -184,21 +173,25 @@ def report(found, heads, about, failed, output, log):
         "are, so attention / share is 1 where attention only follows the base rate. share of transitions: of "
         "neighbours in time. The paper prints no numbers with its Figure 4."
     )
-    log(
-        "\n"
-        + format_table(
-            headers, rows, heading(f"Figure 4, {about['model']}, {len(found)} seed(s),", about)
-        )
-    )
-    for note in notes:
-        log(note)
-    name = file_name(
-        "figure4", about["data"], about["model"], about["loss"], synthetic=about["synthetic"]
-    )
     by_head = np.mean([share(each["attention"]) for each in found], 0)
-    base = write_results(name, headers, rows, about, output, notes, {"by_head": by_head.tolist()})
+    words = about["data"], about["model"], about["loss"]
+    publish(
+        file_name("figure4", *words, synthetic=about["synthetic"]),
+        heading(f"Figure 4, {about['model']}, {len(found)} seed(s),", about),
+        about,
+        (headers, rows),
+        notes=notes,
+        record={"by_head": by_head.tolist()},
+        draw=lambda: _maps(shares.mean(0), pairs, transitions, by_head),
+        output=output,
+        say=say,
+    )
+
+
+def _maps(attention, pairs, transitions, by_head):
+    heads = len(by_head)
     figure, axes = new_figure(4 if heads > 2 else 3, 1, 3.2, 3.2)
-    heat_map(axes[0][0], shares.mean(0), "attention (h1 query, h2 key)", FEEDBACK, FEEDBACK)
+    heat_map(axes[0][0], attention, "attention (h1 query, h2 key)", FEEDBACK, FEEDBACK)
     heat_map(axes[0][1], pairs, "share of pairs (base rate)", FEEDBACK, FEEDBACK)
     heat_map(axes[0][2], transitions, "share of transitions", FEEDBACK, FEEDBACK)
     if heads > 2:
@@ -206,11 +199,10 @@ def report(found, heads, about, failed, output, log):
             f"{FEEDBACK[h // (heads // 2)][0].upper()}{h % (heads // 2) + 1}" for h in range(heads)
         ]
         heat_map(axes[0][3], by_head, f"attention, {heads} x {heads} heads", names, names, "{:.2f}")
-    save_figure(figure, base, about)
-    say_written(base, ("csv", "md", "json", "png", "svg"), log)
+    return figure
 
 
-def draw_user(store, hparams, folder, user, about, output, log):
+def draw_user(store, hparams, folder, user, about, output, say):
     """One user's test history: its records, feedback, and attention between them."""
     rows = np.flatnonzero(store.user_ids == str(user))
     if not len(rows):
@@ -227,9 +219,8 @@ def draw_user(store, hparams, folder, user, about, output, log):
     weights, one_hot = attention.of(batch)[0], feedback_of(batch)[0]
     count = int(batch["history_mask"].sum())
     side = np.repeat([0, 1], hparams.num_heads // 2)
-    pair = np.zeros(
-        [count, count]
-    )  # the weight of the pairs of heads that stand for (y_i, y_j), averaged
+    # The weight of the pairs of heads that stand for (y_i, y_j), averaged.
+    pair = np.zeros([count, count])
     for i, j in np.ndindex(*weights.shape[:2]):
         active = np.outer(one_hot[side[i], :count], one_hot[side[j], :count])
         pair += weights[i, j, :count, :count] * active / (hparams.num_heads // 2) ** 2
@@ -241,19 +232,22 @@ def draw_user(store, hparams, folder, user, about, output, log):
     ]
     headers = ("place", "item", "feedback", "mean attention on it")
     about = {**about, "user": str(user), "target": str(store.item_ids[store.items[ends] - 1])}
-    log("\n" + format_table(headers, table, heading(f"Figure 4, user {user},", about)))
-    name = file_name("figure4", "user", str(user), about["data"], synthetic=about["synthetic"])
-    base = write_results(name, headers, table, about, output, record={"attention": pair.tolist()})
-    figure, axes = new_figure(1, 1, 5.5, 5)
     names = [f"{item} {'+' if y else '-'}" for item, y in zip(items, labels)]
-    heat_map(
-        axes[0][0],
-        pair,
-        f"user {user}: row attends to column, + liked, - disliked",
-        names,
-        names,
-        "{:.2f}",
+    publish(
+        file_name("figure4", "user", str(user), about["data"], synthetic=about["synthetic"]),
+        heading(f"Figure 4, user {user},", about),
+        about,
+        (headers, table),
+        record={"attention": pair.tolist()},
+        draw=lambda: _user_map(pair, user, names),
+        output=output,
+        say=say,
     )
+
+
+def _user_map(pair, user, names):
+    figure, axes = new_figure(1, 1, 5.5, 5)
+    title = f"user {user}: row attends to column, + liked, - disliked"
+    heat_map(axes[0][0], pair, title, names, names, "{:.2f}")
     axes[0][0].tick_params(axis="x", labelrotation=90)
-    save_figure(figure, base, about)
-    say_written(base, ("csv", "md", "json", "png", "svg"), log)
+    return figure

@@ -5,24 +5,25 @@ import numpy as np
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.experiments.results import say_written, write_results
 from dfar_tf.models import get_model, model_names
+from dfar_tf.paths import typed
 from dfar_tf.runs.paper import paper_table1
-from dfar_tf.runs.tables import format_table
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+from recommenders_utils.tables import format_table
 
 HEADERS = ("model", "title", "paper", "parameters", "feedback", "settings")
 
 
-def run_models(dataset, given=None, command="", output=None, log=print):
+def run_models(dataset, given=None, command="", output=None, say=print):
     """Prints the table of models, and writes it if ``output`` is given.
 
     Args:
       dataset: name of a data set's file in ``hparams/``.
       given: hyper-parameters to change, such as ``hidden_size``.
-      command: what the person typed.
+      command: what the user typed.
       output: folder, or None.
-      log: takes lines to print.
+      say: takes lines to print.
 
     Returns:
       The rows of ``HEADERS``.
@@ -48,18 +49,18 @@ def run_models(dataset, given=None, command="", output=None, log=print):
         f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}), width "
         f"{hp.hidden_size}, histories of {hp.max_seq_length}"
     )
-    log(format_table(HEADERS[:4], [row[:4] for row in rows], title, "lllr"))
-    log(
+    say(format_table(HEADERS[:4], [row[:4] for row in rows], title, "lllr"))
+    say(
         "\n"
         + format_table(["model", "what it makes of the feedback"], [[r[0], r[4]] for r in rows])
     )
-    log(
-        "\nsettings: hparams/model_NAME.yaml; bash run.sh amazon --model=NAME trains one, bash run.sh table2 "
-        "compares them"
+    say(
+        f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one, "
+        f"{typed('table2')} compares them"
     )
     if output:
         about = {"command": command, "parameters": title}
-        say_written(write_results("models", HEADERS, rows, about, output), log=log)
+        say_written(write_results("models", HEADERS, rows, about, output), say=say)
     return rows
 
 

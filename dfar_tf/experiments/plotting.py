@@ -34,6 +34,27 @@ def line(axis, number, x, means, deviations=None, label=None):
     )
 
 
+def line_panels(panels, ticks, columns=2):
+    """A figure of panels, in each of them one line a series over the same ticks.
+
+    Args:
+      panels: ``{label of the y axis: {series: [(mean, deviation), ...]}}``; a mean of None is left out.
+      ticks: labels on the x axis.
+      columns: panels side by side.
+    """
+    figure, axes = new_figure(columns, -(-len(panels) // columns))
+    for axis, (label, series) in zip(axes.flat, panels.items()):
+        for number, (name, values) in enumerate(series.items()):
+            there = [place for place, (mean, _) in enumerate(values) if mean is not None]
+            means, deviations = ([values[place][k] for place in there] for k in (0, 1))
+            line(axis, number, there, means, deviations, name)
+        axis.set_xticks(range(len(ticks)))
+        axis.set_xticklabels(ticks, fontsize=7)
+        axis.set_ylabel(label)
+    axes[0][0].legend(fontsize=7)
+    return figure
+
+
 def heat_map(axis, values, title, rows, columns, form="{:.3f}"):
     """A matrix with its numbers written into it."""
     axis.imshow(values, cmap="Blues", vmin=0)

@@ -7,9 +7,9 @@ import json
 import os
 
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.tables import cell_text
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
+from recommenders_utils.tables import cell_text
 
 # The order of the sections; what is not named comes last, by name.
 ORDER = (
@@ -39,14 +39,14 @@ nav a { margin-right: .8rem; white-space: nowrap; }
 """
 
 
-def run_report(folder=None, output=None, command="", log=print):
+def run_report(folder=None, output=None, command="", say=print):
     """Writes ``report.html`` from the JSON, PNG and notes of a results folder.
 
     Args:
       folder: of the results; ``results/`` in the checkout if None.
       output: path of the page; ``report.html`` in that folder if None.
-      command: what the person typed.
-      log: takes lines to print.
+      command: what the user typed.
+      say: takes lines to print.
 
     Returns:
       Path of the page.
@@ -63,7 +63,7 @@ def run_report(folder=None, output=None, command="", log=print):
     path = output or os.path.join(folder, "report.html")
     with atomic_write(path) as stream:
         stream.write(page(sections, command))
-    log(f"{len(sections)} results; written: {shown(path)}")
+    say(f"{len(sections)} results; written: {shown(path)}")
     return path
 
 

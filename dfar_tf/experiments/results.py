@@ -1,19 +1,21 @@
-"""Result files: one table as CSV, Markdown and JSON, each of which says what it is of."""
+"""Results: one table printed, and as CSV, Markdown and JSON, each of which says what it is of."""
 
 import json
 import os
 
+from dfar_tf.experiments.plotting import save_figure
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.folder import slug, versions
-from dfar_tf.runs.tables import describe_protocol, to_csv, to_markdown
-from recommenders_utils.files import atomic_write, write_json
+from dfar_tf.runs.folder import versions
+from dfar_tf.runs.tables import describe_protocol
+from recommenders_utils.files import atomic_write, slug, write_json
+from recommenders_utils.tables import format_table, to_csv, to_markdown
 
 
 def about_data(command, hparams, store, **more):
     """What a table is of, for ``write_results``.
 
     Args:
-      command: what the person typed.
+      command: what the user typed.
       hparams: of one of the runs, for the protocol and the settings they share.
       store: the data.
       **more: entries that override or follow.
@@ -90,6 +92,51 @@ def write_results(name, headers, rows, about, output=None, notes=(), record=None
     return base
 
 
-def say_written(base, endings=("csv", "md", "json"), log=print):
+def say_written(base, endings=("csv", "md", "json"), say=print):
     """Prints where the files of one name are."""
-    log(f"\nwritten: {shown(base)}." + ", .".join(endings))
+    say(f"\nwritten: {shown(base)}." + ", .".join(endings))
+
+
+def publish(
+    name,
+    title,
+    about,
+    table,
+    printed=None,
+    markdown=None,
+    align=None,
+    footer=(),
+    notes=(),
+    record=None,
+    draw=None,
+    output=None,
+    before="\n",
+    say=print,
+):
+    """Prints a table with its notes, writes its files and its figure, and says where they are.
+
+    Args:
+      name: of the files.
+      title: above the printed table.
+      about: as ``write_results`` takes it.
+      table: (headers, rows) with numbers as numbers.
+      printed: (headers, rows) to print if they are not the same.
+      markdown: (headers, rows) of the Markdown table if they are not ``table``'s.
+      align: of the printed columns (see ``format_table``).
+      footer: lines right below the printed table, in no file.
+      notes: lines below the table, printed and written.
+      record: what else goes into the JSON.
+      draw: makes a figure; no figure if None.
+      output: folder; ``results/`` in the checkout if None.
+      before: printed before the title.
+      say: takes lines to print.
+    """
+    say(before + format_table(*(printed or table), title, align))
+    if footer:
+        say("\n" + "\n".join(footer))
+    for note in notes:
+        say(note)
+    base = write_results(name, *table, about, output, notes, record, markdown)
+    if draw:
+        save_figure(draw(), base, about)
+    say_written(base, ("csv", "md", "json", *(("png", "svg") if draw else ())), say)

@@ -1,9 +1,8 @@
 """Table 1: the log's statistics beside the paper's."""
 
-from dfar_tf.experiments.results import file_name, say_written, write_results
+from dfar_tf.experiments.results import file_name, publish
 from dfar_tf.runs.paper import paper_table1
 from dfar_tf.runs.steps import prepare_data
-from dfar_tf.runs.tables import format_table
 
 # Ours -> the paper's name of the same.
 COLUMNS = (
@@ -15,15 +14,15 @@ COLUMNS = (
 )
 
 
-def run_table1(hparams, given=(), command="", output=None, log=print):
+def run_table1(hparams, given=(), command="", output=None, say=print):
     """Prepares the data, prints and writes the table.
 
     Args:
       hparams: the merged hyper-parameters.
-      given: keys a person gave.
-      command: what the person typed.
+      given: keys the user gave.
+      command: what the user typed.
       output: folder; ``results/`` if None.
-      log: takes lines to print.
+      say: takes lines to print.
 
     Returns:
       Rows of (statistic, ours, the paper's or None).
@@ -44,7 +43,15 @@ def run_table1(hparams, given=(), command="", output=None, log=print):
         "data_fingerprint": store.meta["fingerprint"],
     }
     title = f"Table 1: {about['data']}" + (" - SYNTHETIC data" if about["synthetic"] else "")
-    log(format_table(("", "ours", "paper"), rows, f"{title}\n{about['filter']}", "lrr"))
-    name = file_name("table1", about["data"], synthetic=about["synthetic"])
-    say_written(write_results(name, ("statistic", "ours", "paper"), rows, about, output), log=log)
+    publish(
+        file_name("table1", about["data"], synthetic=about["synthetic"]),
+        f"{title}\n{about['filter']}",
+        about,
+        (("statistic", "ours", "paper"), rows),
+        printed=(("", "ours", "paper"), rows),
+        align="lrr",
+        output=output,
+        before="",
+        say=say,
+    )
     return rows

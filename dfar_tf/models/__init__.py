@@ -3,14 +3,13 @@
 ``released/`` holds what ``released_form: true`` puts in the place of four of them.
 """
 
-import difflib
 import importlib
 import inspect
 import os
 import pkgutil
 
 from dfar_tf.models.base import SequentialModel
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 
 
 def model_names():
@@ -27,13 +26,9 @@ def get_model(name):
     """
     names = model_names()
     if name not in names:
-        near = difflib.get_close_matches(str(name), names, 1)
         raise UserError(
-            "model_type: unknown model {!r}{}. Models: {}.".format(
-                shortened(str(name)),
-                f"; did you mean {near[0]!r}?" if near else "",
-                ", ".join(names),
-            )
+            f"model_type: unknown model {shortened(str(name))!r}; {suggest(str(name), names)} "
+            "The command `models` lists them."
         )
     return _model_of("dfar_tf.models." + name)
 

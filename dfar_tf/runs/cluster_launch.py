@@ -28,9 +28,9 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     Args:
       hparams: the merged hyper-parameters.
       sizes: ``workers``, ``ps`` and ``restarts``, ints or their text.
-      command: what the person typed, for the record.
+      command: what the user typed, for the record.
       run_dir: the run's folder; a new one under ``runs/`` if None.
-      resume: go on with the run in ``run_dir``.
+      resume: resume the run in ``run_dir``.
       given: keys given as flags.
 
     Returns:
@@ -72,10 +72,10 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
 def _run(folder, counts, hparams, targets):
     tasks = {CHIEF: 1, WORKER: counts["workers"], PS: counts["ps"]}
     flags = [f"--device={hparams.device}", "--show_progress=false"]
-    log = tqdm.write if hparams.show_progress else print
-    follower = _Follower(folder.file(LOG_FILE), log)
+    say = tqdm.write if hparams.show_progress else print
+    follower = _Follower(folder.file(LOG_FILE), say)
     bar = _Bar(folder, targets) if hparams.show_progress else None
-    with Processes(folder, tasks, flags, counts["restarts"], log) as processes:
+    with Processes(folder, tasks, flags, counts["restarts"], say) as processes:
         try:
             return _watch(processes, follower, bar)
         finally:
@@ -118,8 +118,8 @@ def _count(name, text):
 class _Follower:
     """Prints what others append to a file from now on."""
 
-    def __init__(self, path, log):
-        self.path, self.log = path, log
+    def __init__(self, path, say):
+        self.path, self.say = path, say
         self.at = os.path.getsize(path) if os.path.exists(path) else 0
 
     def show(self):
@@ -129,7 +129,7 @@ class _Follower:
         whole = text[: text.rfind(b"\n") + 1]
         self.at += len(whole)
         if whole:
-            self.log(whole.decode("utf-8").rstrip("\n"))
+            self.say(whole.decode("utf-8").rstrip("\n"))
             sys.stdout.flush()
 
 
@@ -149,7 +149,7 @@ class _Bar:
         if os.path.exists(self.path):
             noted = read_json(self.path)
             reached = min(noted["step"] / noted["max_steps"], 1.0)
-            # A chief that goes on from its checkpoint is behind where it was.
+            # A chief that resumes from its checkpoint is behind where it was.
             self.bar.update(int(reached * self.bar.total) - self.bar.n)
 
     def close(self):

@@ -10,7 +10,7 @@ import sys
 import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE, WORKER, without_proxies
-from dfar_tf.paths import ROOT, shown
+from dfar_tf.paths import IN_CHECKOUT, ROOT, shown
 from recommenders_utils.errors import BAD_INPUT, UserError
 from recommenders_utils.files import write_json
 
@@ -28,11 +28,11 @@ class Processes:
       sizes: {kind: how many} of chief, worker and ps; an evaluator is added.
       flags: of every process.
       restarts: how often in all one that died is started again.
-      log: takes lines to print.
+      say: takes lines to print.
     """
 
-    def __init__(self, folder, sizes, flags, restarts, log=print):
-        self.folder, self.restarts, self.log = folder, restarts, log
+    def __init__(self, folder, sizes, flags, restarts, say=print):
+        self.folder, self.restarts, self.say = folder, restarts, say
         self.flags = [f"--run_dir={folder.path}", *flags]
         ports = free_ports(sum(sizes.values()))
         self.cluster = {
@@ -53,7 +53,7 @@ class Processes:
         except BaseException:
             self.end()
             raise
-        self.log(f"cluster: {len(self.running)} processes; logs in {shown(self.folder.file(LOGS))}")
+        self.say(f"cluster: {len(self.running)} processes; logs in {shown(self.folder.file(LOGS))}")
         return self
 
     def __exit__(self, *_):
@@ -86,7 +86,7 @@ class Processes:
             if not self.restarts:
                 return f"{name} died ({how}) and is not started again; see {shown(log)}."
             self.restarts -= 1
-            self.log(f"cluster: {name} died ({how}); started again, {self.restarts} times left")
+            self.say(f"cluster: {name} died ({how}); started again, {self.restarts} times left")
             self._start(*task)
         return None
 
@@ -107,8 +107,8 @@ class Processes:
     def _start(self, kind, index):
         environment = dict(
             without_proxies(os.environ),
-            PYTHONPATH=ROOT,
             PYTHONUNBUFFERED="1",
+            **({"PYTHONPATH": ROOT} if IN_CHECKOUT else {}),
             **{
                 VARIABLE: json.dumps(
                     {"cluster": self.cluster, "task": {"type": kind, "index": index}}

@@ -5,7 +5,7 @@ import os
 import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
-from dfar_tf.paths import shown
+from dfar_tf.paths import shown, typed
 from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
@@ -23,9 +23,9 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     Args:
       task: ``Task`` that this process is.
       hparams: the merged hyper-parameters.
-      command: what the person typed, for the record.
+      command: what the user typed, for the record.
       run_dir: the run's folder, the same and shared by all tasks.
-      resume: go on with the run in ``run_dir``.
+      resume: resume the run in ``run_dir``.
       given: keys given as flags.
 
     Returns:
@@ -44,8 +44,8 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     folder = RunFolder(run_dir)
     if task.kind == PS:
         return run_task(task, folder, None, started)
-    log = folder.log if task.kind == CHIEF else print
-    store, hparams = prepare_data(hparams, given, log)
+    say = folder.log if task.kind == CHIEF else print
+    store, hparams = prepare_data(hparams, given, say)
     if task.kind == CHIEF:
         folder.open(hparams, store, command, resume)
     else:
@@ -76,7 +76,7 @@ def join_run(task, run_dir, given):
     if not run_dir or not os.path.exists(os.path.join(run_dir, HPARAMS_FILE)):
         raise UserError(
             f"run_dir: {run_dir or 'not given'}: holds no run to join ({HPARAMS_FILE} is missing). Give "
-            "the folder of one, or begin it with `bash run.sh amazon` under this " + VARIABLE + "."
+            f"the folder of one, or begin it with `{typed('amazon')}` under this {VARIABLE}."
         )
     changing = sorted(set(given) - set(FREE_KEYS))
     if changing:
@@ -114,16 +114,16 @@ def run_task(task, folder, store, started):
     if task.kind == PS:
         serve_parameters(task, folder.path, folder.file(RESULTS_FILE))
         return None
-    hparams, log = folder.hparams, print
+    hparams, say = folder.hparams, print
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
         folder.log(f"cluster: {sizes}; asynchronous, so that no two runs are the same")
         folder.log(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
-        log = folder.log
+        say = folder.log
     with folder.held() if task.kind == CHIEF else contextlib.nullcontext():
         evaluate = validation_metrics(hparams)
-        trained = train_task(task, hparams, store, folder.path, evaluate, log)
+        trained = train_task(task, hparams, store, folder.path, evaluate, say)
     if task.kind == EVALUATOR:
         return score_and_report(folder, store, trained, started, cluster=task.sizes)
     print(f"cluster: {task} is done; the evaluator writes the results", flush=True)

@@ -2,7 +2,7 @@
 
 import os
 
-from dfar_tf.paths import ADAPTERS, ROOT, in_checkout, shown
+from dfar_tf.paths import ADAPTERS, ROOT, in_checkout, shown, typed
 from recommenders_utils.dataset.sources import Source, find_ratings, name_of
 from recommenders_utils.errors import UserError
 from recommenders_utils.reading.interactions import LogReader
@@ -67,7 +67,7 @@ def dataset_of(given):
     if not path or path == "null":
         raise UserError(
             "--interactions=FILE is needed: a CSV or TSV log, plain or gzipped. Ratings of Amazon's "
-            "need no flag: bash run.sh amazon."
+            f"need no flag: {typed('amazon')}."
         )
     adapter = given.get("adapter")
     _, _, adapter = choose(path, None if adapter == "null" else adapter, ADAPTERS)

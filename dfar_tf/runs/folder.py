@@ -2,21 +2,21 @@
 
 import contextlib
 import datetime
-import errno
 import os
 import platform
-import re
 import sys
 
 from dfar_tf.paths import in_checkout
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import atomic_directory, atomic_write, read_json, write_json
+from recommenders_utils.files import (
+    atomic_directory,
+    atomic_write,
+    locked,
+    read_json,
+    slug,
+    write_json,
+)
 from recommenders_utils.hparams import prepare_hparams
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "hparams.yaml",
@@ -98,28 +98,17 @@ class RunFolder:
             hparams.save(os.path.join(folder, HPARAMS_FILE))
         self.attach(hparams, store)
 
-    @contextlib.contextmanager
     def held(self):
-        """Keeps other processes from training the run meanwhile.
-
-        The lock is on ``run.json`` and ends with this process, however it ends. Where the system has no
-        such locks nothing is kept.
+        """Context that keeps other processes from training the run meanwhile.
 
         Raises:
           UserError: another process holds it.
         """
-        with open(self.file(RUN_FILE), "rb") as stream:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError as error:
-                    if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                        raise
-                    raise UserError(
-                        f"{self.path}: another process is training this run. Wait for it or stop it; or give "
-                        "another --run_dir."
-                    ) from None
-            yield
+        return locked(
+            self.file(RUN_FILE),
+            f"{self.path}: another process is training this run. Wait for it or stop it; or give "
+            "another --run_dir.",
+        )
 
     def file(self, name):
         """Path of a file of the run."""
@@ -229,11 +218,6 @@ def versions():
         "scikit-learn": sklearn.__version__,
         "byte_order": sys.byteorder,
     }
-
-
-def slug(text):
-    """Lower-case words joined by ``-``, for file names."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _new_path(hparams):

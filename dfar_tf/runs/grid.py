@@ -14,12 +14,11 @@ from dfar_tf.runs.folder import (
     HPARAMS_FILE,
     LOG_FILE,
     RESULTS_FILE,
-    slug,
 )
 from dfar_tf.runs.run import run_experiment
 from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json
+from recommenders_utils.files import read_json, slug
 
 
 class Cell(typing.NamedTuple):
@@ -42,7 +41,7 @@ class Outcome(typing.NamedTuple):
     failure: typing.Optional[str] = None
 
 
-def run_cells(cells, given=(), command="", log=print, folder=None):
+def run_cells(cells, given=(), command="", say=print, folder=None):
     """Trains every cell that has not been, and gives the results of all.
 
     A cell is an ordinary run folder under ``runs/cells/``, named by what it is, with a digest of its
@@ -51,9 +50,9 @@ def run_cells(cells, given=(), command="", log=print, folder=None):
 
     Args:
       cells: Cells, all on the same data.
-      given: keys a person gave (see ``prepare_data``).
-      command: what the person typed, for the record and to say how to go on.
-      log: takes lines to print: one a cell, with the time left.
+      given: keys the user gave (see ``prepare_data``).
+      command: what the user typed, for the record and to say how to resume.
+      say: takes lines to print: one a cell, with the time left.
       folder: of the cells; ``runs/cells`` in the checkout if None.
 
     Returns:
@@ -62,17 +61,17 @@ def run_cells(cells, given=(), command="", log=print, folder=None):
 
     Raises:
       UserError: the data cannot be prepared.
-      KeyboardInterrupt: with a message that says how to go on.
+      KeyboardInterrupt: with a message that says how to resume.
     """
     folder = folder or in_checkout(os.path.join("runs", "cells"))
-    store, _ = prepare_data(cells[0].hparams, given, log)
+    store, _ = prepare_data(cells[0].hparams, given, say)
     outcomes, clock = [], _Clock(len(cells))
     for number, cell in enumerate(cells, 1):
         path = os.path.join(folder, cell_name(cell, store))
         head = f"cell {number} of {len(cells)}: {cell.name}"
         finished = os.path.exists(os.path.join(path, RESULTS_FILE))
         if not finished:
-            log(f"{head} ... {clock.left()}")
+            say(f"{head} ... {clock.left()}")
         try:
             outcome = _run(cell, path, given, command, finished)
         except KeyboardInterrupt:
@@ -81,7 +80,7 @@ def run_cells(cells, given=(), command="", log=print, folder=None):
             ) from None
         outcomes.append(outcome)
         clock.count(finished)
-        log(f"{head}: {_summary(outcome, finished)}")
+        say(f"{head}: {_summary(outcome, finished)}")
     return outcomes, store
 
 
@@ -112,7 +111,7 @@ def mean_and_deviation(values):
 
 
 def seeds_and_rest(given, seeds, *own):
-    """The seeds of a table, and what a person gave beside them.
+    """The seeds of a table, and what the user gave beside them.
 
     Args:
       given: hyper-parameters given as flags.

@@ -11,11 +11,6 @@ from recommenders_utils.errors import UserError
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "paper_tables.yaml")
 
 
-def paper_source():
-    """Where the figures come from: ``{authors, title, venue, doi}``."""
-    return dict(_tables()["source"])
-
-
 def paper_datasets():
     """Names of the paper's data sets: ``amazon`` and ``micro_video``."""
     return sorted(_tables()["table1"])

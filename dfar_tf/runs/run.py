@@ -17,9 +17,9 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
 
     Args:
       hparams: the merged hyper-parameters.
-      command: what the person typed, for the record.
+      command: what the user typed, for the record.
       run_dir: the run's folder; a new one under ``runs/`` if None.
-      resume: go on with the run in ``run_dir``.
+      resume: resume the run in ``run_dir``.
       given: keys given as flags.
       echo: whether the run prints what it logs.
 

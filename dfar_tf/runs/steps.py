@@ -7,21 +7,23 @@ from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
 from dfar_tf.runs.paper import paper_row, paper_table1
-from dfar_tf.runs.tables import results_rows, results_table, to_csv
+from dfar_tf.runs.tables import results_rows, results_table
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import write_json
+from recommenders_utils.tables import to_csv
 
 
-def prepare_data(hparams, given=(), log=print, engine=None):
+def prepare_data(hparams, given=(), say=print, engine=None):
     """The prepared data of a run: a prepared folder as it is, or a log found and prepared.
 
     Args:
       hparams: the merged hyper-parameters.
-      given: keys a person gave; what a source needs overridden does not touch these.
-      log, engine: as ``prepare`` takes them.
+      given: keys the user gave; what a source needs overridden does not touch these.
+      say: takes lines to print.
+      engine: as ``prepare`` takes it.
 
     Returns:
       (SequenceStore, hparams), the latter with the source's overrides and name.
@@ -31,18 +33,18 @@ def prepare_data(hparams, given=(), log=print, engine=None):
     """
     if hparams.prepared:
         store = SequenceStore.load(in_checkout(hparams.prepared))
-        log(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
+        say(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
     else:
-        source, reader = find_data(hparams, ROOT, log)
-        log(f"data: {shown(source.path)}, {source.how}")
+        source, reader = find_data(hparams, ROOT, say)
+        say(f"data: {shown(source.path)}, {source.how}")
         overrides = {key: value for key, value in source.overrides.items() if key not in given}
         if "name" not in given:
             overrides["name"] = source.name
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
         about = hparams.data, hparams.name, source.synthetic
-        store = prepare(source.path, *about, log, reader, engine)
+        store = prepare(source.path, *about, say, reader, engine)
     paper = None if hparams.paper_column == "none" else paper_table1(hparams.paper_column)
-    log("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
+    say("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
     return store, hparams.replace(name=store.meta["name"])
 
 

@@ -1,5 +1,7 @@
 """Draws what validation and test targets are ranked against, once, from a seed."""
 
+from typing import Tuple
+
 import numpy as np
 
 from recommenders_utils.errors import UserError
@@ -8,7 +10,14 @@ METHODS = ("popularity", "uniform")
 _ROUNDS = 30  # of redrawing collisions, before what is left is drawn one row at a time
 
 
-def draw_candidates(targets, target_labels, num_negatives, item_counts, sampling, random_state):
+def draw_candidates(
+    targets: np.ndarray,
+    target_labels: np.ndarray,
+    num_negatives: int,
+    item_counts: np.ndarray,
+    sampling: str,
+    random_state: np.random.RandomState,
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws negatives for the liked targets of a split.
 
     As released (RELEASED, data, 7): without replacement within an instance, only the target itself
@@ -54,7 +63,7 @@ def draw_candidates(targets, target_labels, num_negatives, item_counts, sampling
     return candidates, labels, counts
 
 
-def candidate_seed(seed, split_number):
+def candidate_seed(seed: int, split_number: int) -> np.random.RandomState:
     """RandomState of one split's draw: another split's size does not change it.
 
     Raises:

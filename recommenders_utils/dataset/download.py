@@ -7,7 +7,6 @@ complete, checked file gets the name ``path``.
 
 import contextlib
 import errno
-import fcntl
 import http.client
 import os
 import re
@@ -16,11 +15,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Callable, Optional
 
 from tqdm import tqdm
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, sha256_of, write_json
+from recommenders_utils.files import locked, read_json, sha256_of, write_json
 
 CHUNK = 1 << 16
 MAX_TRIES = 50  # in all, however little each brings
@@ -37,17 +37,17 @@ class _Dropped(Exception):
 
 
 def download(
-    url,
-    path,
-    log=print,
-    sha256=None,
-    max_bytes=4 << 30,
-    attempts=5,
-    backoff=1.0,
-    connect_timeout=5.0,
-    read_timeout=60.0,
-    show_progress=True,
-):
+    url: str,
+    path: str,
+    log: Callable[[str], None] = print,
+    sha256: Optional[str] = None,
+    max_bytes: int = 4 << 30,
+    attempts: int = 5,
+    backoff: float = 1.0,
+    connect_timeout: float = 5.0,
+    read_timeout: float = 60.0,
+    show_progress: bool = True,
+) -> str:
     """Downloads ``url`` to ``path``.
 
     A part left by an earlier try is resumed with a Range request bound to the server's ETag or
@@ -180,25 +180,15 @@ class _Part:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
-    @contextlib.contextmanager
     def locked_folder(self):
-        """Keeps a second process from writing the same part."""
+        """Context that keeps a second process from writing the same part."""
         folder = os.path.dirname(os.path.abspath(self.path))
         os.makedirs(folder, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(
-                    f"another process is downloading into {folder}: wait for it, then run the same "
-                    "command again"
-                ) from error
-            except OSError:
-                pass  # a file system without locks
-            yield
-        finally:
-            os.close(handle)
+        return locked(
+            folder,
+            f"another process is downloading into {folder}: wait for it, then run the same command "
+            "again",
+        )
 
 
 def _fetch_with_retries(part, opener, limits, attempts, backoff, log, show_progress):

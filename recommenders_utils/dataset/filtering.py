@@ -1,5 +1,7 @@
 """Which records stay: duplicates, rare items, short users; and Table 1's row for the rest."""
 
+from typing import Any, Dict, Tuple
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ from recommenders_utils.errors import UserError
 DUPLICATES = ("first", "last", "earliest", "latest", "all")
 
 
-def first_of_pairs(users, items):
+def first_of_pairs(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Marks the first record of every (user, item) pair.
 
     Args:
@@ -22,7 +24,9 @@ def first_of_pairs(users, items):
     return ~pd.Series(pairs).duplicated(keep="first").to_numpy()
 
 
-def one_of_pairs(users, items, times, which="first"):
+def one_of_pairs(
+    users: np.ndarray, items: np.ndarray, times: np.ndarray, which: str = "first"
+) -> np.ndarray:
     """Marks the one record of every (user, item) pair that stays.
 
     Args:
@@ -51,7 +55,13 @@ def one_of_pairs(users, items, times, which="first"):
     return keep
 
 
-def core_filter(users, items, min_item_records, min_user_records, method="one_pass"):
+def core_filter(
+    users: np.ndarray,
+    items: np.ndarray,
+    min_item_records: int,
+    min_user_records: int,
+    method: str = "one_pass",
+) -> Tuple[np.ndarray, int]:
     """Keeps items, then users, with enough records.
 
     Args:
@@ -82,7 +92,13 @@ def core_filter(users, items, min_item_records, min_user_records, method="one_pa
             return keep, passes
 
 
-def nothing_left(sizes, after_items, min_item_records, min_user_records, method):
+def nothing_left(
+    sizes: Tuple[int, int, int],
+    after_items: int,
+    min_item_records: int,
+    min_user_records: int,
+    method: str,
+) -> UserError:
     """The UserError of a filter that leaves nothing.
 
     Args:
@@ -100,7 +116,7 @@ def nothing_left(sizes, after_items, min_item_records, min_user_records, method)
     )
 
 
-def check_duplicates(which):
+def check_duplicates(which: str) -> None:
     """Raises UserError unless ``which`` is one of ``DUPLICATES``."""
     if which not in DUPLICATES:
         raise UserError(
@@ -108,13 +124,13 @@ def check_duplicates(which):
         )
 
 
-def check_core_filter(method):
+def check_core_filter(method: str) -> None:
     """Raises UserError unless ``method`` is a way to filter."""
     if method not in ("one_pass", "fixed_point"):
         raise UserError(f"core_filter: {method!r} is unknown, expected one_pass or fixed_point")
 
 
-def statistics(users, items, labels):
+def statistics(users: np.ndarray, items: np.ndarray, labels: np.ndarray) -> Dict[str, Any]:
     """Counts a log as the paper's Table 1 does.
 
     Args:
@@ -130,7 +146,7 @@ def statistics(users, items, labels):
     return table1_columns(*sizes, int(np.count_nonzero(labels)))
 
 
-def table1_columns(records, users, items, positive):
+def table1_columns(records: int, users: int, items: int, positive: int) -> Dict[str, Any]:
     """The dict that ``statistics`` gives, from the counts themselves."""
     return {
         "users": users,

@@ -4,8 +4,8 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import time
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from recommenders_utils.dataset.engines.numpy import Clock, NumpyEngine
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import sha256_of
+from recommenders_utils.files import sha256_of, slug
 from recommenders_utils.reading.ratings_records import RatingsReader
 from recommenders_utils.released.candidates import draw_as_released
+from recommenders_utils.tables import format_table
 
 # The keys of the data section that shape the arrays; the others (history length, train targets
 # and negatives, length groups, folders) act when batches are made from them.
@@ -42,7 +43,15 @@ SHAPING_KEYS = (
 _AS_BEFORE = {"duplicates": "first", "utc_offset_hours": 0.0}
 
 
-def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engine=None):
+def prepare(
+    path: str,
+    data: Any,
+    name: Optional[str] = None,
+    synthetic: bool = False,
+    log: Callable[[str], None] = print,
+    reader: Any = None,
+    engine: Any = None,
+) -> SequenceStore:
     """The prepared sequences of a log, from the cache if input and protocol are the same.
 
     Args:
@@ -68,7 +77,9 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engi
         reader.read(data)  # raises what is wrong with it
     protocol = protocol_of(data)
     fingerprint = _fingerprint(path, protocol, synthetic, reader.identity())
-    folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
+    folder = os.path.join(
+        data.cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}"
+    )
     store = _cached(folder, fingerprint, log)
     if store is not None:
         log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
@@ -97,14 +108,14 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engi
     return SequenceStore.load(folder)
 
 
-def protocol_of(data):
+def protocol_of(data: Any) -> Dict[str, Any]:
     """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
     values = {key: getattr(data, key, _AS_BEFORE.get(key)) for key in SHAPING_KEYS}
     kept = {k: v for k, v in values.items() if k not in _AS_BEFORE or v != _AS_BEFORE[k]}
     return json.loads(json.dumps(kept))
 
 
-def statistics_table(meta, paper_row=None):
+def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] = None) -> str:
     """Table 1's row for a store, as text, beside the paper's if given.
 
     Args:
@@ -112,14 +123,10 @@ def statistics_table(meta, paper_row=None):
       paper_row: dict with Table 1's columns, or None.
     """
     columns = ("users", "items", "positive_records", "negative_records", "avg_records_per_user")
-    rows = [("", *columns), (_label(meta), *_cells(meta["statistics"], columns))]
+    rows = [(_label(meta), *_cells(meta["statistics"], columns))]
     if paper_row:
         rows.append(("paper, Table 1", *_cells(paper_row, columns)))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])])
-        for row in rows
-    )
+    return format_table(("", *columns), rows, align="lrrrrr", rule=False)
 
 
 def _cached(folder, fingerprint, log):
@@ -161,7 +168,7 @@ def _build(path, reader, data, engine, log):
     return store
 
 
-def add_candidates(store, data):
+def add_candidates(store: SequenceStore, data: Any) -> None:
     """Draws and stores the candidates of validation and test."""
     if data.candidate_sampling == "released":
         draw_as_released(store, data.candidate_seed, data.valid_num_ngs, data.test_num_ngs)
@@ -201,10 +208,6 @@ def _fingerprint(path, protocol, synthetic, identity):
     described += [] if identity is None else [identity]
     text = json.dumps(described, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _slug(name):
-    return re.sub(r"[^\w.]+", "-", name).strip("-.").lower()[:60] or "ratings"
 
 
 def _label(meta):

@@ -1,5 +1,7 @@
 """Gathers records into one sequence per user and numbers users and items."""
 
+from typing import Dict, Optional
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,16 @@ from recommenders_utils.errors import UserError
 TIE_ORDERS = ("item", "file")
 
 
-def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file", extras=None):
+def sequences(
+    users: np.ndarray,
+    items: np.ndarray,
+    labels: np.ndarray,
+    times: np.ndarray,
+    user_ids: np.ndarray,
+    item_ids: np.ndarray,
+    tie_order: str = "file",
+    extras: Optional[Dict[str, np.ndarray]] = None,
+) -> SequenceStore:
     """Groups records by user in time order and numbers users and items.
 
     Users are numbered by first appearance, items by descending count, ties by first appearance.
@@ -61,7 +72,7 @@ def sequences(users, items, labels, times, user_ids, item_ids, tie_order="file",
     )
 
 
-def check_tie_order(tie_order):
+def check_tie_order(tie_order: str) -> None:
     """Raises UserError unless ``tie_order`` is one of ``TIE_ORDERS``."""
     if tie_order not in TIE_ORDERS:
         raise UserError(f"tie_order: {tie_order!r} is unknown, expected item or file")

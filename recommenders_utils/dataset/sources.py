@@ -14,6 +14,7 @@ a machine that is *offline* gets the stand-in, and is told so.
 
 import collections
 import os
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 from recommenders_utils.dataset.download import OfflineError, download
 from recommenders_utils.errors import UserError
@@ -46,15 +47,15 @@ class Source(collections.namedtuple("Source", ["path", "name", "synthetic", "ove
 
 
 def find_ratings(
-    ratings=None,
-    root=".",
-    log=print,
-    allow_download=True,
-    url=None,
-    sha256=None,
-    environ=None,
-    **download_options,
-):
+    ratings: Optional[str] = None,
+    root: str = ".",
+    log: Callable[[str], None] = print,
+    allow_download: bool = True,
+    url: Optional[str] = None,
+    sha256: Optional[str] = None,
+    environ: Optional[Mapping[str, str]] = None,
+    **download_options: Any,
+) -> Source:
     """Finds, fetches or generates the ratings file; the module's text gives the order.
 
     Args:
@@ -102,7 +103,7 @@ def find_ratings(
     return _stand_in(os.path.join(folder, STAND_IN_NAME), local, reason, log)
 
 
-def name_of(path):
+def name_of(path: str) -> Tuple[str, bool]:
     """What to call the data of a file, and whether its name says that they are generated.
 
     Returns:

@@ -4,6 +4,8 @@ An instance is a target record with its user's whole history before it, so every
 user's first can be one. Test keeps only liked targets, validation keeps all (RELEASED, data, 7).
 """
 
+from typing import Dict, Sequence
+
 import numpy as np
 
 from recommenders_utils.dataset.store import SPLITS, Instances
@@ -14,8 +16,13 @@ METHODS = ("leave_one_out", "last_day", "noon_last_day", "ratio")
 
 
 def split_instances(
-    method, user_offsets, times, labels, ratio=(0.8, 0.1, 0.1), utc_offset_hours=0.0
-):
+    method: str,
+    user_offsets: np.ndarray,
+    times: np.ndarray,
+    labels: np.ndarray,
+    ratio: Sequence[float] = (0.8, 0.1, 0.1),
+    utc_offset_hours: float = 0.0,
+) -> Dict[str, Instances]:
     """Splits the instances of all users.
 
     - ``leave_one_out`` (RELEASED): a user's last record is test, the last but one validation, the

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-import typing
+from typing import Any, Dict
 
 import numpy as np
 
@@ -51,14 +51,14 @@ class Instances:
 
     users: np.ndarray
     ends: np.ndarray
-    candidates: typing.Optional[np.ndarray] = None
-    labels: typing.Optional[np.ndarray] = None
-    counts: typing.Optional[np.ndarray] = None
+    candidates: Any = None
+    labels: Any = None
+    counts: Any = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.users)
 
-    def arrays(self):
+    def arrays(self) -> Dict[str, np.ndarray]:
         """The arrays that are there, by name."""
         return {k: getattr(self, k) for k in _INSTANCE_DTYPES if getattr(self, k) is not None}
 
@@ -85,31 +85,31 @@ class SequenceStore:
     times: np.ndarray
     user_ids: np.ndarray
     item_ids: np.ndarray
-    splits: typing.Dict[str, Instances]
+    splits: Dict[str, Instances]
     meta: dict
-    extras: typing.Dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    extras: Dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
-    def num_users(self):
+    def num_users(self) -> int:
         """How many users there are."""
         return len(self.user_ids)
 
     @property
-    def num_items(self):
+    def num_items(self) -> int:
         """How many items there are, padding not counted: an embedding needs one row more."""
         return len(self.item_ids)
 
-    def history_lengths(self, split):
+    def history_lengths(self, split: str) -> np.ndarray:
         """How many records precede each target of ``split``: int64 [N], at least 1."""
         instances = self.splits[split]
         return np.asarray(instances.ends) - self.user_offsets[instances.users]
 
-    def statistics(self):
+    def statistics(self) -> Dict[str, Any]:
         """Table 1's columns for these records (see ``filtering.statistics``)."""
         users = np.repeat(np.arange(self.num_users), np.diff(self.user_offsets))
         return statistics(users, self.items, self.labels)
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError unless the arrays fit one another."""
         n, offsets = len(self.items), self.user_offsets
         _require(len(offsets) == self.num_users + 1, "user_offsets and user_ids disagree in length")
@@ -148,7 +148,7 @@ class SequenceStore:
             f"{name}/candidates do not begin with the target",
         )
 
-    def save(self, folder):
+    def save(self, folder: str) -> None:
         """Writes one ``.npy`` file per array and ``meta.json`` into ``folder``, or nothing.
 
         Raises:
@@ -175,7 +175,7 @@ class SequenceStore:
         return named
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str) -> "SequenceStore":
         """Maps a saved store into memory after checking versions, checksums and shapes.
 
         Raises:

@@ -3,14 +3,24 @@
 An undefined figure (the AUC of one class, the MRR of no positive) is NaN; bad input is a UserError.
 """
 
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+
 import numpy as np
+import pandas as pd
 
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import GROUPED, expand, split
 from recommenders_utils.evaluation.rows import Rows
 
 
-def cal_metric(labels, preds, metrics, groups=None, users=None, ties="expected"):
+def cal_metric(
+    labels: Union[np.ndarray, Sequence],
+    preds: Union[np.ndarray, Sequence],
+    metrics: Sequence[str],
+    groups: Optional[Union[np.ndarray, Sequence]] = None,
+    users: Optional[Union[np.ndarray, Sequence]] = None,
+    ties: str = "expected",
+) -> Dict[str, float]:
     """Metrics by name, as Microsoft Recommenders calls them.
 
     Args:
@@ -40,7 +50,13 @@ def cal_metric(labels, preds, metrics, groups=None, users=None, ties="expected")
     return Rows(columns, expand(metrics), ties).values()
 
 
-def cal_weighted_metric(users, preds, labels, metrics, ties="expected"):
+def cal_weighted_metric(
+    users: Union[np.ndarray, Sequence],
+    preds: Union[np.ndarray, Sequence],
+    labels: Union[np.ndarray, Sequence],
+    metrics: Sequence[str],
+    ties: str = "expected",
+) -> Dict[str, float]:
     """``wauc`` (``gauc``): the users' AUCs, weighted by their numbers of rows.
 
     Args:
@@ -60,7 +76,13 @@ def cal_weighted_metric(users, preds, labels, metrics, ties="expected"):
     return cal_metric(labels, preds, metrics, users=users, ties=ties)
 
 
-def group_metrics(labels, preds, groups, metrics, ties="expected"):
+def group_metrics(
+    labels: Union[np.ndarray, Sequence],
+    preds: Union[np.ndarray, Sequence],
+    groups: Union[np.ndarray, Sequence],
+    metrics: Sequence[str],
+    ties: str = "expected",
+) -> Dict[str, np.ndarray]:
     """The values whose means ``cal_metric`` gives, group by group.
 
     Args:
@@ -82,7 +104,12 @@ def group_metrics(labels, preds, groups, metrics, ties="expected"):
     return {name: rows.per_group(name) for name in names}
 
 
-def evaluate_predictions(predictions, metrics, ties="expected", locate="row {}".format):
+def evaluate_predictions(
+    predictions: Union[pd.DataFrame, Mapping[str, Any]],
+    metrics: Sequence[str],
+    ties: str = "expected",
+    locate: Callable[[int], str] = "row {}".format,
+) -> Dict[str, Any]:
     """Metrics and counts from the columns of a predictions file.
 
     Args:

@@ -1,10 +1,10 @@
 """Names of metrics: ``auc``, ``ndcg@10``, ``hit@1;5``."""
 
-import difflib
 import math
 import re
+from typing import List, Sequence, Tuple
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, suggest
 
 PLAIN = ("auc", "logloss", "rmse", "acc", "f1")
 GROUPED = ("mrr", "ndcg", "hit", "group_auc")
@@ -15,7 +15,7 @@ _SIMPLE = {*PLAIN, *ALIASES, "gauc", "group_auc", "mrr", "ndcg"}
 _AT_K = re.compile(r"(mrr|ndcg|hit)@([1-9][0-9]*(?:;[1-9][0-9]*)*)$")
 
 
-def expand(metrics):
+def expand(metrics: Sequence[str]) -> List[str]:
     """Checks names; ``"ndcg@2;4"`` becomes ``["ndcg@2", "ndcg@4"]``.
 
     Raises:
@@ -30,17 +30,14 @@ def expand(metrics):
             names.append(metric)
         else:
             known = sorted(_SIMPLE | {"mrr@10", "ndcg@10", "hit@10"})
-            near = difflib.get_close_matches(metric.lower(), known, n=1)
             raise UserError(
-                f"unknown metric '{metric}'"
-                + (f" (nearest: {near[0]})" if near else "")
-                + "; there are auc, gauc, mrr, mrr@k, ndcg@k, hit@k, group_auc, logloss, rmse, acc"
-                " and f1, with k a number from 1"
+                f"unknown metric '{metric}'; {suggest(metric, known)} There are auc, gauc, "
+                "mrr, mrr@k, ndcg@k, hit@k, group_auc, logloss, rmse, acc and f1, with k a number from 1"
             )
     return names
 
 
-def split(name):
+def split(name: str) -> Tuple[str, float]:
     """``"ndcg@10"`` to ``("ndcg", 10)``; no cut-off is infinity; aliases resolved."""
     kind, _, k = name.partition("@")
     return ALIASES.get(kind, kind), int(k) if k else math.inf

@@ -1,6 +1,7 @@
 """Metrics recomputed from a stored file of predictions."""
 
 import os
+from typing import Any, Dict, Sequence
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from recommenders_utils.evaluation.metrics import evaluate_predictions
 COLUMNS = ("instance", "user", "label", "score")
 
 
-def evaluate_file(path, metrics, ties="expected"):
+def evaluate_file(path: str, metrics: Sequence[str], ties: str = "expected") -> Dict[str, Any]:
     """``evaluate_predictions`` of a predictions.csv.
 
     Args:
@@ -30,7 +31,7 @@ def evaluate_file(path, metrics, ties="expected"):
     return evaluate_predictions(frame, metrics, ties, locate=lambda row: f"{path}:{row + 2}")
 
 
-def read_predictions(path):
+def read_predictions(path: str) -> pd.DataFrame:
     """The needed columns of a predictions.csv as a DataFrame: numbers, and users as text.
 
     Raises:

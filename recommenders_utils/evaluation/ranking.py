@@ -1,9 +1,13 @@
 """Ranks and AUCs of many groups at once: one sort, no loop over groups."""
 
+from typing import Tuple
+
 import numpy as np
 
 
-def positive_ranks(labels, scores, groups, ties="expected"):
+def positive_ranks(
+    labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, ties: str = "expected"
+) -> Tuple[np.ndarray, np.ndarray]:
     """Rank of every positive row within its group, 1 the best.
 
     Among equal scores, ``expected`` gives the rank a random order would give on average: the j-th
@@ -37,7 +41,9 @@ def positive_ranks(labels, scores, groups, ties="expected"):
     return groups[order][hit], ranks[hit]
 
 
-def group_auc(labels, scores, groups, num_groups):
+def group_auc(
+    labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, num_groups: int
+) -> Tuple[np.ndarray, np.ndarray]:
     """AUC of each group by average ranks (a tie counts one half).
 
     Args:

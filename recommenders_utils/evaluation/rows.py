@@ -1,5 +1,7 @@
 """Checked rows of labels and scores, and every metric's value over them."""
 
+from typing import Any, Callable, Dict, Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
@@ -19,7 +21,13 @@ _NEEDS_PROBABILITIES = ("logloss", "rmse", "acc", "f1")
 class Rows:
     """Checked rows, with what several metrics need computed once."""
 
-    def __init__(self, columns, names, ties, locate="row {}".format):
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        names: Sequence[str],
+        ties: str,
+        locate: Callable[[int], str] = "row {}".format,
+    ) -> None:
         if ties not in TIES:
             raise UserError(f"ties must be expected or released, got '{ties}'")
         self.names, self.ties = names, ties
@@ -50,11 +58,11 @@ class Rows:
             raise UserError(f"{argument}: an id is missing")
         return codes, len(uniques)
 
-    def values(self):
+    def values(self) -> Dict[str, float]:
         """``{name: float}``, NaN where undefined."""
         return {name: float(self._value(name)) for name in self.names}
 
-    def counts(self):
+    def counts(self) -> Dict[str, int]:
         """How many rows, groups and users there are, and how many were left out."""
         excluded = np.isnan(self._user_auc()[0]).sum()
         without = self.num_groups - len(np.unique(self._ranks()[0]))
@@ -80,7 +88,7 @@ class Rows:
         kept = ~np.isnan(values)
         return np.average(values[kept], weights=rows[kept]) if kept.any() else np.nan
 
-    def per_group(self, name):
+    def per_group(self, name: str) -> np.ndarray:
         """One metric of every group, [G], NaN for a group that is left out."""
         kind, k = split(name)
         if kind == "group_auc":

@@ -1,8 +1,9 @@
 """Is one model better than another? Paired tests on the same instances, seeds averaged first."""
 
-import typing
+from typing import Dict, NamedTuple, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from recommenders_utils.evaluation.metrics import group_metrics
@@ -10,7 +11,7 @@ from recommenders_utils.evaluation.metrics import group_metrics
 RESAMPLES = 500
 
 
-class PairedTest(typing.NamedTuple):
+class PairedTest(NamedTuple):
     """One paired test.
 
     Attributes:
@@ -28,7 +29,11 @@ class PairedTest(typing.NamedTuple):
     method: str
 
 
-def compare(first, second, metrics=("auc", "mrr@10", "ndcg@10", "gauc")):
+def compare(
+    first: Sequence[pd.DataFrame],
+    second: Sequence[pd.DataFrame],
+    metrics: Sequence[str] = ("auc", "mrr@10", "ndcg@10", "gauc"),
+) -> Dict[str, PairedTest]:
     """Compares two models' predictions of the same rows.
 
     * ``mrr@k``, ``ndcg@k``, ``hit@k``: paired t-test over the instances with a positive.

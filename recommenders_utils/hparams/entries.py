@@ -5,12 +5,13 @@ before it. Comment lines in any other column are headings and notes.
 """
 
 import os
+from typing import Iterator
 
 import yaml
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 from recommenders_utils.hparams.safe_yaml import PlainLoader, TooLong, read_text
-from recommenders_utils.hparams.schema import SECTIONS, suggest
+from recommenders_utils.hparams.schema import SECTIONS
 
 
 class Entry:
@@ -48,7 +49,7 @@ def _comment(lines, line, start):
     return " ".join(filter(None, parts))
 
 
-def read_entries(path):
+def read_entries(path: str) -> Iterator["Entry"]:
     """Yields the ``Entry`` of each key of one YAML file, in its order.
 
     Raises:

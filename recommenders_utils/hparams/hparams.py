@@ -6,14 +6,15 @@ with the same comment.
 """
 
 from keyword import iskeyword
+from typing import Any, Dict, Mapping
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 from recommenders_utils.files import atomic_write
 from recommenders_utils.hparams.entries import read_entries
-from recommenders_utils.hparams.schema import COMMENT_FORM, SECTIONS, Key, brief, suggest, to_yaml
+from recommenders_utils.hparams.schema import COMMENT_FORM, SECTIONS, Key, brief, to_yaml
 
 
-def prepare_hparams(*yaml_files, **overrides):
+def prepare_hparams(*yaml_files: str, **overrides: Any) -> "HParams":
     """Merges YAML files, then overrides, into one set of hyper-parameters.
 
     Args:
@@ -31,7 +32,8 @@ def prepare_hparams(*yaml_files, **overrides):
     """
     if not yaml_files:
         raise UserError("prepare_hparams needs at least one YAML file, the one with every key")
-    schema, values = {}, {}
+    schema: Dict[str, Key] = {}
+    values: Dict[str, Any] = {}
     for number, path in enumerate(yaml_files):
         for entry in read_entries(path):
             key = schema.get(entry.name)
@@ -59,7 +61,7 @@ class HParams:
 
     __slots__ = ("_schema", "_values")
 
-    def __init__(self, schema, values):
+    def __init__(self, schema: Mapping[str, Key], values: Mapping[str, Any]) -> None:
         """Takes ``{name: Key}`` and ``{name: checked value}``; use ``prepare_hparams``."""
         object.__setattr__(self, "_schema", dict(schema))
         object.__setattr__(self, "_values", {name: values[name] for name in schema})
@@ -97,22 +99,22 @@ class HParams:
         return "HParams({})".format(", ".join(f"{k}={v!r}" for k, v in self.values().items()))
 
     @property
-    def schema(self):
+    def schema(self) -> Dict[str, Key]:
         """``{name: Key}``, a copy, in the files' order."""
         return dict(self._schema)
 
-    def values(self):
+    def values(self) -> Dict[str, Any]:
         """Flat ``{key: value}``, lists as lists."""
         return {name: _plain(value) for name, value in self._values.items()}
 
-    def to_dict(self):
+    def to_dict(self) -> Dict[str, Dict[str, Any]]:
         """Nested ``{section: {key: value}}``, lists as lists."""
-        nested = {section: {} for section in SECTIONS}
+        nested: Dict[str, Dict[str, Any]] = {section: {} for section in SECTIONS}
         for name, value in self.values().items():
             nested[self._schema[name].section][name] = value
         return nested
 
-    def replace(self, **overrides):
+    def replace(self, **overrides: Any) -> "HParams":
         """A copy with some values changed, checked and parsed as in ``prepare_hparams``."""
         values = dict(self._values)
         for name, value in overrides.items():
@@ -121,7 +123,7 @@ class HParams:
             values[name] = self._schema[name].check(value, f"--{name}", text=True)
         return HParams(self._schema, values)
 
-    def describe(self):
+    def describe(self) -> str:
         """Text: one key a line under its section, value and meaning in columns."""
         shown = {name: to_yaml(value) for name, value in self._values.items()}
         width = max(map(len, shown))
@@ -134,7 +136,7 @@ class HParams:
                 lines.append(f"  {key.name:{width}}  {shown[key.name]:{room}}  {key.meaning}")
         return "\n".join(lines)
 
-    def save(self, path):
+    def save(self, path: str) -> None:
         """Writes YAML with every key's comment; ``prepare_hparams(path)`` reads it back equal."""
         lines = ["# Merged hyper-parameters: every key with its type and meaning."]
         for section, keys in self._by_section():
@@ -157,7 +159,7 @@ class Section:
 
     __slots__ = ("_name", "_values")
 
-    def __init__(self, name, values):
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
         object.__setattr__(self, "_name", name)
         object.__setattr__(self, "_values", values)
 
@@ -195,9 +197,9 @@ def _declare(entry, schema, first):
         )
     hint = ""
     if entry.section == "model":
-        hint = f"; a model's own new key needs a comment {COMMENT_FORM} behind its value"
+        hint = f" A model's own new key needs a comment {COMMENT_FORM} behind its value"
     elif key is not None:
-        hint = "; only section model may bring new keys"
+        hint = " Only section model may bring new keys"
     raise UserError(
         f"{entry.where}: unknown key '{shortened(entry.name)}'; {suggest(entry.name, schema)}{hint}"
     )

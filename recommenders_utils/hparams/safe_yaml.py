@@ -4,6 +4,8 @@ PyYAML's safe loader makes no objects, but a small file can still keep it busy f
 double with every level, and a scalar with a wrong tag ends in whatever Python raises.
 """
 
+from typing import IO, Any
+
 import yaml
 
 LONGEST = 128 << 10  # characters; reading takes about a second for each 100 KiB
@@ -12,7 +14,7 @@ LONGEST = 128 << 10  # characters; reading takes about a second for each 100 KiB
 class PlainLoader(yaml.SafeLoader):
     """A safe loader that refuses merge keys and calls whatever is wrong with a value a YAMLError."""
 
-    def flatten_mapping(self, node):
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuses merge keys, for which settings have no use."""
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
@@ -21,7 +23,7 @@ class PlainLoader(yaml.SafeLoader):
                 )
         super().flatten_mapping(node)
 
-    def construct_document(self, node):
+    def construct_document(self, node: yaml.Node) -> Any:
         """A node's value.
 
         Raises:
@@ -40,7 +42,7 @@ class PlainLoader(yaml.SafeLoader):
 class TreeLoader(PlainLoader):
     """Refuses aliases too, so that what is read is no larger than its text."""
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node:
         """Refuses an alias."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
@@ -48,7 +50,7 @@ class TreeLoader(PlainLoader):
         return super().compose_node(parent, index)
 
 
-def read_text(stream):
+def read_text(stream: IO[str]) -> str:
     """The text of an open file; raises ``TooLong`` if no settings are as long."""
     text = stream.read(LONGEST + 1)
     if len(text) > LONGEST:

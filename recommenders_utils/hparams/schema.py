@@ -4,16 +4,15 @@
 two cannot drift apart.
 """
 
-import difflib
 import math
 import numbers
 import re
 import reprlib
-from typing import NamedTuple, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import yaml
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, nearest
 
 SECTIONS = ("data", "model", "train", "info")
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -60,12 +59,12 @@ class Key(NamedTuple):
     meaning: str
 
     @classmethod
-    def from_comment(cls, name, section, comment):
+    def from_comment(cls, name: str, section: str, comment: str) -> Optional["Key"]:
         """Parses ``TYPE (choices): meaning``; returns None if ``comment`` has another form."""
         match = _COMMENT.match(comment)
         if not match:
             return None
-        bounds = ()
+        bounds: Tuple[Tuple[str, float], ...] = ()
         if match.group("op"):
             bounds = ((match.group("op"), float(match.group("limit"))),)
         elif match.group("low"):
@@ -78,25 +77,25 @@ class Key(NamedTuple):
         if bounds and match.group("type").split()[-1] not in ("int", "float"):
             return None
         key = cls(name, section, match.group("type"), (), bounds, match.group("meaning").strip())
-        choices = (match.group("choices") or "").split(", ")
+        texts = (match.group("choices") or "").split(", ")
         try:
-            choices = tuple(_from_text(key.element, choice) for choice in choices if choice)
+            choices = tuple(_from_text(key.element, text) for text in texts if text)
         except ValueError:
             return None
         return key._replace(choices=choices)
 
     @property
-    def element(self):
+    def element(self) -> str:
         """The type of one value: a list's elements, else the type itself."""
         return self.type[len("list of ") :] if self.is_list else self.type
 
     @property
-    def is_list(self):
+    def is_list(self) -> bool:
         """Whether the value is a list."""
         return self.type.startswith("list of ")
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """Type, bounds and choices as the comment writes them."""
         text = self.type
         if len(self.bounds) == 1:
@@ -113,7 +112,7 @@ class Key(NamedTuple):
             text += " ({})".format(", ".join(map(_show, self.choices)))
         return text
 
-    def check(self, value, where, text=False):
+    def check(self, value: Any, where: str, text: bool = False) -> Any:
         """Returns ``value`` as this key's type (a list as a tuple).
 
         Args:
@@ -156,23 +155,7 @@ class Key(NamedTuple):
         return result
 
 
-def nearest(name, names):
-    """Up to three of ``names`` that look like ``name``, whatever the case, best first."""
-    folded = {}
-    for candidate in names:
-        folded.setdefault(candidate.lower(), candidate)
-    return [folded[near] for near in difflib.get_close_matches(name.lower(), folded, n=3)]
-
-
-def suggest(name, names, prefix=""):
-    """The end of a message on an unknown name: the nearest, else all of ``names``."""
-    near = nearest(name, names)
-    if near:
-        return "did you mean " + " or ".join(prefix + word for word in near) + "?"
-    return "the names are " + ", ".join(sorted(names))
-
-
-def to_yaml(value):
+def to_yaml(value: Any) -> str:
     """``value`` as one line of YAML that reads back as itself."""
     if isinstance(value, tuple):
         value = list(value)
@@ -191,7 +174,7 @@ def _show(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def brief(value):
+def brief(value: Any) -> str:
     """``repr`` of any size cut to a message's length (YAML aliases can make it exponential)."""
     return f"{_SHORT.repr(value)} ({'null' if value is None else type(value).__name__})"
 

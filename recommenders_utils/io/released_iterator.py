@@ -5,10 +5,13 @@ RELEASED, data, 6 and batches. Letters: B batch, T history, C candidates, K nega
 
 import itertools
 import random
+from typing import Dict, Iterator, Optional, Tuple
 
 import numpy as np
 
+from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import HParams
 from recommenders_utils.io.sequential_iterator import SequentialIterator
 from recommenders_utils.released.order import in_file_order
 from recommenders_utils.released.vocabulary import category_of, released_ids, vocabularies
@@ -34,7 +37,7 @@ class ReleasedIterator(SequentialIterator):
       UserError: ``train_targets`` is not ``all``; the vocabulary is unknown (see ``vocabularies``).
     """
 
-    def __init__(self, store, hparams):
+    def __init__(self, store: SequenceStore, hparams: HParams) -> None:
         super().__init__(store, hparams)
         if hparams.train_targets != "all":
             raise UserError(
@@ -44,20 +47,28 @@ class ReleasedIterator(SequentialIterator):
         self.vocabularies = vocabularies(store)
         self.ids = np.append(np.int32(0), released_ids(store.item_ids, self.vocabularies["item"]))
         self.lines = in_file_order(store, store.splits["train"].users)
-        self._states = {}  # batch size -> states before epoch 0, 1, ...: (random's, order of lines)
+        self._states: Dict[
+            int, list
+        ] = {}  # batch size -> states before epoch 0, 1, ...: (random's, order of lines)
 
     @property
-    def num_items(self):
+    def num_items(self) -> int:
         """Entries of the item vocabulary, labels among them."""
         return len(self.vocabularies["item"])
 
-    def steps_per_epoch(self, batch_size=None, shards=1):
+    def steps_per_epoch(self, batch_size: Optional[int] = None, shards: int = 1) -> int:
         """Training steps of an epoch, without a last batch that is too small."""
         _refuse_shards(shards)
         size = batch_size or self.hp.batch_size
         return self.num_train() // size + (self.num_train() % size >= MIN_BATCH)
 
-    def train_batches(self, epoch, batch_size=None, first=0, shard=(0, 1)):
+    def train_batches(
+        self,
+        epoch: int,
+        batch_size: Optional[int] = None,
+        first: int = 0,
+        shard: Tuple[int, int] = (0, 1),
+    ) -> Iterator[Dict[str, np.ndarray]]:
         """Yields the batches of one epoch from ``first`` on: [B, 1 + K] of target and negatives."""
         _refuse_shards(shard[1])
         size = batch_size or self.hp.batch_size
@@ -69,12 +80,16 @@ class ReleasedIterator(SequentialIterator):
             users, ends = instances.users[chosen], instances.ends[chosen]
             yield self._batch(chosen, users, ends, candidates, mask, labels)
 
-    def eval_batches(self, split, batch_size=None):
+    def eval_batches(
+        self, split: str, batch_size: Optional[int] = None
+    ) -> Iterator[Dict[str, np.ndarray]]:
         """Yields a split's instances in order, with their stored candidates under released ids."""
         for batch in super().eval_batches(split, batch_size):
             yield {**batch, "candidates": self.ids[batch["candidates"]]}
 
-    def histories(self, users, ends):
+    def histories(
+        self, users: np.ndarray, ends: np.ndarray
+    ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As ``SequentialIterator.histories``, with released ids."""
         items, labels, mask = super().histories(users, ends)
         return self.ids[items], labels, mask
@@ -124,7 +139,7 @@ class ReleasedIterator(SequentialIterator):
             rows.append(row)
         return np.array(rows, np.int32)
 
-    def released_rows(self, batch, split):
+    def released_rows(self, batch: Dict[str, np.ndarray], split: str) -> Dict[str, np.ndarray]:
         """A batch as the arrays that the released code feeds, one row a candidate.
 
         Args:
@@ -141,8 +156,8 @@ class ReleasedIterator(SequentialIterator):
         users, ends = part.users[batch["instance"]], part.ends[batch["instance"]]
         user_table = {name: k for k, name in enumerate(self.vocabularies["user"], 1)}
         user_ids = np.array([user_table.get(str(name), 0) for name in self.store.user_ids[users]])
-        category, categories = category_of(self.store), self.vocabularies["category"]
-        category = categories.index(category) + 1 if category in categories else 0
+        name, categories = category_of(self.store), self.vocabularies["category"]
+        category = categories.index(name) + 1 if name in categories else 0
         mask = batch["history_mask"]
         each = {
             "users": user_ids,

@@ -6,10 +6,14 @@ vectorised gather, and nothing is stored per instance that can be gathered.
 Letters: B batch, T history (``max_seq_length``), C candidates, N instances.
 """
 
+from typing import Dict, Iterator, Optional, Tuple
+
 import numpy as np
 
 from recommenders_utils.backend import tf
+from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import HParams
 
 # name -> (dtype, rank): what a batch holds.
 BATCH = {
@@ -41,7 +45,7 @@ class SequentialIterator:
       UserError: no training target is left by ``train_targets``.
     """
 
-    def __init__(self, store, hparams):
+    def __init__(self, store: SequenceStore, hparams: HParams) -> None:
         self.store = store
         self.hp = hparams
         self.target_extras = {
@@ -60,21 +64,27 @@ class SequentialIterator:
             )
 
     @property
-    def num_items(self):
+    def num_items(self) -> int:
         """Items in the vocabulary that batches are written in; ids are 1 to this, 0 is padding."""
         return self.store.num_items
 
-    def num_train(self):
+    def num_train(self) -> int:
         """Training instances of an epoch."""
         return len(self.train_rows)
 
-    def steps_per_epoch(self, batch_size=None, shards=1):
+    def steps_per_epoch(self, batch_size: Optional[int] = None, shards: int = 1) -> int:
         """Training steps of an epoch over all its shards; each shard's last batch may be smaller."""
         step = batch_size or self.hp.batch_size
         counts = (self.num_train() - np.arange(shards) + shards - 1) // shards  # rows k::n
         return int((-(-counts // step)).sum())
 
-    def train_batches(self, epoch, batch_size=None, first=0, shard=(0, 1)):
+    def train_batches(
+        self,
+        epoch: int,
+        batch_size: Optional[int] = None,
+        first: int = 0,
+        shard: Tuple[int, int] = (0, 1),
+    ) -> Iterator[Dict[str, np.ndarray]]:
         """Yields the batches of one epoch, shuffled and with negatives drawn by (seed, epoch).
 
         Args:
@@ -116,7 +126,9 @@ class SequentialIterator:
             mask = np.ones(candidates.shape, np.float32)
             yield self._batch(chosen, users, ends, candidates, mask, labels)
 
-    def eval_batches(self, split, batch_size=None):
+    def eval_batches(
+        self, split: str, batch_size: Optional[int] = None
+    ) -> Iterator[Dict[str, np.ndarray]]:
         """Yields a split's instances in order, with their stored candidates."""
         instances = self.store.splits[split]
         step = batch_size or self.hp.eval_batch_size
@@ -134,7 +146,13 @@ class SequentialIterator:
                 np.asarray(instances.labels[chosen], np.float32),
             )
 
-    def train_dataset(self, first_epoch=0, batch_size=None, first_batch=0, shard=(0, 1)):
+    def train_dataset(
+        self,
+        first_epoch: int = 0,
+        batch_size: Optional[int] = None,
+        first_batch: int = 0,
+        shard: Tuple[int, int] = (0, 1),
+    ) -> tf.data.Dataset:
         """An endless ``tf.data`` pipeline of epochs ``first_epoch``, ``first_epoch + 1``, ...
 
         Args:
@@ -160,7 +178,7 @@ class SequentialIterator:
 
         return self._dataset(batches, 1 + self.hp.train_num_ngs)
 
-    def eval_dataset(self, split, batch_size=None):
+    def eval_dataset(self, split: str, batch_size: Optional[int] = None) -> tf.data.Dataset:
         """A ``tf.data`` pipeline over a split, once, in order."""
         width = self.store.splits[split].candidates.shape[1]
         return self._dataset(lambda: self.eval_batches(split, batch_size), width)
@@ -179,7 +197,9 @@ class SequentialIterator:
             "labels": labels,
         }
 
-    def histories(self, users, ends):
+    def histories(
+        self, users: np.ndarray, ends: np.ndarray
+    ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Gathers the newest T records before flat index ``ends`` of each user.
 
         Args:
@@ -209,13 +229,15 @@ class SequentialIterator:
         return tf.data.Dataset.from_generator(batches, types, shapes).prefetch(4)
 
 
-def skip_negatives(rows, count, random):
+def skip_negatives(rows: int, count: int, random: np.random.RandomState) -> None:
     """Draws as many numbers as ``in_batch_negatives`` does for ``rows`` targets, and forgets them."""
     for start in range(0, rows, 1 << 16):
         random.random_sample([min(1 << 16, rows - start), count])
 
 
-def in_batch_negatives(targets, count, num_items, random):
+def in_batch_negatives(
+    targets: np.ndarray, count: int, num_items: int, random: np.random.RandomState
+) -> np.ndarray:
     """Draws negatives uniformly from the other targets of a batch, never the row's own item.
 
     No rejection: in the sorted targets a row's own item is one block, which the draw skips.

@@ -3,8 +3,7 @@
 import glob
 import os
 
-from recommenders_utils.errors import UserError
-from recommenders_utils.hparams.schema import suggest
+from recommenders_utils.errors import UserError, suggest
 
 
 def adapter_files(folder):
@@ -28,6 +27,6 @@ def path_of(named, folder):
         return named if is_path(named) else path
     names = [os.path.splitext(os.path.basename(file))[0] for file in adapter_files(folder)]
     raise UserError(
-        f"--adapter={named}: no such adapter; {suggest(named, names)}; there are {', '.join(names)}, "
-        "or give the path of a YAML file of your own"
+        f"--adapter={named}: no such adapter; {suggest(named, names)} Or give the path "
+        "of a YAML file of your own"
     )

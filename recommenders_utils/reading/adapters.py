@@ -17,9 +17,8 @@ import typing
 
 import yaml
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, shortened, suggest
 from recommenders_utils.hparams.safe_yaml import TooLong, TreeLoader, read_text
-from recommenders_utils.hparams.schema import suggest
 from recommenders_utils.reading.expressions import Expression
 from recommenders_utils.reading.ratings_layout import DELIMITERS
 from recommenders_utils.reading.times import UNITS

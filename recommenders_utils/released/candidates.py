@@ -8,14 +8,18 @@ targets are left alone; disliked test targets get negatives as well, in their tu
 """
 
 import random
+from typing import Optional
 
 import numpy as np
 
+from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.released.order import in_file_order, is_leave_one_out, user_order
 
 
-def draw_as_released(store, seed, valid_num_ngs, test_num_ngs):
+def draw_as_released(
+    store: SequenceStore, seed: int, valid_num_ngs: int, test_num_ngs: int
+) -> None:
     """Draws and stores the candidates of validation and test, and those of ``test_data_neg``.
 
     With the seed that ``random.seed`` was given just before, the candidates are the released ones.
@@ -62,7 +66,7 @@ def draw_as_released(store, seed, valid_num_ngs, test_num_ngs):
     store.extras["disliked_candidates"] = both[len(test) :][in_file]
 
 
-def seed_of(store, first, limit=10000):
+def seed_of(store: SequenceStore, first: np.ndarray, limit: int = 10000) -> Optional[int]:
     """The seed, below ``limit``, that draws a recorded first row of candidates.
 
     Args:
@@ -72,18 +76,18 @@ def seed_of(store, first, limit=10000):
     Returns:
       The seed, or None.
     """
-    first = [int(item) for item in first]
+    recorded = [int(item) for item in first]
     draw = _Draw(store, 0)
     for seed in range(limit):
         draw.random.seed(seed)
-        taken = first[:1]
-        while len(taken) < len(first):
+        taken = recorded[:1]
+        while len(taken) < len(recorded):
             item = draw.random.choice(draw.population)
             if item not in taken:
                 taken.append(item)
-                if item != first[len(taken) - 1]:
+                if item != recorded[len(taken) - 1]:
                     break
-        if taken == first:
+        if taken == recorded:
             return seed
     return None
 

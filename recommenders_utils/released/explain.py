@@ -1,6 +1,9 @@
 """Why our figures and the released ones differ on the same predictions."""
 
+from typing import Callable, List
+
 import numpy as np
+import pandas as pd
 
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import split
@@ -10,7 +13,7 @@ from recommenders_utils.released.metrics import BLOCK, DIGITS, OVERALL, RANKED, 
 HEADERS = ("metric", "ours", "released", "difference", "because")
 
 
-def explain(frame, locate="row {}".format):
+def explain(frame: pd.DataFrame, locate: Callable[[int], str] = "row {}".format) -> List[list]:
     """Each metric of the release by our rules and by its own, and what makes the difference.
 
     Args:

@@ -1,10 +1,11 @@
 """Writes a store as the files of the released preparation."""
 
 import os
+from typing import Callable, List
 
 import numpy as np
 
-from recommenders_utils.dataset.store import SPLITS
+from recommenders_utils.dataset.store import SPLITS, SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_directory
 from recommenders_utils.released.files import DISLIKED, GROUP_EDGES, group_name, group_of
@@ -28,7 +29,9 @@ RECORDS = ("preprocessed_output", "instance_outputA")  # with and without the sp
 BEFORE = ".before_neg_sampling"  # the release overwrites these; here they stay, to be compared
 
 
-def export_released(store, folder, log=print):
+def export_released(
+    store: SequenceStore, folder: str, log: Callable[[str], None] = print
+) -> List[str]:
     """Writes ``train_dataA``, ``valid_dataA``, ``test_dataA``, the length groups and vocabularies.
 
     Of a store that was prepared from ratings with leave one out also the files in between: the filtered

@@ -8,6 +8,7 @@ import collections
 import io
 import os
 import re
+from typing import Iterator, Optional, Sequence, Tuple, Union
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.ratings_layout import readable
@@ -28,17 +29,17 @@ _RECORDED = re.compile(r"\.after_neg_sampling(_seed\d+)?(_group\d)?$")
 Line = collections.namedtuple("Line", "where label user item length labels items times category")
 
 
-def group_name(number):
+def group_name(number: int) -> str:
     """Name of a length group's file, numbered from 1."""
     return f"test_dataA_group{number}"
 
 
-def group_of(length):
+def group_of(length: int) -> int:
     """Number of the length group, from 1, of a history of ``length`` records (RELEASED, data, 8)."""
     return 1 + sum(length > edge for edge in GROUP_EDGES)
 
 
-def find_file(folders, name):
+def find_file(folders: Union[str, Sequence[str]], name: str) -> Optional[str]:
     """Path of a released file, plain, ``.gz`` or as recorded after the drawing of negatives.
 
     Args:
@@ -60,7 +61,7 @@ def find_file(folders, name):
     return None
 
 
-def read_lines(path):
+def read_lines(path: str) -> Iterator[Tuple[Line, Tuple[str, str]]]:
     """Yields (Line, (user, histories)) of each line of a file.
 
     Raises:

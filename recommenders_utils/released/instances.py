@@ -6,11 +6,12 @@ its target first, then the negatives drawn for it.
 
 import hashlib
 import os
+from typing import Any, Callable, Dict, Sequence, Union
 
 import numpy as np
 
 from recommenders_utils.dataset.sequences import sequences
-from recommenders_utils.dataset.store import SPLITS, Instances
+from recommenders_utils.dataset.store import SPLITS, Instances, SequenceStore
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import sha256_of
 from recommenders_utils.reading.ratings_rows import TOO_LATE
@@ -31,7 +32,11 @@ from recommenders_utils.released.vocabulary import (
 )
 
 
-def import_released(folder, name="released files", log=print):
+def import_released(
+    folder: Union[str, Sequence[str]],
+    name: str = "released files",
+    log: Callable[[str], None] = print,
+) -> SequenceStore:
     """Reads ``train_dataA``, ``valid_dataA`` and ``test_dataA`` (plain or ``.gz``) of a folder.
 
     Where they are there, ``test_data_neg``, the length groups (which must be the parts of
@@ -60,7 +65,7 @@ def import_released(folder, name="released files", log=print):
     item_numbers = {raw: k for k, raw in enumerate(store.item_ids.tolist(), 1)}
     in_records = len(item_numbers)
     user_rows = {raw: k for k, raw in enumerate(longest)}
-    seen = {}
+    seen: Dict[str, Any] = {}
     arrays = {
         split: _to_arrays(part, split, store, user_rows, item_numbers, seen)
         for split, part in parts.items()

@@ -1,5 +1,7 @@
 """The released code's figures: its metrics, its grouping, its rounding, and its prediction files."""
 
+from typing import Callable, Dict
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,7 @@ RANKED = ("mrr", "ndcg@2", "ndcg@4", "ndcg@6", "ndcg@8", "ndcg@10")
 NAMES = {"mrr": "mean_mrr", "gauc": "wauc"}
 
 
-def read_any_predictions(path):
+def read_any_predictions(path: str) -> pd.DataFrame:
     """A predictions file of ours or of the release, as ``read_predictions`` gives ours.
 
     The release's has a column of users (``user_index``, ``user_id_index``), ``label`` and
@@ -55,7 +57,7 @@ def read_any_predictions(path):
     )
 
 
-def in_blocks(frame):
+def in_blocks(frame: pd.DataFrame) -> bool:
     """Whether every ten consecutive rows are an instance with a positive: what the release can rank."""
     if len(frame) % BLOCK:
         return False
@@ -65,7 +67,9 @@ def in_blocks(frame):
     return bool(distinct and np.all(instances == instances[:, :1]) and np.all(positives > 0))
 
 
-def released_values(frame, locate="row {}".format):
+def released_values(
+    frame: pd.DataFrame, locate: Callable[[int], str] = "row {}".format
+) -> Dict[str, float]:
     """The released figures before they are rounded.
 
     RELEASED, metrics: MRR and NDCG over consecutive 10 rows, ties in the order numpy's heapsort leaves
@@ -86,7 +90,9 @@ def released_values(frame, locate="row {}".format):
     return {name: values[name] for name in names}
 
 
-def released_figures(frame, locate="row {}".format):
+def released_figures(
+    frame: pd.DataFrame, locate: Callable[[int], str] = "row {}".format
+) -> Dict[str, float]:
     """``released_values`` as the release prints them: under its names, to four digits."""
     values = released_values(frame, locate)
     return {NAMES.get(name, name): round(value, DIGITS) for name, value in values.items()}

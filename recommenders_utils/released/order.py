@@ -14,17 +14,19 @@ ratings file; a user then stands where its first record does (seen in its record
   entry of id k at k - 1.
 """
 
+from typing import Tuple
+
 import numpy as np
 
-from recommenders_utils.dataset.store import SPLITS
+from recommenders_utils.dataset.store import SPLITS, SequenceStore
 
 
-def user_order(store):
+def user_order(store: SequenceStore) -> np.ndarray:
     """User rows in the order of the released files, [U]."""
     return np.asarray(store.extras.get("user_order", np.arange(store.num_users)))
 
 
-def in_file_order(store, users):
+def in_file_order(store: SequenceStore, users: np.ndarray) -> np.ndarray:
     """Which of some instances comes first, second, ... in a released file.
 
     Args:
@@ -39,18 +41,18 @@ def in_file_order(store, users):
     return np.argsort(np.argsort(user_order(store))[users], kind="stable")
 
 
-def has_last_records(store):
+def has_last_records(store: SequenceStore) -> bool:
     """Whether every user's last record, liked or not, is in the store."""
     return len(store.extras.get("unknown_last", ())) == 0
 
 
-def is_leave_one_out(store):
+def is_leave_one_out(store: SequenceStore) -> bool:
     """Whether the test targets are last records, so that there is a released file for each record."""
     test = store.splits["test"]
     return bool(np.all(test.ends == store.user_offsets[1:][test.users] - 1))
 
 
-def line_targets(store):
+def line_targets(store: SequenceStore) -> Tuple[np.ndarray, np.ndarray]:
     """Targets of all lines before negatives are drawn, in the order the files are written and read.
 
     Test lines include the disliked ones, which are nobody's instance.

@@ -11,6 +11,7 @@ import os
 import pickle
 import pickletools
 import re
+from typing import Any
 
 from recommenders_utils.errors import UserError
 
@@ -22,7 +23,7 @@ _ALLOWED = re.compile(
 _MEMO = ("BINPUT", "LONG_BINPUT")
 
 
-def read_plain_pickle(path):
+def read_plain_pickle(path: str) -> Any:
     """The object in a pickle of dicts, lists, texts and numbers (protocols 2 to 5).
 
     Raises:

@@ -3,13 +3,17 @@
 Letters: B batch, T history, C candidates.
 """
 
+from typing import Dict, Iterator, List, Sequence, Tuple
+
 import numpy as np
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.released.files import LABELS, read_lines
+from recommenders_utils.released.files import LABELS, Line, read_lines
 
 
-def released_file_batches(path, names, length, batch_size=500):
+def released_file_batches(
+    path: str, names: Sequence[str], length: int, batch_size: int = 500
+) -> Iterator[Tuple[Dict[str, np.ndarray], List[str]]]:
     """Yields batches of a file's lines, in their order; memory is that of one batch.
 
     Consecutive lines of one user and history are one instance, so that the history is encoded once.
@@ -29,7 +33,8 @@ def released_file_batches(path, names, length, batch_size=500):
       UserError: a file that cannot be read or has no line; a malformed line, by its number.
     """
     ids = {name: k for k, name in enumerate(names, 1)}
-    group, previous = [], None
+    group: List[List[Line]] = []
+    previous = None
     for line, history in read_lines(path):
         if history == previous:
             group[-1].append(line)

@@ -8,9 +8,11 @@ histories. An item that is never a target is in no item vocabulary and reads as 
 """
 
 import pickle
+from typing import Dict, Iterable, List, Mapping, Sequence
 
 import numpy as np
 
+from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.released.order import has_last_records, line_targets
 from recommenders_utils.released.pickles import read_plain_pickle
@@ -21,12 +23,12 @@ CATEGORY = "default_cat"  # of every item
 PROTOCOL = 3  # of the released pickles, the default of their Python
 
 
-def vocabulary_file(kind):
+def vocabulary_file(kind: str) -> str:
     """File name of a vocabulary: ``item_vocab_cd.pkl``."""
     return f"{kind}_vocab_cd.pkl"
 
 
-def vocabularies(store):
+def vocabularies(store: SequenceStore) -> Dict[str, List[str]]:
     """The released vocabularies of a store: those imported with it, else counted.
 
     Args:
@@ -40,7 +42,7 @@ def vocabularies(store):
     """
     kept = {kind: store.extras.get(f"{kind}_vocabulary") for kind in DEFAULTS}
     if all(names is not None for names in kept.values()):
-        return {kind: names.tolist() for kind, names in kept.items()}
+        return {kind: names.tolist() for kind, names in kept.items() if names is not None}
     if not has_last_records(store):
         missing = len(store.extras["unknown_last"])
         raise UserError(
@@ -51,17 +53,17 @@ def vocabularies(store):
     return {kind: number(counts) for kind, counts in count(store).items()}
 
 
-def category_of(store):
+def category_of(store: SequenceStore) -> str:
     """The one category of all items: ``default_cat``, unless imported lines had another."""
     return store.meta.get("category") or CATEGORY
 
 
-def number(counts):
+def number(counts: Mapping[str, int]) -> List[str]:
     """Entries by descending count, the first counted first among equals."""
     return sorted(counts, key=lambda key: -counts[key])
 
 
-def count(store):
+def count(store: SequenceStore) -> Dict[str, Dict[str, int]]:
     """Counts the entries of each vocabulary over the lines of a store.
 
     Of imported users without a last record (extra ``unknown_last``) the line is counted but for its
@@ -82,7 +84,7 @@ def count(store):
     labels = np.where(store.labels == 1, "1", "0").tolist()
     category = category_of(store)
     names, stops = store.user_ids.tolist(), store.user_offsets[1:].tolist()
-    counts = {kind: {} for kind in DEFAULTS}
+    counts: Dict[str, Dict[str, int]] = {kind: {} for kind in DEFAULTS}
     # In the order of meeting: of a history, only what its user's earlier lines did not have is new.
     met = store.user_offsets[:-1].tolist()
     for user, end in zip(*(column.tolist() for column in line_targets(store))):
@@ -101,7 +103,7 @@ def _add(counts, key, number_of):
     counts[key] = counts.get(key, 0) + number_of
 
 
-def write_vocabulary(path, kind, names):
+def write_vocabulary(path: str, kind: str, names: Sequence[str]) -> None:
     """Writes a vocabulary as the released code's pickle, byte for byte.
 
     Args:
@@ -113,14 +115,14 @@ def write_vocabulary(path, kind, names):
         pickle.dump(as_dict(kind, names), stream, protocol=PROTOCOL)
 
 
-def as_dict(kind, names):
+def as_dict(kind: str, names: Sequence[str]) -> Dict[str, int]:
     """{entry: id} with the default first; an entry of the default's name has its own id."""
     table = {DEFAULTS[kind]: 0}
     table.update((str(name), k) for k, name in enumerate(names, 1))
     return table
 
 
-def read_vocabulary(path, kind):
+def read_vocabulary(path: str, kind: str) -> List[str]:
     """Reads a vocabulary's pickle, executing nothing.
 
     Args:
@@ -155,7 +157,7 @@ def read_vocabulary(path, kind):
     return [entries[k] for k in range(1, len(entries) + 1)]
 
 
-def released_ids(item_ids, names):
+def released_ids(item_ids: Iterable[str], names: Sequence[str]) -> np.ndarray:
     """Ids that the released code reads items as: int32, one for each, 0 if not in the vocabulary.
 
     Args:

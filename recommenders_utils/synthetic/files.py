@@ -3,6 +3,10 @@
 The log is made in `synthetic`; here is what distinguishes the data sets' files: size, columns, clock.
 """
 
+import os
+import time
+from typing import Any, Callable, Dict
+
 import numpy as np
 from tqdm import tqdm
 
@@ -23,7 +27,7 @@ SESSION_GAP = 0.03  # share of a user's records that begin a session hours after
 CHUNK = 1 << 19  # rows that are text at a time
 
 
-def scaled(shape, scale):
+def scaled(shape: Dict[str, Any], scale: float) -> Dict[str, Any]:
     """A smaller log of the same kind: ``scale`` times the users and items, records a user as they are.
 
     Raises:
@@ -38,7 +42,58 @@ def scaled(shape, scale):
     return {**shape, "users": users, "items": items, "records": max(records, items)}
 
 
-def generate_like(kind, path, seed=2023, scale=1.0, show_progress=True):
+def write_file(
+    kind: str,
+    path: str,
+    scale: str = "1",
+    seed: str = "2023",
+    say: Callable[[str], Any] = print,
+) -> Dict[str, Any]:
+    """Writes a SYNTHETIC log file and says what is in it (the command ``generate``).
+
+    Args:
+      kind: see ``generate_like``.
+      path: the file. Its name has to begin with SYNTHETIC.
+      scale: text of a number above 0 and at most 1.
+      seed: text of a whole number.
+      say: takes lines to print.
+
+    Returns:
+      dict of the shape written.
+
+    Raises:
+      UserError: a bad value.
+    """
+    name = os.path.basename(path)
+    if not name.startswith("SYNTHETIC"):
+        raise UserError(
+            f"--output: {name!r} does not begin with SYNTHETIC, by which a generated file is known "
+            f"wherever its numbers appear; call it SYNTHETIC-{name}"
+        )
+    try:
+        share, number = float(scale), int(seed)
+    except ValueError:
+        raise UserError(
+            f"--scale={scale} --draw_seed={seed}: expected a number above 0 and at most 1, and a whole "
+            "number"
+        ) from None
+    if not 0 <= number < 2**32:
+        raise UserError(f"--draw_seed: {number}, expected a whole number from 0 to 4294967295")
+    started = time.time()
+    say(f"generating a SYNTHETIC log in the shape of {kind}")
+    shape = generate_like(kind, path, number, share)
+    size = os.path.getsize(path) / 2**20
+    say(
+        f"written: {path}: SYNTHETIC, {shape['users']:,} users, {shape['items']:,} items, "
+        f"{shape['records']:,} records, {shape['positive_share']:.1%} positive; {size:,.0f} MiB in "
+        f"{time.time() - started:.0f} s"
+    )
+    return shape
+
+
+def generate_like(
+    kind: str, path: str, seed: int = 2023, scale: float = 1.0, show_progress: bool = True
+) -> Dict[str, Any]:
     """Writes a SYNTHETIC log file in the shape of one of the paper's data sets.
 
     Args:

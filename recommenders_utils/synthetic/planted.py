@@ -16,6 +16,8 @@ With ``signal=0`` items are drawn by popularity and labels independently: nothin
 a user meets an item once can be learnt. Values between mix the two, record by record.
 """
 
+from typing import Any
+
 import numpy as np
 
 LIKED_TOPICS = 3  # of each user
@@ -27,7 +29,9 @@ BEFORE_DISLIKE = 0.5  # share of the moves above that hold when the next record 
 ZIPF_EXPONENT, ZIPF_OFFSET = 1.0, 3.0
 
 
-def label_chains(rng, counts, starts, positive_share, signal):
+def label_chains(
+    rng: Any, counts: np.ndarray, starts: np.ndarray, positive_share: float, signal: float
+) -> np.ndarray:
     """[n] labels, users one after the other: Markov chains with an exact number of positives."""
     records = int(counts.sum())
     negative_share = 1.0 - positive_share
@@ -55,7 +59,15 @@ def _steps(counts):
         yield step, int(np.searchsorted(-counts, -step, side="left"))
 
 
-def draw_items(rng, counts, starts, labels, items, topics, signal):
+def draw_items(
+    rng: Any,
+    counts: np.ndarray,
+    starts: np.ndarray,
+    labels: np.ndarray,
+    items: int,
+    topics: int,
+    signal: float,
+) -> np.ndarray:
     """[n] items (item i is of topic i % topics), no item twice in a user's ``counts`` records."""
     users = len(counts)
     catalogue = _Catalogue(rng, items, topics)
@@ -139,7 +151,7 @@ class _Catalogue:
         return chosen
 
 
-def use_every_item(rng, drawn, item_topics):
+def use_every_item(rng: Any, drawn: np.ndarray, item_topics: np.ndarray) -> np.ndarray:
     """Gives each item never drawn the place of a record whose item has others, same topic first.
 
     An item that nobody has can go to any user without a pair being repeated.

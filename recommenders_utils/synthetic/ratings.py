@@ -4,6 +4,7 @@ What is planted, and how, is in `planted`.
 """
 
 import collections
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
@@ -15,15 +16,12 @@ from recommenders_utils.synthetic.planted import draw_items, label_chains, use_e
 GENERATOR_VERSION = 1
 
 # Table 1 of the paper, Amazon: 99,753 positive and 20,581 negative records.
-AMAZON_SHAPE = {
+AMAZON_SHAPE: Dict[str, Any] = {
     "users": 6919,
     "items": 28695,
     "records": 120334,
     "positive_share": 99753 / 120334,
 }
-# For tests: dense enough that a small model learns the planted signal in seconds.
-SMALL_SHAPE = {"users": 500, "items": 144, "records": 8000, "positive_share": 0.7}
-TINY_SHAPE = {"users": 200, "items": 96, "records": 2600, "positive_share": 0.7}
 
 SAME_DAY = 0.4  # share of successive records on one day, as in the Toys & Games log
 DAY = 86400
@@ -34,7 +32,7 @@ SyntheticLog = collections.namedtuple(
 )
 
 
-def stand_in_overrides():
+def stand_in_overrides() -> Dict[str, Any]:
     """Data hparams under which a generated log comes through preparation whole.
 
     The paper filters the full 2.25 M-rating file, items (at least 10 records) before users, and
@@ -47,16 +45,16 @@ def stand_in_overrides():
 
 
 def generate_ratings(
-    path,
-    users=AMAZON_SHAPE["users"],
-    items=AMAZON_SHAPE["items"],
-    records=AMAZON_SHAPE["records"],
-    positive_share=AMAZON_SHAPE["positive_share"],
-    seed=2023,
-    signal=1.0,
-    topics=None,
-    min_user_records=10,
-):
+    path: str,
+    users: int = AMAZON_SHAPE["users"],
+    items: int = AMAZON_SHAPE["items"],
+    records: int = AMAZON_SHAPE["records"],
+    positive_share: float = AMAZON_SHAPE["positive_share"],
+    seed: int = 2023,
+    signal: float = 1.0,
+    topics: Optional[int] = None,
+    min_user_records: int = 10,
+) -> SyntheticLog:
     """Writes a SYNTHETIC ratings file as the Amazon one: user,item,rating,unix time; no header.
 
     The file holds exactly ``users`` users, ``items`` items, ``records`` records and
@@ -96,16 +94,16 @@ def generate_ratings(
 
 
 def make_log(
-    users,
-    items,
-    records,
-    positive_share,
-    seed,
-    signal=1.0,
-    topics=None,
-    min_user_records=10,
-    times=None,
-):
+    users: int,
+    items: int,
+    records: int,
+    positive_share: float,
+    seed: int,
+    signal: float = 1.0,
+    topics: Optional[int] = None,
+    min_user_records: int = 10,
+    times: Optional[Callable[[Any, np.ndarray], np.ndarray]] = None,
+) -> SyntheticLog:
     """The log that `generate_ratings` writes, as arrays.
 
     Args:
@@ -141,14 +139,14 @@ def make_log(
     drawn = draw_items(rng, counts, starts, labels, items, topics, signal)
     drawn = use_every_item(rng, drawn, item_topics)
     owners = np.repeat(rng.permutation(users), counts)
-    times = (times or _day_times)(rng, counts)
+    drawn_times = (times or _day_times)(rng, counts)
     ratings = np.where(
         labels == 1,
         rng.choice([4, 5], size=records, p=[0.27, 0.73]),
         rng.choice([1, 2, 3], size=records, p=[0.17, 0.23, 0.60]),
     )
     # Real files list users interleaved. Stable by time keeps each user's own order on equal days.
-    order = np.argsort(times, kind="mergesort")
+    order = np.argsort(drawn_times, kind="mergesort")
     topic_of_number = np.empty(items, np.int64)
     topic_of_number[numbers] = item_topics
     return SyntheticLog(
@@ -156,29 +154,9 @@ def make_log(
         items=numbers[drawn][order],
         labels=labels[order],
         ratings=ratings[order],
-        times=times[order],
+        times=drawn_times[order],
         item_topics=topic_of_number,
     )
-
-
-def transition_frequencies(users, labels):
-    """How often each feedback follows each, within users.
-
-    Args:
-      users: [n] user of each record, records of a user in order of time (users may interleave).
-      labels: [n] feedback, 0 or 1.
-
-    Returns:
-      float64 [2, 2]: entry (a, b) is the share of b among the records right after an a (NaN where
-      nothing follows an a).
-    """
-    order = np.argsort(users, kind="mergesort")
-    users, labels = np.asarray(users)[order], np.asarray(labels, np.int64)[order]
-    follows = users[1:] == users[:-1]
-    pairs = 2 * labels[:-1][follows] + labels[1:][follows]
-    table = np.bincount(pairs, minlength=4).reshape(2, 2).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return table / table.sum(axis=1, keepdims=True)
 
 
 def _check_shape(users, items, records, positive_share, signal, topics, min_user_records):

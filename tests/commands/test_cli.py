@@ -8,7 +8,7 @@ import sys
 import pytest
 from small import call
 
-from dfar_tf import cli, paths
+from dfar_tf import cli, paths, settings
 from dfar_tf.commands import command_names, get_command
 from dfar_tf.runs import steps
 from recommenders_utils.errors import UserError
@@ -50,11 +50,13 @@ def test_help_of_every_command(name):
         assert meaning in outcome.out
     # Every hyper-parameter is a flag, with its meaning: base's first, each model's own below it.
     base, models = outcome.out.split("\nof model ", 1)
-    base_schema = prepare_hparams(cli.hparams_file("base")).schema
+    base_schema = prepare_hparams(settings.hparams_file("base")).schema
     for key in base_schema.values():
         assert f"--{key.name} ({key.kind})\n      {key.meaning}\n" in base
     (dfar,) = (part for part in models.split("\nof model ") if part.startswith("dfar:"))
-    schema = prepare_hparams(cli.hparams_file("base"), cli.hparams_file("model_dfar")).schema
+    schema = prepare_hparams(
+        settings.hparams_file("base"), settings.hparams_file("model_dfar")
+    ).schema
     for key in schema.values():
         shown = f"--{key.name} ({key.kind})\n      {key.meaning}\n" in dfar
         assert shown == (key.name not in base_schema)
@@ -70,8 +72,9 @@ def test_a_commands_flags_and_hyper_parameters_are_apart(name):
         assert getattr(parsed, flag) == default
 
 
-def test_a_readers_leaving_is_no_error():
-    command = [sys.executable, "-m", "dfar_tf", "metrics", "--help"]
+@pytest.mark.parametrize("words", [("metrics", "--help"), ()])
+def test_a_readers_leaving_is_no_error(words):
+    command = [sys.executable, "-m", "dfar_tf", *words]
     with subprocess.Popen(
         command, cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -81,14 +84,14 @@ def test_a_readers_leaving_is_no_error():
 
 
 def test_no_command_and_an_unknown_one():
-    for arguments, start in (
-        ((), "error: no command given. Commands: "),
-        (("amazom",), "error: unknown command 'amazom'; did you mean amazon? Commands: "),
-        (("qqq",), "error: unknown command 'qqq'. Commands: "),
+    names = ", ".join(command_names())
+    for arguments, message in (
+        ((), f"error: no command given. Commands: {names}.\n"),
+        (("amazom",), "error: unknown command 'amazom'; did you mean amazon?\n"),
+        (("qqq",), f"error: unknown command 'qqq'; the names are {names}.\n"),
     ):
         outcome = call(*arguments)
-        assert (outcome.status, outcome.out) == (2, "")
-        assert outcome.err == start + ", ".join(command_names()) + ".\n"
+        assert (outcome.status, outcome.out, outcome.err) == (2, "", message)
 
 
 def test_commands_are_spelt_with_a_hyphen():
@@ -218,7 +221,7 @@ def test_default_paths_are_the_checkouts(ratings, tmp_path, monkeypatch):
 
 def test_later_files_win_and_flags_win_over_all(tmp_path, monkeypatch):
     """base < data set < protocol < model < flags, each seen to win over the one before."""
-    monkeypatch.setattr(cli, "HPARAMS", str(tmp_path))
+    monkeypatch.setattr(settings, "HPARAMS", str(tmp_path))
     real = pathlib.Path(paths.HPARAMS)
     (tmp_path / "base.yaml").write_text((real / "base.yaml").read_text())
     keys = ("min_item_records", "min_user_records", "train_num_ngs", "test_num_ngs")
@@ -228,13 +231,13 @@ def test_later_files_win_and_flags_win_over_all(tmp_path, monkeypatch):
         if name == "shop":
             lines.append("  protocol: paper")
         (tmp_path / (name + ".yaml")).write_text("\n".join(["data:", *lines, ""]))
-    merged = cli.merge_hparams("shop", test_num_ngs="7")
+    merged = settings.merge_hparams("shop", test_num_ngs="7")
     assert [merged.values()[key] for key in keys] == [100, 200, 300, 7]
     assert merged.max_seq_length == 20  # base's own
     assert merged.protocol == "paper"
     # Another protocol by flag takes the place of the data set's.
     (tmp_path / "protocol_released.yaml").write_text("data:\n  min_user_records: 33\n")
-    other = cli.merge_hparams("shop", protocol="released")
+    other = settings.merge_hparams("shop", protocol="released")
     assert [other.values()[key] for key in keys] == [100, 33, 300, 300]
 
 
@@ -249,7 +252,7 @@ def test_the_protocol_sets_the_split_and_is_printed(ratings, tmp_path):
         shown[protocol] = outcome.out
     assert "instances by leave_one_out" in shown["released"]
     assert "instances by last_day" in shown["paper"]
-    merged = cli.merge_hparams("amazon", protocol="paper", split="ratio")
+    merged = settings.merge_hparams("amazon", protocol="paper", split="ratio")
     assert (merged.split, merged.protocol) == ("ratio", "paper")
 
 
@@ -265,11 +268,11 @@ def test_prepare_prints_table_1_beside_the_papers(ratings, tmp_path):
 def test_a_key_is_never_silently_dropped():
     """Flags of one model are refused, not ignored, where the model's file has no such key."""
     keys = set(cli._whole_schema())
-    merged = set(cli.merge_hparams("amazon").values())
-    assert set(prepare_hparams(cli.hparams_file("base")).values()) <= merged <= keys
+    merged = set(settings.merge_hparams("amazon").values())
+    assert set(prepare_hparams(settings.hparams_file("base")).values()) <= merged <= keys
     for key in sorted(keys - merged):  # other models' own
         with pytest.raises(UserError, match=key):
-            cli.merge_hparams("amazon", **{key: "1"})
+            settings.merge_hparams("amazon", **{key: "1"})
 
 
 def test_the_module_runs_from_another_folder(tmp_path):

@@ -11,6 +11,7 @@ import threading
 
 import pandas as pd
 import pytest
+from generated_logs import TINY_SHAPE
 
 from recommenders_utils.dataset import sources
 from recommenders_utils.dataset.sources import FILE_NAME, STAND_IN_NAME, find_ratings
@@ -24,7 +25,7 @@ ROWS = b"A1,B1,5.0,1400000000\nA1,B2,2.0,1400086400\n"
 @pytest.fixture(autouse=True)
 def small_and_alone(monkeypatch):
     """A stand-in that takes no time, and nothing from the environment these tests run in."""
-    monkeypatch.setattr(synthetic, "AMAZON_SHAPE", synthetic.TINY_SHAPE)
+    monkeypatch.setattr(synthetic, "AMAZON_SHAPE", TINY_SHAPE)
     for name in ("DFAR_DATA", "DFAR_RATINGS_URL", "DFAR_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "*")
@@ -178,7 +179,7 @@ def check_stand_in(source, lines, root):
     assert source.overrides == expected
     assert any(line.startswith("SYNTHETIC DATA") for line in lines)
     frame = pd.read_csv(source.path, header=None)
-    assert len(frame) == synthetic.TINY_SHAPE["records"]
+    assert len(frame) == TINY_SHAPE["records"]
 
 
 def test_offline_the_stand_in_says_so(tmp_path, nobody):

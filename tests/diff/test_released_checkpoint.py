@@ -37,7 +37,9 @@ def checkpoint(tmp_path_factory):
 
 def test_every_variable_comes_under_our_name(checkpoint):
     theirs = released_variables()
-    values = released.load_released_checkpoint(checkpoint, released_hparams(**SIZES), ITEMS)
+    values = released.translate(
+        released.read_variables(checkpoint), released_hparams(**SIZES), ITEMS, checkpoint
+    )
     assert len(values) == 115 == len(theirs) - 1  # all but the users' table
     of = lambda name: theirs["sequential/" + name]  # noqa: E731
     for ours, name in (
@@ -97,7 +99,9 @@ def test_a_misshapen_variable_is_named_with_both_shapes(tmp_path):
 
 def test_sizes_that_are_given_must_fit(checkpoint):
     with pytest.raises(UserError, match=r"item_embedding' has shape \[12, 6\], expected \[9, 6\]"):
-        released.load_released_checkpoint(checkpoint, released_hparams(**SIZES), 8)
+        released.translate(
+            released.read_variables(checkpoint), released_hparams(**SIZES), 8, checkpoint
+        )
     hparams = released_hparams(max_seq_length=9)
     with pytest.raises(
         UserError, match=r"position_embedding' has shape \[5, 6\], expected \[9, 6\]"
@@ -111,12 +115,14 @@ def test_a_variable_without_a_place_is_refused_but_for_the_optimisers(tmp_path):
     item = "sequential/embedding/item_embedding"
     variables.update({item + "/Adam": variables[item], "beta1_power": np.float32(0.9)})
     write(tmp_path, variables)
-    values = released.load_released_checkpoint(str(tmp_path), released_hparams(**SIZES), ITEMS)
+    values = released.translate(
+        released.read_variables(str(tmp_path)), released_hparams(**SIZES), ITEMS, str(tmp_path)
+    )
     assert len(values) == 115
     variables["sequential/num_blocks_1/self_attention/dense/bias"] = np.zeros(6, np.float32)
     path = write(tmp_path, variables, "two_blocks")
     with pytest.raises(UserError, match="num_blocks_1/self_attention/dense/bias' has no place"):
-        released.load_released_checkpoint(path, released_hparams(**SIZES), ITEMS)
+        released.translate(released.read_variables(path), released_hparams(**SIZES), ITEMS, path)
 
 
 def test_what_is_no_checkpoint_is_said_so(tmp_path, checkpoint):
@@ -148,7 +154,7 @@ def test_the_command_prints_the_mapping_and_leaves_our_checkpoint(checkpoint, tm
     hparams = prepare_hparams(str(output / "hparams.yaml"))
     assert {key: hparams.values()[key] for key in SIZES} == SIZES
     assert hparams.model_type == "dfar_released"
-    values = released.load_released_checkpoint(checkpoint, hparams, ITEMS)
+    values = released.translate(released.read_variables(checkpoint), hparams, ITEMS, checkpoint)
     reader = tf.train.load_checkpoint(best_checkpoint(str(output)))
     for name, value in values.items():
         np.testing.assert_array_equal(reader.get_tensor(name), value)
@@ -161,7 +167,7 @@ def test_the_command_prints_the_mapping_and_leaves_our_checkpoint(checkpoint, tm
 def test_a_saved_checkpoint_predicts_what_the_weights_score(checkpoint, tmp_path):
     """Through an Estimator, as ``evaluate`` does it, and in a session of its own."""
     hparams = released_hparams(**SIZES, device="cpu")
-    values = released.load_released_checkpoint(checkpoint, hparams, ITEMS)
+    values = released.translate(released.read_variables(checkpoint), hparams, ITEMS, checkpoint)
     batches = [random_batch(length=LENGTH, items=ITEMS + 1, seed=seed) for seed in (1, 2)]
     scores = list(score_batches(batches, values, hparams, ITEMS))
     assert [score.shape for score in scores] == [(5, 3), (5, 3)]
@@ -187,7 +193,7 @@ def test_the_recorded_run_is_scored_to_the_fifth_digit(shared):
     sizes, num_items = released.released_sizes(released.read_variables(path), path)
     assert (sizes["hidden_size"], sizes["num_heads"], sizes["max_seq_length"]) == (8, 2, 6)
     hparams = released_hparams(**sizes)
-    values = released.load_released_checkpoint(path, hparams, num_items)
+    values = released.translate(released.read_variables(path), hparams, num_items, path)
     final = ours_of(part(load(folder / "trajectory_h8_T6_H2.npz"), "final/"))
     assert set(final) == set(values)
     items = json.loads((folder / "preproc" / "item_vocab_cd.json").read_text())

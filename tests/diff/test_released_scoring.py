@@ -62,7 +62,7 @@ def test_any_instance_file_is_scored(checkpoint, instance_file, tmp_path, capsys
     lines = instance_file.read_text().splitlines()
     items = {"0": 1, **{f"i{k}": k + 2 for k in range(ITEMS - 1)}}
     hparams = released_hparams(**SIZES)
-    values = released.load_released_checkpoint(checkpoint, hparams, ITEMS)
+    values = released.translate(released.read_variables(checkpoint), hparams, ITEMS, checkpoint)
     batches = [released_rows(lines, items, LENGTH)]
     (expected,) = score_batches(batches, values, hparams, ITEMS)
     close([float(row["score"]) for row in written], expected[:, 0], 1e-6)

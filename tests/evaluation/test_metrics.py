@@ -243,10 +243,10 @@ def test_scores_need_not_be_probabilities_where_only_ranks_count():
 @pytest.mark.parametrize(
     "change, part",
     [
-        ({"metrics": ["acu"]}, "unknown metric 'acu' (nearest: auc)"),
+        ({"metrics": ["acu"]}, "unknown metric 'acu'; did you mean auc"),
         ({"metrics": ["ndcg@0"]}, "k from 1"),
         ({"metrics": ["hit"]}, "unknown metric 'hit'"),
-        ({"metrics": ["NDCG@10"]}, "nearest: ndcg@10"),
+        ({"metrics": ["NDCG@10"]}, "did you mean ndcg@10"),
         ({"metrics": ["mrr"]}, "'mrr' needs groups"),
         ({"metrics": ["gauc"]}, "'gauc' needs users"),
         ({"labels": [1, 2]}, "row 1: label must be 0 or 1, got 2"),

@@ -8,12 +8,7 @@ import shutil
 import pytest
 from small import MODEL, call, ratings_file
 
-from dfar_tf.experiments.table2 import (
-    cell_hparams,
-    own_loss,
-    parse_budget,
-    table2_models,
-)
+from dfar_tf.experiments.cells import cell_hparams, compared_models, own_loss, parse_grid
 from dfar_tf.runs import grid
 from recommenders_utils.errors import UserError
 
@@ -201,7 +196,7 @@ def test_interrupted_it_says_how_to_go_on(made, monkeypatch, tmp_path):
 
 
 def test_all_systems_of_the_paper_come_in_its_order():
-    names = table2_models()
+    names = compared_models()
     paper = [
         "din",
         "caser",
@@ -215,9 +210,10 @@ def test_all_systems_of_the_paper_come_in_its_order():
         "dfar",
     ]
     assert names == paper
-    assert table2_models("dfar, din") == ["dfar", "din"]
-    with pytest.raises(UserError, match="unknown model 'dinn'; did you mean 'din'"):
-        table2_models("dinn")
+    assert compared_models("dfar, din") == ["dfar", "din"]
+    assert compared_models("din,dfar,din") == ["din", "dfar"]
+    with pytest.raises(UserError, match="unknown model 'dinn'; did you mean din"):
+        compared_models("dinn")
 
 
 def test_without_tuning_the_papers_settings_unless_given():
@@ -232,10 +228,10 @@ def test_without_tuning_the_papers_settings_unless_given():
 
 
 def test_a_budget_is_read_or_refused():
-    assert parse_budget("a=1,2; b=3") == {"a": ["1", "2"], "b": ["3"]}
+    assert parse_grid("a=1,2; b=3") == {"a": ["1", "2"], "b": ["3"]}
     for text in ("", "a", "a=", "a=1;b"):
         with pytest.raises(UserError, match="expected key=value,value;key=value"):
-            parse_budget(text)
+            parse_grid(text)
 
 
 @pytest.mark.parametrize(

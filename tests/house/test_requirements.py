@@ -10,6 +10,7 @@ import yaml
 from places import CHECKOUT
 
 REQUIREMENTS = CHECKOUT / "requirements"
+SCRIPTS = {path.stem for path in REQUIREMENTS.glob("*.py")}
 PIN = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(\[(?P<extra>[a-z-]+)\])?==(?P<version>[0-9][0-9a-z.]*)"
     r"(; python_version < \"(?P<below>3\.\d+)\")?$"
@@ -131,12 +132,17 @@ def test_whatever_is_imported_is_pinned(folder, family):
         # Some oracles exist for one family alone; tests that import them skip without them.
         pins |= set(pins_of("test-tf1.15-nodeps.txt")) | set(pins_of("test-tf2.15-nodeps.txt"))
     ours = {path.stem for path in (CHECKOUT / "tests").rglob("*.py")}
-    ours |= {"recommenders_utils", "dfar_tf", "tests"}
+    ours |= {"recommenders_utils", "dfar_tf", "tests", *SCRIPTS}
     for path, name in imported_names(folder):
         if name in ours or is_standard(name):
             continue
         package = normalised(IMPORTED_AS.get(name, name))
         assert package in pins, f"{path} imports {name}, which {family} does not pin"
+
+
+def test_what_run_sh_starts_needs_no_package():
+    for path, name in imported_names("requirements"):
+        assert name in SCRIPTS or is_standard(name), f"{path} imports {name}"
 
 
 def is_standard(name):

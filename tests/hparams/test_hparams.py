@@ -165,7 +165,7 @@ def test_model_file_brings_its_own_keys(write):
     assert hp.rate2 == 1.0 and isinstance(hp.rate2, float)
     assert "comment" in message(base, write("model:\n  blocks: 2\n", "bare.yaml"))
     refused = message(base, write("data:\n  stepz: 2  # int: how many\n", "data.yaml"))
-    assert "data.yaml:2" in refused and "steps" in refused and "only section model" in refused
+    assert "data.yaml:2" in refused and "steps" in refused and "Only section model" in refused
     elsewhere = message(base, write("model:\n  steps: 2  # int: how many\n", "twice.yaml"))
     assert "section train" in elsewhere and "twice.yaml:2" in elsewhere
 

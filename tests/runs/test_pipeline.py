@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from generated_logs import TINY_SHAPE
 from sklearn.metrics import log_loss, roc_auc_score
 from small import (
     EPOCHS,
@@ -260,7 +261,7 @@ def test_candidates_hang_on_their_own_seed(tmp_path, tmp_path_factory, store):
     hparams = hparams.replace(min_item_records=0, min_user_records=0, cache_dir=str(tmp_path))
     candidates = []
     for change in ({}, {"seed": 77}, {"candidate_seed": 77}):
-        made, _ = steps.prepare_data(hparams.replace(**change), log=lambda line: None)
+        made, _ = steps.prepare_data(hparams.replace(**change), say=lambda line: None)
         candidates.append(np.asarray(made.splits["test"].candidates))
     assert np.array_equal(candidates[0], store.splits["test"].candidates)
     assert np.array_equal(candidates[0], candidates[1])
@@ -300,7 +301,7 @@ def test_offline_a_stand_in_is_made_and_says_so(tmp_path, monkeypatch):
     """The whole way of `prepare` with nothing given, in a checkout of its own."""
     monkeypatch.setattr(paths, "ROOT", str(tmp_path))
     monkeypatch.setattr(steps, "ROOT", str(tmp_path))
-    monkeypatch.setattr(synthetic, "AMAZON_SHAPE", synthetic.TINY_SHAPE)
+    monkeypatch.setattr(synthetic, "AMAZON_SHAPE", TINY_SHAPE)
     monkeypatch.setenv("DFAR_OFFLINE", "1")
     monkeypatch.delenv("DFAR_DATA", raising=False)
     outcome = call("prepare")

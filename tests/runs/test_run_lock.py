@@ -9,8 +9,8 @@ import pytest
 from small import call, learnt_run, tree
 
 from dfar_tf import paths
-from dfar_tf.runs import folder as run_folder
 from dfar_tf.runs.folder import RunFolder
+from recommenders_utils import files
 from recommenders_utils.errors import UserError
 
 HOLD = """
@@ -29,7 +29,7 @@ def copy(tmp_path, tmp_path_factory):
     return folder
 
 
-@pytest.mark.skipif(run_folder.fcntl is None, reason="this system has no such locks")
+@pytest.mark.skipif(files.fcntl is None, reason="this system has no such locks")
 def test_a_second_process_is_refused_until_the_first_is_gone(copy, tmp_path_factory):
     arguments = [a for a in learnt_run(tmp_path_factory).arguments if "--run_dir" not in a]
     arguments += [f"--run_dir={copy}", "--resume"]
@@ -53,6 +53,6 @@ def test_a_second_process_is_refused_until_the_first_is_gone(copy, tmp_path_fact
 def test_a_lock_ends_with_its_block(copy):
     for _ in range(2):
         with RunFolder(str(copy)).held():
-            if run_folder.fcntl is not None:
+            if files.fcntl is not None:
                 with pytest.raises(UserError, match="another process"), RunFolder(str(copy)).held():
                     pass

@@ -100,4 +100,34 @@ def test_a_conda_that_cannot_is_passed_over(box, behaviour):
 def test_a_failing_conda_without_a_python_is_an_error(box):
     box.conda(behaviour="fails")
     status, _, err = box.run("amazon")
+    assert status == 3 and "found no Python" in err and "could not make .envs/python" in err
+    assert "PackagesNotFoundError" in err and not (box.checkout / ".envs/python/bin").exists()
+
+
+def test_a_failing_conda_with_another_python_is_an_error(box):
+    box.conda(behaviour="fails")
+    box.python("3.12.1")
+    status, _, err = box.run("amazon")
     assert status == 3 and "found no Python" in err and "could not make .envs/conda-1.15" in err
+
+
+def test_a_conda_without_a_python_gets_one_to_start_with(box):
+    box.conda("micromamba")
+    for _ in range(2):
+        assert box.run("amazon")[0] == 0
+        assert box.used() == "conda-1.15"
+    made = [call.split(" -p ")[1] for call in box.calls("conda create")]
+    envs = box.checkout / ".envs"
+    assert made == [
+        f"{envs}/python -c conda-forge python=3.11",
+        f"{envs}/conda-1.15 -f {box.checkout}/environment.yml",
+    ]
+
+
+@pytest.mark.parametrize("place", ["bin/python", "condabin/../bin/python"])
+def test_condas_own_python_starts_the_rest(box, place):
+    conda = box.home / "miniconda3" / place.split("/")[0] / "conda"
+    box.environment["CONDA_EXE"] = str(box.conda(folder=conda.parent))
+    box.python("3.12.1", box.home / "miniconda3/bin/python")
+    assert box.run("amazon")[0] == 0
+    assert box.used() == "conda-1.15" and not (box.checkout / ".envs/python").exists()

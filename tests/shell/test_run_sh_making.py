@@ -1,13 +1,10 @@
 """run.sh: an environment is made once, whole or not at all."""
 
 import os
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
-from run_sh_box import BASH
 
 
 def test_an_environment_is_made_once(box):
@@ -106,12 +103,7 @@ def test_a_failing_installation_says_why_and_what_to_do(box, failing):
     assert box.run("amazon")[0] == 0
 
 
-@pytest.mark.parametrize("flock", [True, False])
-def test_of_two_runs_at_once_one_makes_the_environment(box, flock):
-    if not flock:
-        without_flock(box)
-    elif not shutil.which("flock"):
-        pytest.skip("this machine has no flock")
+def test_of_two_runs_at_once_one_makes_the_environment(box):
     box.python("3.7.16")
     (box.folder / "pip-is-slow").write_text("")
     processes = [box.start("amazon") for _ in range(2)]
@@ -119,20 +111,41 @@ def test_of_two_runs_at_once_one_makes_the_environment(box, flock):
     assert [process.returncode for process in processes] == [0, 0]
     assert len(box.calls("venv")) == 1 and len(box.calls("run")) == 2
     assert sum("waiting for it" in error for error in errors) == 1
-    assert not (box.checkout / ".envs/lock.d").exists()
-
-
-def without_flock(box):
-    (box.tools / "flock").unlink() if (box.tools / "flock").exists() else None
 
 
 def test_the_lock_of_a_dead_run_is_taken_over(box):
-    without_flock(box)
     box.python("3.7.16")
-    dead = subprocess.Popen([BASH, "-c", "exit"])
-    dead.wait()
-    lock = box.checkout / ".envs/lock.d"
-    lock.mkdir(parents=True)
-    (lock / "pid").write_text(str(dead.pid))
-    assert box.run("amazon")[0] == 0
-    assert not lock.exists()
+    (box.folder / "pip-waits").write_text("")
+    process = box.start("amazon")
+    wait_for(box.folder / "pip-is-waiting")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    (box.folder / "pip-waits").unlink()
+    status, _, err = box.run("amazon")
+    assert status == 0 and "waiting" not in err
+    assert box.environments() == ["tf1.15-py3.7"]
+
+
+def test_what_a_dead_run_left_running_is_waited_for(box):
+    """pip may go on after its run.sh was killed; nobody else may then change the environment."""
+    box.python("3.7.16")
+    (box.folder / "pip-waits").write_text("")
+    dead = box.start("amazon")
+    wait_for(box.folder / "pip-is-waiting")
+    os.kill(dead.pid, signal.SIGKILL)
+    dead.wait(timeout=20)
+    (box.folder / "pip-waits").unlink()
+    process = box.start("amazon")
+    assert "waiting for it" in process.stderr.readline()
+    assert process.poll() is None
+    os.killpg(dead.pid, signal.SIGKILL)
+    dead.communicate(timeout=20)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_an_unwritable_checkout_is_an_error(box):
+    box.python("3.7.16")
+    (box.checkout / ".envs").write_text("a file where a folder is wanted")
+    status, _, err = box.run("amazon")
+    assert status == 1 and "Make the checkout writable" in err.splitlines()[-1]

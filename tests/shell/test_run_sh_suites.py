@@ -1,13 +1,22 @@
 """run.sh test and .ci/run: every suite runs, and ends with its summary."""
 
+import os
+import signal
+import sys
+import time
+
 import pytest
 from run_sh_box import CHECKOUT
 
+sys.path.append(str(CHECKOUT / "requirements"))
+import suites
 
-def test_the_suite_runs_on_every_tensorflow(box):
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_the_suite_runs_on_every_tensorflow(box, jobs):
     box.python("3.7.16")
     box.python("3.10.13")
-    status, out, _ = box.run("test", "-m", "slow or fast", "tests/a b.py")
+    status, out, _ = box.run("test", "-m", "slow or fast", "tests/a b.py", DFAR_TEST_JOBS=jobs)
     assert status == 0
     assert out.endswith(
         "\n\nTensorFlow 1.15.0, Python 3.7.16: 3 passed, 1 skipped in 0.12s\n"
@@ -15,7 +24,8 @@ def test_the_suite_runs_on_every_tensorflow(box):
     )
     assert out.count("3 passed") == 4  # pytest's own lines are there too
     expected = "pytest {} in {}: -m slow or fast tests/a b.py"
-    assert box.calls("pytest") == [
+    calls = box.calls("pytest")
+    assert (sorted(calls, reverse=True) if jobs == "2" else calls) == [
         expected.format(version, box.checkout) for version in ["3.7.16", "3.10.13"]
     ]
     installs = " ".join(box.calls("pip"))
@@ -23,6 +33,120 @@ def test_the_suite_runs_on_every_tensorflow(box):
     for family in ("1.15", "2.15"):
         assert f"--no-deps -r {box.checkout}/requirements/test-tf{family}-nodeps.txt" in installs
     assert not list(box.folder.glob("dfar-test*"))
+
+
+# A suite that ends only if the other runs at the same time, or when it is interrupted.
+MEETING = """
+import pathlib, sys, time
+box, version = pathlib.Path(__file__).parent, sys.argv[1]
+others = (box / "pytests-meet").read_text().split()
+print("start of", version, flush=True)
+try:
+    (box / ("met-" + version)).write_text("")
+    while not all((box / ("met-" + other)).exists() for other in others):
+        time.sleep(0.05)
+    print("end of", version)
+except KeyboardInterrupt:
+    (box / ("interrupted-" + version)).write_text("")
+"""
+
+
+def meeting(box, *more):
+    versions = ["3.11.7", "3.7.16"]
+    for version in versions:
+        box.python(version)
+    (box.folder / "meeting.py").write_text(MEETING)
+    (box.folder / "pytests-meet").write_text(" ".join([*versions, *more]))
+
+
+def test_suites_run_side_by_side_and_are_shown_one_after_the_other(box):
+    meeting(box)
+    status, out, err = box.run("test", DFAR_TEST_JOBS="2")
+    assert status == 0
+    lines = [line for line in out.splitlines() if "=" in line or " of " in line]
+    assert lines == [
+        *("===== TensorFlow 1.15.0, Python 3.7.16", "start of 3.7.16", "end of 3.7.16"),
+        *("===== TensorFlow 2.15.1, Python 3.11.7", "start of 3.11.7", "end of 3.11.7"),
+    ]
+    assert "TensorFlow 2.15.1, Python 3.11.7 runs at the same time; its output follows." in err
+
+
+@pytest.mark.parametrize(
+    "number, to_all, status",
+    [
+        (signal.SIGINT, True, 130),
+        (signal.SIGTERM, True, 143),
+        (signal.SIGTERM, False, 143),
+        pytest.param(signal.SIGINT, False, 130, marks=pytest.mark.slow),  # waits 10 s
+    ],
+)
+def test_an_interruption_ends_both_suites(box, number, to_all, status):
+    """At a terminal Ctrl-C goes to all; a signal may go to run.sh alone."""
+    meeting(box, "one that never comes")
+    process = box.start("test", DFAR_TEST_JOBS="2")
+    started = time.time()
+    while len(list(box.folder.glob("met-*"))) < 2:
+        assert time.time() < started + 20
+        time.sleep(0.05)
+    os.killpg(process.pid, number) if to_all else process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == status
+    if not (to_all and number == signal.SIGTERM):  # which ends them at once
+        assert len(list(box.folder.glob("interrupted-*"))) == 2
+    with pytest.raises(ProcessLookupError):  # nobody is left of the group
+        for _ in range(200):
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+    assert not list(box.folder.glob("dfar-test*"))
+
+
+def test_a_wrong_number_of_suites_is_refused(box):
+    box.python("3.7.16")
+    box.python("3.11.7")
+    status, _, err = box.run("test", DFAR_TEST_JOBS="3")
+    assert status == 1 and err.splitlines()[-1] == "error: DFAR_TEST_JOBS=3: expected 1 or 2"
+
+
+GIB = 1 << 20  # in the kB of meminfo
+
+
+@pytest.mark.parametrize(
+    "cores, available, gpu, arguments, expected",
+    [
+        (2, 9 * GIB, "", [], True),
+        (1, 9 * GIB, "", [], False),
+        (2, 7 * GIB, "", [], False),
+        (2, 9 * GIB, "7.5", [], False),
+        (2, 9 * GIB, "", ["-x", "--pdb"], False),
+    ],
+)
+def test_suites_run_side_by_side_where_there_is_room(
+    tmp_path, monkeypatch, cores, available, gpu, arguments, expected
+):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(f"MemTotal: 99 kB\nMemAvailable:   {available} kB\nBuffers: 1 kB\n")
+    free = suites.free_bytes(str(meminfo), str(tmp_path))
+    assert free == available << 10
+    monkeypatch.delenv("DFAR_TEST_JOBS", raising=False)
+    monkeypatch.setattr(suites, "usable_cores", lambda: cores)
+    monkeypatch.setattr(suites, "free_bytes", lambda: free)
+    monkeypatch.setattr(suites, "find_gpu", lambda: gpu)
+    assert suites.side_by_side(arguments) == expected
+
+
+def test_a_control_groups_limits_count(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(f"MemAvailable: {20 * GIB} kB\n")
+    for name, text in [("memory.max", "max"), ("memory.current", "500"), ("cpu.max", "max 100000")]:
+        (tmp_path / name).write_text(text + "\n")
+    assert suites.free_bytes(str(meminfo), str(tmp_path)) == 20 << 30
+    cores = suites.usable_cores(str(tmp_path))
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 200\n")
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert suites.free_bytes(str(meminfo), str(tmp_path)) == 1000 - 500 + 200
+    assert suites.usable_cores(str(tmp_path)) == min(cores, 1.5)
+    assert suites.free_bytes(str(tmp_path / "absent"), str(tmp_path)) == 0
 
 
 def test_a_failing_suite_fails_after_the_others_have_run(box):

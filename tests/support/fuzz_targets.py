@@ -6,7 +6,7 @@ import types
 
 import numpy as np
 
-from dfar_tf import cli
+from dfar_tf import cli, settings
 from dfar_tf.paths import HPARAMS
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.lists import choose_users
@@ -49,7 +49,7 @@ def _log(inside, out, adapter, chunk, max_malformed):
 
 def _hparams(inside, out, alone):
     mine = os.path.join(inside, "mine.yaml")
-    files = [mine] if alone else [cli.hparams_file("base"), mine]
+    files = [mine] if alone else [settings.hparams_file("base"), mine]
     hparams = prepare_hparams(*files)
     saved = os.path.join(out, "saved.yaml")
     hparams.save(saved)
@@ -68,7 +68,7 @@ def _flags(inside, out, arguments):
 
 @functools.lru_cache(None)
 def _merged(dataset):
-    return cli.merge_hparams(dataset)
+    return settings.merge_hparams(dataset)
 
 
 @functools.lru_cache(None)

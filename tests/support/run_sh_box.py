@@ -8,14 +8,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 
 from places import CHECKOUT, SUPPORT
 
 BASH = shutil.which("bash")
-TOOLS = (
-    *("bash", "cat", "chmod", "dirname", "env", "grep", "head", "mkdir", "mktemp", "mv"),
-    *("rm", "sed", "sleep", "sort", "tail", "tee", "tr"),
-)
+TOOLS = (*("bash", "cat", "chmod", "dirname", "env", "mkdir", "rm", "sed", "sleep", "tail"),)
 # What run.sh needs of the checkout: paths start with these.
 NEEDED = ("run.sh", "environment", "requirements/", ".ci/")
 
@@ -34,8 +32,6 @@ class Box:
             each.mkdir()
         for name in TOOLS:
             (self.tools / name).symlink_to(shutil.which(name))
-        if shutil.which("flock"):
-            (self.tools / "flock").symlink_to(shutil.which("flock"))
         self.script(self.bin / "uname", "echo x86_64")
         copy_checkout(self.checkout)
         self.environment = {
@@ -43,6 +39,7 @@ class Box:
             "HOME": str(self.home),
             "TMPDIR": str(self.folder),
             "DFAR_SEARCH_ROOT": str(self.folder / "system"),
+            "DFAR_TEST_JOBS": "1",
         }
 
     def script(self, path, text):
@@ -52,7 +49,7 @@ class Box:
         return path
 
     def stub(self, source, behaviour, **variables):
-        variables.update(BEHAVIOUR=behaviour, BOX=self.folder)
+        variables.update(BEHAVIOUR=behaviour, BOX=self.folder, REAL=sys.executable)
         lines = [f"{name}='{value}'" for name, value in sorted(variables.items())]
         return "\n".join([*lines, (SUPPORT / source).read_text()])
 

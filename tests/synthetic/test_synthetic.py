@@ -6,6 +6,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from generated_logs import SMALL_SHAPE, TINY_SHAPE, transition_frequencies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
@@ -13,12 +14,9 @@ from sklearn.metrics import roc_auc_score
 from recommenders_utils.errors import UserError
 from recommenders_utils.synthetic.ratings import (
     AMAZON_SHAPE,
-    SMALL_SHAPE,
-    TINY_SHAPE,
     generate_ratings,
     make_log,
     stand_in_overrides,
-    transition_frequencies,
 )
 
 

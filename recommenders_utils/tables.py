@@ -1,0 +1,93 @@
+"""One table as plain text, Markdown or CSV."""
+
+import csv
+import io
+import math
+import numbers
+import textwrap
+
+from recommenders_utils.files import atomic_write
+
+WIDTH = 88  # columns of the text around a table
+_RULE = {"l": "---", "r": "---:", "c": ":---:"}
+
+
+def format_table(headers, rows, title=None, align=None, rule=True):
+    """Aligned plain text for a terminal.
+
+    Args:
+      headers: column names.
+      rows: sequences of as many cells: text as it is, floats with 4 digits, integers with
+        thousands separators, None and NaN as ``-``.
+      title: text above, wrapped; its line breaks are kept.
+      align: one of ``l``, ``r``, ``c`` a column, as in ``"lrr"``; by default columns of numbers to
+        the right, others to the left.
+      rule: whether dashes separate the headers from the rows.
+
+    Returns:
+      The text, without a line break at its end.
+    """
+    align = align or _alignment(headers, rows)
+    cells = [list(map(str, headers))] + [[cell_text(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    if rule:
+        cells.insert(1, ["-" * width for width in widths])
+    pad = {"l": str.ljust, "r": str.rjust, "c": str.center}
+    lines = [
+        "  ".join(pad[a](cell, width) for cell, width, a in zip(row, widths, align)).rstrip()
+        for row in cells
+    ]
+    if title:
+        wrapped = [textwrap.fill(line, WIDTH) for line in title.splitlines()]
+        lines = [*wrapped, "", *lines]
+    return "\n".join(lines)
+
+
+def to_markdown(headers, rows, align=None):
+    """The same table as Markdown; ``|`` in a cell is escaped."""
+    align = align or _alignment(headers, rows)
+    lines = [list(map(str, headers)), [_RULE[a] for a in align]]
+    lines += [[cell_text(cell) for cell in row] for row in rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
+        for line in lines
+    )
+
+
+def to_csv(headers, rows, path=None):
+    """The same table as CSV text with numbers in full; written to ``path`` (atomically) if given.
+
+    None and NaN are empty fields.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(headers)
+    writer.writerows([["" if undefined(cell) else cell for cell in row] for row in rows])
+    if path is not None:
+        with atomic_write(path, newline="") as stream:
+            stream.write(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def cell_text(cell):
+    """A cell as tables print it: floats with 4 digits, thousands separators, ``-`` for None and NaN."""
+    if undefined(cell):
+        return "-"
+    if isinstance(cell, bool) or not isinstance(cell, numbers.Real):
+        return str(cell)
+    return f"{cell:,}" if isinstance(cell, numbers.Integral) else f"{cell:.4f}"
+
+
+def undefined(cell):
+    """Whether a cell is None or NaN, which tables print as ``-``."""
+    return cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell))
+
+
+def _alignment(headers, rows):
+    columns = list(zip(*rows)) or [()] * len(headers)
+
+    def numeric(column):
+        known = [cell for cell in column if not undefined(cell)]
+        return known and all(isinstance(cell, numbers.Number) for cell in known)
+
+    return "".join("r" if numeric(column) else "l" for column in columns)

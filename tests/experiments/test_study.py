@@ -1,0 +1,86 @@
+"""A study's seams: further lines, columns, footers and notes come into a table without its module."""
+
+import json
+import os
+
+import pytest
+from fake_cells import use
+from small import MODEL, cache_dir, call, ratings_file
+
+from dfar_tf.experiments.columns import (
+    MEAN_AND_DEVIATION,
+    MEASURES,
+    Columns,
+    Entry,
+    Measure,
+    Variant,
+)
+from dfar_tf.experiments.study import Study
+
+PARAMETERS = {"parameters": Entry.parameters}
+
+
+def entry(name, aucs, counted=7):
+    """An Entry of made-up runs, one a seed."""
+    results = [
+        {"test": {"auc": auc}, "catalogue": {"auc": auc / 2}, "parameters": counted} for auc in aucs
+    ]
+    return Entry(Variant(name, "din", {}), None, results, [])
+
+
+def test_columns_are_repeated_for_every_measure():
+    columns = Columns({"name": lambda e: e.name}, MEAN_AND_DEVIATION, PARAMETERS)
+    entries = [entry("a", [0.5, 0.7]), entry("b", [0.25]), entry("c", [])]
+    headers, rows = columns.of(entries, [Measure("auc"), Measure("auc", "catalogue")])
+    assert headers == ["name", "AUC", "AUC sd", "AUC", "AUC sd", "parameters"]
+    assert rows[0] == pytest.approx(["a", 0.6, 0.02**0.5, 0.3, 0.005**0.5, 7])
+    assert rows[1] == ["b", 0.25, None, 0.125, None, 7]
+    assert rows[2] == ["c", None, None, None, None, None]
+
+
+def test_short_headers_name_the_measure_once():
+    each = {"": Entry.text, "paper": lambda e, m: m.in_paper({"auc": 0.7})}
+    headers, rows = Columns({}, each, {}).of(
+        [entry("a", [0.5, 0.7]), entry("c", [])],
+        [Measure("auc"), Measure("auc", "catalogue")],
+        short=True,
+    )
+    assert headers == ["AUC", "paper", "AUC", "paper"]
+    # The paper has no figures but those of its own candidates.
+    assert rows == [["0.6000 ± 0.1414", 0.7, "0.3000 ± 0.0707", None], [None, 0.7, None, None]]
+
+
+@pytest.mark.parametrize("command", ["table2", "table3", "figure6"])
+def test_what_a_study_carries_is_in_every_table(command, tmp_path, tmp_path_factory, monkeypatch):
+    """Another line, another group of columns, a footer and a note, none of them in the table's module."""
+    use(monkeypatch, tmp_path, lambda hp: 1.0)
+    run = Study.run
+
+    def with_more(study, variants):
+        run(study, variants)
+        study.entries.insert(0, study.entries[0]._replace(variant=Variant("other", "caser", {})))
+        study.measures = [*MEASURES, Measure("gauc", "valid")]
+        study.footer.append("a footer")
+        study.remarks.append("a remark")
+        return study
+
+    monkeypatch.setattr(Study, "run", with_more)
+    data = [flag for flag in MODEL if "records" in flag or "targets" in flag]
+    models = ["--models=gru4rec,dfar"] * (command == "table2")
+    outcome = call(
+        command,
+        f"--ratings={ratings_file(tmp_path_factory)}",
+        f"--cache_dir={cache_dir(tmp_path_factory)}",
+        f"--output={tmp_path / 'results'}",
+        "--seeds=1",
+        *models,
+        *data,
+    )
+    assert outcome.status == 0, outcome.err
+    (name,) = (n for n in os.listdir(str(tmp_path / "results")) if n.endswith(".json"))
+    record = json.loads((tmp_path / "results" / name).read_text())
+    lines = {"table2": 2, "table3": 5, "figure6": 8}[command]
+    assert len(record["rows"]) == lines + 1 and record["headers"].count("GAUC") == 2
+    assert record["notes"][-1] == "a remark" and "a footer" not in record["notes"]
+    printed = outcome.out.splitlines()
+    assert printed.index("a footer") < printed.index(record["notes"][0]) < printed.index("a remark")
