@@ -15,7 +15,7 @@ FLAGS = {
 def run(options):
     """Forwards to ``prepare_data``."""
     from dfar_tf.runs.data import dataset_of
-    from recommenders_utils.dataset.engines.numpy import choose_engine
+    from recommenders_utils.dataset.engines.choose import choose_engine
 
     engine = choose_engine(options.engine, options.spark_master)
     dataset = dataset_of(options.given) if options.given.get("interactions") else "amazon"

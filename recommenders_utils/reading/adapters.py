@@ -12,6 +12,7 @@ columns of files without a header. All keys: ``docs/data.md``.
 """
 
 import dataclasses
+import glob
 import os
 import typing
 
@@ -21,8 +22,8 @@ from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams.safe_yaml import TooLong, TreeLoader, read_text
 from recommenders_utils.hparams.schema import suggest
 from recommenders_utils.reading.expressions import Expression
-from recommenders_utils.reading.ratings_layout import DELIMITERS
-from recommenders_utils.reading.times import UNITS
+from recommenders_utils.reading.layout import DELIMITERS, by_spelling
+from recommenders_utils.reading.times import AUTO, UNITS
 
 # The kinds of feedback: a form has exactly one, each an expression of columns.
 KINDS = {
@@ -56,7 +57,7 @@ FORM_KEYS = (*COLUMNS, *EXPRESSIONS, *EXTRAS, *CHOICES, *NUMBERS, "columns")
 
 @dataclasses.dataclass
 class Form:
-    """One layout of a log.
+    """One layout of a log, and all there is to know to read it.
 
     Attributes:
       name: of its adapter.
@@ -64,6 +65,10 @@ class Form:
       kind: a key of ``KINDS``.
       expressions: ``Expression`` by key: those of the kind, ``finish`` and ``dwell``.
       columns: names of the columns of a file without a header, or None for a file with one.
+      built_in: whether it is the form of ratings files: a header's columns go by their common
+        spellings, every row has all of them, times are seconds, milliseconds or dates in UTC, the
+        threshold lies within the scale, and the arrays do not depend on anything but the file and the
+        protocol.
     """
 
     name: str
@@ -71,31 +76,64 @@ class Form:
     kind: str
     expressions: typing.Dict[str, Expression]
     columns: typing.Optional[typing.List[str]]
+    built_in: bool = False
 
     def option(self, key):
         """The value of a choice, its first one if the adapter does not say."""
         return self.keys.get(key, CHOICES[key][0])
 
+    def units(self):
+        """The units that times may be in."""
+        if self.built_in:
+            return ("seconds", "milliseconds", "text")
+        unit = self.option("time_unit")
+        return AUTO if unit == "auto" else (unit,)
+
+    def identity(self):
+        """JSON-able, or None: with the file's content and the protocol it decides the arrays."""
+        return None if self.built_in else {"adapter": self.name, **self.keys}
+
+    def names(self, layout):
+        """The form's names of a file's columns, in order; of one it does not know, the file's or none."""
+        if layout.header is None:
+            return self.columns or []
+        if not self.built_in:
+            return layout.header
+        roles = {at: role for role, at in by_spelling(layout.header).items()}
+        return [roles.get(at, "") for at in range(layout.width)]
+
+    def fits(self, layout):
+        """Whether a file of this layout can be read with the form."""
+        if self.keys.get("delimiter", layout.delimiter) != layout.delimiter:
+            return False
+        if layout.header is None:
+            return self.columns is not None and len(self.columns) == layout.width
+        return self.columns is None and set(self.needed()) <= set(self.names(layout))
+
     def needed(self):
         """Columns the form cannot do without, in order, each once."""
         return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
+
+    def used(self, names):
+        """Columns that are read of a file with these columns, in order, each once."""
+        return list(dict.fromkeys([*self.needed(), *self.numeric(self.extras(names))]))
 
     def numeric(self, extras=()):
         """Columns that must hold numbers: those of the feedback and of these extras."""
         names = [c for key in (*KINDS[self.kind], *extras) for c in self.expressions[key].columns]
         return list(dict.fromkeys(names))
 
-    def extras(self, columns):
+    def extras(self, names):
         """Which of ``finish`` and ``dwell`` can be had from a file with these columns."""
         told = [key for key in EXTRAS if key in self.expressions]
-        return [key for key in told if set(self.expressions[key].columns) <= set(columns)]
+        return [key for key in told if set(self.expressions[key].columns) <= set(names)]
 
     def overrides(self):
         """The data hyper-parameters the form sets."""
         return {name: self.keys[key] for key, name in NUMBERS.items() if key in self.keys}
 
     def feedback(self):
-        """The feedback in words, for the log."""
+        """The feedback in words."""
         return ", ".join(f"{key}: {self.expressions[key].text}" for key in KINDS[self.kind])
 
 
@@ -109,7 +147,7 @@ class Adapter:
       forms: the layouts, the preferred one first.
       hparams: name of the hyper-parameters a command merges for it, or None.
       recognise: whether a file may be taken for one of this data set by its columns alone.
-      about: one line for a person.
+      about: one line for the user.
     """
 
     name: str
@@ -118,6 +156,32 @@ class Adapter:
     hparams: typing.Optional[str] = None
     recognise: bool = True
     about: str = ""
+
+
+def adapter_files(folder):
+    """Paths of the adapters that come by name, sorted."""
+    return sorted(glob.glob(os.path.join(folder, "*.yaml")))
+
+
+def is_path(named):
+    """Whether ``--adapter`` names a file rather than an adapter of ours."""
+    return os.sep in named or "/" in named or named.lower().endswith((".yaml", ".yml"))
+
+
+def path_of(named, folder):
+    """The file of an adapter that is named by its name or its path.
+
+    Raises:
+      UserError: no adapter of that name.
+    """
+    path = os.path.join(folder, named + ".yaml")
+    if is_path(named) or os.path.isfile(path):
+        return named if is_path(named) else path
+    names = [os.path.splitext(os.path.basename(file))[0] for file in adapter_files(folder)]
+    raise UserError(
+        f"--adapter={named}: no such adapter; {suggest(named, names)}; there are {', '.join(names)}, "
+        "or give the path of a YAML file of your own"
+    )
 
 
 def load_adapter(path):

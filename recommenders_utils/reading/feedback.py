@@ -88,7 +88,7 @@ def _rating(form, values, columns, data):
     value, low, high = values["rating"], data.rating_min, data.rating_max
     detail = (
         f"rating {{:g}} is outside the scale {low:g} to {high:g}; if the scale is another, set "
-        "rating_min, rating_max and threshold in the adapter"
+        "rating_min, rating_max and rating_threshold (threshold in an adapter)"
     )
     off = (OFF_SCALE, (value < low) | (value > high), value, detail)
     return Labels(value > data.rating_threshold, [off])

@@ -10,8 +10,7 @@ import os
 import re
 
 from recommenders_utils.errors import UserError, shortened
-from recommenders_utils.reading.ratings_layout import readable
-from recommenders_utils.reading.text import LONGEST_ID, open_bounded
+from recommenders_utils.reading.text import LONGEST_ID, open_bounded, readable
 
 COLUMNS = (
     "label, user, item, category, time, label history, item history, category history, time history"

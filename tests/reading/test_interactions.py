@@ -10,8 +10,9 @@ from log_case import read
 
 from recommenders_utils.dataset import filtering
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.expressions import Expression
-from recommenders_utils.reading.times import Times
+from recommenders_utils.reading.times import AUTO, BAD, Times
 
 
 def write(folder, text, name="log.csv"):
@@ -114,7 +115,9 @@ def test_names_in_an_expression():
 
 
 def times_of(texts, unit="auto", offset=0.0):
-    return Times(unit, offset).read(np.array(texts, dtype=object))
+    times = Times(AUTO if unit == "auto" else (unit,), offset)
+    seconds, units = times.read(Texts.of(np.array(texts, dtype=object)))
+    return seconds, np.array(["" if code == BAD else times.units[code] for code in units])
 
 
 def test_units_are_told_by_size():
@@ -250,7 +253,7 @@ def test_finish_and_dwell_are_kept_per_record(tmp_path):
 @pytest.mark.parametrize(
     "row, message",
     [
-        ("a,x,2,1,9", "log.csv:3: more columns than the log has"),
+        ("a,x,2,1,9", "log.csv:3: 5 columns, expected 4"),
         ("a,x,2", "log.csv:3: y is '', expected a number"),
         ("a,,2,1", "log.csv:3: an id is empty"),
         ('a,"x\ny",2,1', "log.csv:3: an id contains a line break"),
@@ -312,12 +315,16 @@ def test_dress(tmp_path, name, delimiter, end):
 
 
 def test_a_double_delimiter_is_taken_as_one(tmp_path):
-    text = "1::2::5::978300760\n1::3:4::5::978300761\n2::3::4::978300762\n"
+    text = "1::2::5::978300760\n1::3:4::5::978300761\n1::4::5::5::7\n2::3::4::978300762\n"
     keys = {"columns": ["u", "i", "y", "t"], "rating": "y"}
-    with pytest.raises(UserError, match=r"log.csv:2: more columns"):
+    with pytest.raises(UserError, match=r"log.csv:3: 5 columns, expected 4"):
         read(write(tmp_path, text), keys)
     records, _ = read(write(tmp_path, text), keys, max_malformed=0.4)
-    assert rows(records) == [("1", "2", 1, 978300760), ("2", "3", 1, 978300762)]
+    assert rows(records) == [
+        ("1", "2", 1, 978300760),
+        ("1", "3:4", 1, 978300761),
+        ("2", "3", 1, 978300762),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -325,10 +332,10 @@ def test_a_double_delimiter_is_taken_as_one(tmp_path):
     [
         (b"", "the file is empty"),
         (b"u,i,t,y\n", "is a header and no record follows"),
-        (b"u,u,t,y\n1,2,3,4\n", "two columns are named 'u'"),
+        (b"u,u,i,t,y\n1,2,3,4,5\n", "log.csv:1: two columns are named 'u'"),
         (b"justone\nrow\n", "1 columns between"),
         (b"u,i,t,y\na,b,1,1\n\xff\xfe,b,1,1\n", "not UTF-8"),
-        (b'u,i,t,y\na,b,1,1\na,"b,1,1\n', "cannot be read as delimited text"),
+        (b'u,i,t,y\na,b,1,1\na,"b,1,1\n', "log.csv:3: a quote is not closed"),
         (gzip.compress(b"u,i,t,y\na,b,1,1\n" * 99)[:-12], "gzip data is truncated or damaged"),
     ],
 )

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from recommenders_utils.reading import ratings
-from recommenders_utils.reading.ratings import read_ratings
+from log_case import read_ratings
 
 IDS = st.text("abzAZ019-_.éß漢 ,;\"'|", min_size=1, max_size=6).filter(lambda t: t == t.strip())
 ROWS = st.lists(
@@ -83,12 +81,7 @@ def test_round_trip(rows, data):
         path = os.path.join(folder, "ratings")
         write(path, text.getvalue(), compressed, bom)
         frame, report = read_ratings(path)
-        slow, original = None, ratings._read_fast
-        try:
-            ratings._read_fast = lambda *_: None
-            slow, slow_report = read_ratings(path)
-        finally:
-            ratings._read_fast = original
+        slow, slow_report = read_ratings(path, fast=lambda block: None)
     expected = [(u, i, float(r), t) for u, i, r, t in rows]
     assert rows_of(frame) == expected
     assert rows_of(slow) == expected and slow_report == report

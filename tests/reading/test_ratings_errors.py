@@ -3,9 +3,9 @@
 import gzip
 
 import pytest
+from log_case import read_ratings
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.ratings import read_ratings
 
 GOOD = "".join(f"u{k},i{k},{1 + k % 5},{1400000000 + k}\n" for k in range(200))
 HEADER = "user_id,item_id,rating,timestamp\n"
@@ -67,10 +67,10 @@ def test_no_header_and_not_four_columns(file, row):
 @pytest.mark.parametrize(
     "row, kind, detail",
     [
-        ("u,i,good,100", "rating is not a number", "rating 'good' is not a number"),
-        ("u,i,,100", "rating is not a number", "rating ''"),
-        ("u,i,nan,100", "rating is not a number", "rating 'nan'"),
-        ("u,i,inf,100", "rating is not a number", "rating 'inf'"),
+        ("u,i,good,100", "rating is not a number", "rating is 'good', expected a number"),
+        ("u,i,,100", "rating is not a number", "rating is ''"),
+        ("u,i,nan,100", "rating is not a number", "rating is 'nan'"),
+        ("u,i,inf,100", "rating is not a number", "rating is 'inf'"),
         ("u,i,4,", "time is not a time", "time ''"),
         ("u,i,4,NaN", "time is not a time", "time 'NaN'"),
         ("u,i,4,-5", "time is not a time", "time '-5'"),
@@ -117,7 +117,7 @@ def test_several_kinds_are_counted(file):
         "rating outside the scale": 1,
         "time is not a time": 1,
     }
-    message = refused(file(text), ":201: rating 'x'", max_malformed=0.02)
+    message = refused(file(text), ":201: rating is 'x'", max_malformed=0.02)
     assert "6 of 206" in message and "rating is not a number: 2 (first on line 201)" in message
 
 
@@ -139,7 +139,12 @@ def test_unclosed_quote_counts_all_it_swallows(file):
 
 def test_mixed_seconds_and_milliseconds(file):
     text = HEADER + GOOD + "u,i,3,1400000000000\n" + GOOD
-    refused(file(text), "line 2 has 1400000000", "line 202 has 1400000000000", "unix seconds")
+    refused(
+        file(text),
+        ":202: the time 1400000000000 is in milliseconds",
+        "line 2 has 1400000000, in seconds",
+        "in one unit",
+    )
 
 
 def test_not_utf8(file):

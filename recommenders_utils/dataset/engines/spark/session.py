@@ -7,10 +7,11 @@ import shutil
 import sys
 import tempfile
 
+import recommenders_utils
 from recommenders_utils.errors import UserError
 
 LOCAL = "local[*]"
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PACKAGE = os.path.dirname(os.path.abspath(recommenders_utils.__file__))
 _INSTALL = (
     "install it into the environment with `pip install -r requirements/spark.txt`, or prepare with "
     "--engine=numpy"

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 
 CHUNK = 100000  # rows that a worker turns to bytes at a time
-DTYPES = (np.int32, np.int8, np.float64)  # item number, label, time
 
 
 def text_and_numbers(table):
@@ -35,33 +34,34 @@ def _split(rows):
         yield names, np.array([tuple(row)[1:] for row in chunk], np.int64).tobytes()
 
 
-def packed_columns(table, length):
+def packed_columns(table, length, dtypes):
     """Collects a sorted table of numbers into arrays of their final size.
 
     Args:
-      table: three columns that fit ``DTYPES``.
+      table: columns that fit ``dtypes``.
       length: how many rows it has.
+      dtypes: of the arrays.
 
     Returns:
-      List of arrays [length] of ``DTYPES``.
+      List of arrays [length].
     """
-    arrays = [np.empty(length, dtype) for dtype in DTYPES]
+
+    def pack(rows):
+        """The rows of a part as bytes, column by column, which are far smaller than rows."""
+        rows = iter(rows)
+        while True:
+            columns = list(zip(*itertools.islice(rows, CHUNK)))
+            if not columns:
+                return
+            yield tuple(np.array(c, d).tobytes() for c, d in zip(columns, dtypes))
+
+    arrays = [np.empty(length, dtype) for dtype in dtypes]
     at = 0
-    for parts in table.rdd.mapPartitions(_pack).toLocalIterator():
-        columns = [np.frombuffer(part, dtype) for part, dtype in zip(parts, DTYPES)]
+    for parts in table.rdd.mapPartitions(pack).toLocalIterator():
+        columns = [np.frombuffer(part, dtype) for part, dtype in zip(parts, dtypes)]
         for array, column in zip(arrays, columns):
             array[at : at + len(column)] = column
         at += len(columns[0])
     if at != length:
         raise RuntimeError(f"Spark gave {at} records where it had counted {length}")
     return arrays
-
-
-def _pack(rows):
-    """The rows of a part as bytes, column by column, which are far smaller than rows."""
-    rows = iter(rows)
-    while True:
-        columns = list(zip(*itertools.islice(rows, CHUNK)))
-        if not columns:
-            return
-        yield tuple(np.array(c, d).tobytes() for c, d in zip(columns, DTYPES))
