@@ -66,7 +66,7 @@ def prepare(path, data, name=None, synthetic=False, log=print, reader=None, engi
     name = name or data.name
     reader = reader or ratings_reader(path)
     protocol = protocol_of(data)
-    fingerprint = _fingerprint(path, protocol, synthetic, reader.identity())
+    fingerprint = _fingerprint(path, protocol, synthetic, reader.form.identity())
     folder = os.path.join(data.cache_dir, f"{_slug(name)}-{fingerprint[:12]}")
     store = _cached(folder, fingerprint, log)
     if store is not None:

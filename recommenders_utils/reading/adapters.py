@@ -67,8 +67,7 @@ class Form:
       columns: names of the columns of a file without a header, or None for a file with one.
       built_in: whether it is the form of ratings files: a header's columns go by their common
         spellings, every row has all of them, times are seconds, milliseconds or dates in UTC, the
-        threshold lies within the scale, and the arrays do not depend on anything but the file and the
-        protocol.
+        threshold lies within the scale, and it is no part of a fingerprint.
     """
 
     name: str
@@ -94,7 +93,7 @@ class Form:
         return None if self.built_in else {"adapter": self.name, **self.keys}
 
     def names(self, layout):
-        """The form's names of a file's columns, in order; of one it does not know, the file's or none."""
+        """The form's names of a file's columns, in order."""
         if layout.header is None:
             return self.columns or []
         if not self.built_in:
@@ -115,13 +114,13 @@ class Form:
         return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
 
     def used(self, names):
-        """Columns that are read of a file with these columns, in order, each once."""
+        """Columns that are read of a file with these, in order, each once."""
         return list(dict.fromkeys([*self.needed(), *self.numeric(self.extras(names))]))
 
     def numeric(self, extras=()):
         """Columns that must hold numbers: those of the feedback and of these extras."""
-        names = [c for key in (*KINDS[self.kind], *extras) for c in self.expressions[key].columns]
-        return list(dict.fromkeys(names))
+        keys = (*KINDS[self.kind], *extras)
+        return list(dict.fromkeys(c for key in keys for c in self.expressions[key].columns))
 
     def extras(self, names):
         """Which of ``finish`` and ``dwell`` can be had from a file with these columns."""
@@ -169,11 +168,7 @@ def is_path(named):
 
 
 def path_of(named, folder):
-    """The file of an adapter that is named by its name or its path.
-
-    Raises:
-      UserError: no adapter of that name.
-    """
+    """The file of an adapter that is named by its name or its path; raises UserError if there is none."""
     path = os.path.join(folder, named + ".yaml")
     if is_path(named) or os.path.isfile(path):
         return named if is_path(named) else path
@@ -211,80 +206,52 @@ def load_adapter(path):
 
 
 def adapter_from(content, name, path):
-    """An ``Adapter`` from what its YAML holds.
+    """An ``Adapter`` from what its YAML holds; ``path`` is for messages. Raises as ``load_adapter``."""
 
-    Args:
-      content: dict of keys.
-      name: the adapter's.
-      path: for messages.
+    def require(sound, wrong):
+        if not sound:
+            raise UserError(f"{path}: {wrong}")
 
-    Raises:
-      UserError: see ``load_adapter``.
-    """
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected 'key: value' lines such as 'user: user_id'")
+    require(isinstance(content, dict), "expected 'key: value' lines such as 'user: user_id'")
     common = dict(content)
     top = {key: common.pop(key) for key in TOP_ONLY if key in common}
-    forms = top.get("forms", [{}])
-    if not isinstance(forms, list) or not forms or not all(isinstance(f, dict) for f in forms):
-        raise UserError(f"{path}: forms: expected a list of 'key: value' groups")
-    if not isinstance(top.get("recognise", True), bool):
-        raise UserError(f"{path}: recognise: expected true or false")
+    forms = top.pop("forms", [{}])
+    groups = isinstance(forms, list) and forms and all(isinstance(form, dict) for form in forms)
+    require(groups, "forms: expected a list of 'key: value' groups")
+    require(isinstance(top.get("recognise", True), bool), "recognise: expected true or false")
     for key in ("about", "hparams"):
-        if not isinstance(top.get(key, ""), str):
-            raise UserError(f"{path}: {key}: expected text")
-    return Adapter(
-        name,
-        path,
-        [_form({**common, **form}, name, path) for form in forms],
-        top.get("hparams"),
-        top.get("recognise", True),
-        top.get("about", ""),
-    )
+        require(isinstance(top.get(key, ""), str), f"{key}: expected text")
+    forms = [_form({**common, **form}, name, path, require) for form in forms]
+    return Adapter(name, path, forms, **top)
 
 
-def _form(keys, name, path):
-    for key in keys:
-        if key not in FORM_KEYS:
-            known = [*FORM_KEYS, *TOP_ONLY]
-            raise UserError(f"{path}: unknown key {key!r}; {suggest(str(key), known)}")
+def _form(keys, name, path, require):
+    for key in keys.keys() - set(FORM_KEYS):
+        require(False, f"unknown key {key!r}; {suggest(str(key), [*FORM_KEYS, *TOP_ONLY])}")
     for key in COLUMNS:
-        if not isinstance(keys.get(key), str) or not keys[key]:
-            raise UserError(f"{path}: {key}: expected the name of a column, such as {key}_id")
+        named = isinstance(keys.get(key), str) and keys[key]
+        require(named, f"{key}: expected the name of a column, such as {key}_id")
     for key, choices in CHOICES.items():
-        if key in keys and keys[key] not in choices:
-            raise UserError(
-                f"{path}: {key}: {keys[key]!r} is unknown, expected one of "
-                + ", ".join(map(repr, choices))
-            )
+        expected = ", ".join(map(repr, choices))
+        known = key not in keys or keys[key] in choices
+        require(known, f"{key}: {keys.get(key)!r} is unknown, expected one of {expected}")
     for key in NUMBERS:
-        if key in keys and (isinstance(keys[key], bool) or not isinstance(keys[key], (int, float))):
-            raise UserError(f"{path}: {key}: {keys[key]!r} is not a number")
+        value = keys.get(key, 0)
+        sound = isinstance(value, (int, float)) and not isinstance(value, bool)
+        require(sound, f"{key}: {value!r} is not a number")
     columns = keys.get("columns")
-    if columns is not None and not (
-        isinstance(columns, list)
-        and all(isinstance(c, str) for c in columns)
-        and len(set(columns)) == len(columns) >= 3
-    ):
-        raise UserError(f"{path}: columns: expected a list of different names, such as [u, i, t]")
-    expressions = {
-        key: Expression(keys[key], f"{path}: {key}")
-        for key in (*EXPRESSIONS, *EXTRAS)
-        if key in keys
-    }
-    form = Form(name, keys, _kind(expressions, path), expressions, columns)
-    missing = [c for c in form.needed() if columns is not None and c not in columns]
-    if missing:
-        raise UserError(f"{path}: columns: {missing[0]!r} is not among them, but is used")
+    if columns is not None:
+        names = isinstance(columns, list) and all(isinstance(c, str) for c in columns)
+        names = names and len(set(columns)) == len(columns) >= 3
+        require(names, "columns: expected a list of different names, such as [u, i, t]")
+    told = [key for key in (*EXPRESSIONS, *EXTRAS) if key in keys]
+    expressions = {key: Expression(keys[key], f"{path}: {key}") for key in told}
+    given = {key for key in told if key not in EXTRAS}
+    kinds = [kind for kind, parts in KINDS.items() if set(parts) == given]
+    expected = "; ".join(" with ".join(parts) for parts in KINDS.values())
+    got = ", ".join(sorted(given)) or "none"
+    require(kinds, f"feedback: expected exactly one of: {expected}; got {got}")
+    form = Form(name, keys, kinds[0], expressions, columns)
+    for column in form.needed() if columns else ():
+        require(column in columns, f"columns: {column!r} is not among them, but is used")
     return form
-
-
-def _kind(expressions, path):
-    """The one kind of feedback whose keys are there."""
-    given = {key for key in expressions if key not in EXTRAS}
-    kinds = [kind for kind, keys in KINDS.items() if set(keys) == given]
-    if not kinds:
-        expected = "; ".join(" with ".join(keys) for keys in KINDS.values())
-        got = ", ".join(sorted(given)) or "none"
-        raise UserError(f"{path}: feedback: expected exactly one of: {expected}; got {got}")
-    return kinds[0]

@@ -22,33 +22,23 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}$")
 
 
 class Texts:
-    """A column of text, of which each different one is held once.
-
-    Attributes:
-      codes: int [m], the text of each row.
-      texts: object array of str.
-    """
+    """A column of text: ``texts``, each different one once, and ``codes`` [m], the one of each row."""
 
     def __init__(self, codes, texts):
         self.codes, self.texts = codes, texts
 
     @classmethod
     def of(cls, column):
-        """From any array, a text each."""
+        """From any array."""
         codes, texts = pd.factorize(column)
         return cls(codes, np.array([str(text) for text in texts], object))
-
-    def __len__(self):
-        return len(self.codes)
 
     def __getitem__(self, row):
         return self.texts[self.codes[row]]
 
     def each(self, function):
         """[m] what a function of all the texts gives for each row's."""
-        if not len(self.texts):
-            return np.zeros(0)
-        return np.asarray(function(self.texts))[self.codes]
+        return np.asarray(function(self.texts))[self.codes] if len(self.texts) else np.zeros(0)
 
 
 class Part(typing.NamedTuple):
@@ -62,17 +52,16 @@ class Part(typing.NamedTuple):
     """
 
     columns: dict
-    lines: typing.Sequence[int]
+    lines: typing.Any
     widths: typing.Optional[np.ndarray] = None
     open_lines: int = 0
 
 
 class ColumnReader:
-    """Makes ``Part``s of a log's text.
+    """Makes ``Part``s of the text of a log with a ``Layout``, by its ``Form``.
 
-    Args:
-      layout: ``Layout`` of the log.
-      form: the ``Form`` it is read with.
+    Raises:
+      UserError: two columns of a name that the form uses.
     """
 
     def __init__(self, layout, form):
@@ -85,13 +74,14 @@ class ColumnReader:
                 f"{self.path}:{layout.header_line}: two columns are named {twice[0]!r}; rename one"
             )
         self.strict = form.built_in
-        self._reader = {"delimiter": self.delimiter, "skipinitialspace": True}
+        self._cut = {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL}
         if len(self.delimiter) > 1:
-            self._reader.update(delimiter=_UNIT_SEPARATOR, quoting=csv.QUOTE_NONE)
+            self._cut = {"delimiter": _UNIT_SEPARATOR, "quoting": csv.QUOTE_NONE}
+        self._cut["skipinitialspace"] = True
         # Categories: the parser then makes a string for each text, not for each row.
         self._dtypes = dict.fromkeys(range(self.width), "category")
-        time, numeric = form.keys["time"], form.numeric(form.extras(names))
-        for name in {time, *numeric} - {form.keys["user"], form.keys["item"]}:
+        user, item, time = (form.keys[key] for key in ("user", "item", "time"))
+        for name in self.positions.keys() - {user, item}:
             at = self.positions[name]
             samples = [row[at] for row in layout.samples if len(row) == self.width]
             if all(map(_WHOLE.match, samples)):
@@ -107,12 +97,10 @@ class ColumnReader:
             with np.errstate(invalid="ignore"):  # an infinity where whole numbers are expected
                 frame = pd.read_csv(
                     io.BytesIO(self._plain(block.text)),
-                    sep=self._reader["delimiter"],
-                    quoting=self._reader.get("quoting", csv.QUOTE_MINIMAL),
+                    **self._cut,
                     header=None,
                     dtype=self._dtypes,
                     na_filter=False,
-                    skipinitialspace=True,
                     encoding="utf-8",
                     float_precision="round_trip",
                     engine="c",
@@ -120,22 +108,20 @@ class ColumnReader:
                 )
         except (ValueError, OverflowError):
             return None
-        last = frame.get(self.width - 1)
         if frame.shape[1] != self.width or not len(frame):
             return None
-        # A row that is too short ends in empty fields.
-        if self.strict and hasattr(last, "cat") and "" in last.cat.categories:
-            return None
-        columns = {}
-        for name, at in self.positions.items():
-            column = frame[at]
-            columns[name] = (
-                Texts(column.cat.codes.to_numpy(), column.cat.categories.to_numpy(object))
-                if hasattr(column, "cat")
-                else column.to_numpy()
-            )
+        columns = [frame[at] for at in range(self.width)]
+        columns = [
+            Texts(column.cat.codes.to_numpy(), column.cat.categories.to_numpy(object))
+            if hasattr(column, "cat")
+            else column.to_numpy()
+            for column in columns
+        ]
+        if self.strict and isinstance(columns[-1], Texts) and "" in columns[-1].texts:
+            return None  # a row that is too short ends in empty fields
         lines = range(block.line, block.line + block.lines)
-        return Part(columns, lines if len(frame) == len(lines) else _Lines(self, block))
+        lines = lines if len(frame) == len(lines) else _Lines(self, block)
+        return Part({name: columns[at] for name, at in self.positions.items()}, lines)
 
     def _plain(self, text):
         if len(self.delimiter) == 1:
@@ -149,46 +135,33 @@ class ColumnReader:
           UserError: text that cannot be cut into rows at all.
           UnicodeDecodeError: text that is not UTF-8.
         """
-        for rows, lines, end in self._rows(block):
-            open_lines = 0
-            if rows[-1] and end > block.line + block.lines:  # took up what is after the end
-                open_lines = end - 1 - lines[-1]
-            yield self.part(rows, lines, open_lines)
-
-    def _rows(self, block):
-        """Yields (rows, line of each, line after them), one empty row after the last line."""
-        lines = io.StringIO(self._plain(block.text).decode("utf-8"), newline="")
-        reader = csv.reader(itertools.chain(lines, [""]), **self._reader)
+        text = io.StringIO(self._plain(block.text).decode("utf-8"), newline="")
+        reader = csv.reader(itertools.chain(text, [""]), **self._cut)
         line = block.line
-        try:
-            while True:
-                rows, begins = [], []
+        while True:
+            rows, lines = [], []
+            try:
                 for row in itertools.islice(reader, CHUNK):
                     rows.append(row)
-                    begins.append(line)
+                    lines.append(line)
                     line = block.line + reader.line_num
-                if not rows:
-                    return
-                yield rows, begins, line
-        except csv.Error as error:
-            raise UserError(
-                f"{self.path}:{block.line + max(reader.line_num - 1, 0)}: cannot be read as "
-                f"delimited text: {error}; look for binary data or, on a line before, a quote that is "
-                "not closed"
-            ) from error
+            except csv.Error as error:
+                raise UserError(
+                    f"{self.path}:{block.line + max(reader.line_num - 1, 0)}: cannot be read as "
+                    f"delimited text: {error}; look for binary data or, on a line before, a quote that "
+                    "is not closed"
+                ) from error
+            if not rows:
+                return
+            # A last row that took up the empty line after the end.
+            is_open = rows[-1] and line > block.line + block.lines
+            yield self.part(rows, lines, line - 1 - lines[-1] if is_open else 0)
 
     def part(self, rows, lines, open_lines=0):
-        """A ``Part`` of rows.
-
-        Args:
-          rows: lists of fields.
-          lines: line number of each.
-          open_lines: see ``Part``.
-        """
+        """A ``Part`` of rows, lists of fields, and their line numbers."""
         kept = [len(row) > 1 or (bool(row) and bool(row[0].strip())) for row in rows]
-        kept[-1:] = [kept[-1] or open_lines > 0]
-        rows = list(itertools.compress(rows, kept))
-        lines = list(itertools.compress(lines, kept))
+        kept[-1:] = [kept[-1] or open_lines > 0] if rows else []
+        rows, lines = (list(itertools.compress(each, kept)) for each in (rows, lines))
         widths = np.fromiter(map(len, rows), np.int64, len(rows))
         for k in np.flatnonzero(widths != self.width):
             if not self.strict and not any(rows[k][self.width :]):
@@ -204,28 +177,23 @@ class ColumnReader:
         """Rows of lines each of which is a row, as ``part`` takes them; None where one cannot be cut."""
         if len(self.delimiter) > 1:
             lines = [line.replace(self.delimiter, _UNIT_SEPARATOR) for line in lines]
-        rows = self._split(lines)
-        if rows is not None and len(rows) == len(lines):
-            return rows
-        return [(self._split([line]) or [None])[0] for line in lines]
-
-    def _split(self, lines):
-        reader = csv.reader([*lines, ""], **self._reader)
         try:
-            rows = list(reader)
+            *rows, end = csv.reader([*lines, ""], **self._cut)
         except csv.Error:  # NUL, in some versions of Python
-            return None
-        return rows[:-1] if rows[-1] == [] else None
+            rows, end = [], None
+        if end == [] and len(rows) == len(lines):  # no quote was open at a line's end
+            return rows
+        return [self.split([line])[0] for line in lines] if len(lines) > 1 else [None]
 
 
-class _Lines:
-    """Line numbers of a block's rows where some are blank or have line breaks, found when asked for."""
+class _Lines(dict):
+    """Line numbers of a block's rows where not every line is one, found when one is asked for."""
 
     def __init__(self, reader, block):
-        self._reader, self._block, self._found = reader, block, None
+        super().__init__()
+        self._source = reader, block
 
-    def __getitem__(self, row):
-        if self._found is None:
-            parts = self._reader.careful(self._block)
-            self._found = list(itertools.chain.from_iterable(part.lines for part in parts))
-        return self._found[row]
+    def __missing__(self, row):
+        reader, block = self._source
+        self.update(enumerate(line for part in reader.careful(block) for line in part.lines))
+        return self[row]

@@ -5,38 +5,30 @@ import pandas as pd
 
 from recommenders_utils.reading.text import LONGEST_ID
 
-# What is wrong with an id, in the order in which it is told.
+# What is wrong with an id: kind and detail, in the order in which they are told.
 FAULTS = (
     ("empty user or item id", "an id is empty"),
     ("control character in an id", "an id contains a line break or NUL"),
     ("id too long", f"an id has more than {LONGEST_ID} characters"),
 )
-EMPTY_ID, BAD_ID, LONG_ID = (kind for kind, _ in FAULTS)
 
 
 def faults_of(texts):
-    """What is wrong with ids.
+    """Int8 [n], which of ``FAULTS`` each id has, from 1, or 0; None if no id has any.
 
     Numpy would cut an id off at NUL, and the array of all ids is as wide as the longest.
-
-    Args:
-      texts: object array [n] of str.
-
-    Returns:
-      int8 [n], which of ``FAULTS`` an id has, from 1, or 0; None if none has any.
     """
     if all(map(str.isalnum, texts)) and max(map(len, texts), default=0) <= LONGEST_ID:
         return None
-    faults = np.array([_fault_of(text) for text in texts], np.int8)
+    faults = np.zeros(len(texts), np.int8)
+    for at, text in enumerate(texts):
+        if not text.strip():
+            faults[at] = 1
+        elif "\n" in text or "\r" in text or "\0" in text:
+            faults[at] = 2
+        elif len(text) > LONGEST_ID:
+            faults[at] = 3
     return faults if faults.any() else None
-
-
-def _fault_of(text):
-    if not text.strip():
-        return 1
-    if "\n" in text or "\r" in text or "\0" in text:
-        return 2
-    return 3 if len(text) > LONGEST_ID else 0
 
 
 class Vocabulary:
@@ -45,19 +37,8 @@ class Vocabulary:
     def __init__(self):
         self._numbers = {}
 
-    def __len__(self):
-        return len(self._numbers)
-
     def codes(self, column, rows):
-        """Numbers the ids of some rows.
-
-        Args:
-          column: ``columns.Texts``.
-          rows: int [m], rising; ids of other rows stay unknown.
-
-        Returns:
-          int32 [m] codes, from 0; ids not seen before get the next ones.
-        """
+        """Int32 [m] codes of some rows (rising) of a ``Texts`` column; ids of other rows stay unknown."""
         order, first = pd.factorize(column.codes[rows])
         texts, known = column.texts[first].tolist(), self._numbers
         # A part has far fewer ids than rows, and few that are new.

@@ -8,7 +8,7 @@ import re
 import typing
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.text import first_bytes, first_lines, readable
+from recommenders_utils.reading.text import first_lines, is_gzip, readable
 
 # Common spellings in order of preference, compared in lower case without punctuation.
 SPELLINGS = {
@@ -49,6 +49,13 @@ class Layout:
     first_line: int
     samples: typing.List[typing.List[str]]
 
+    def require_records(self):
+        """Raises UserError for a header that no record follows."""
+        if not self.samples:
+            raise UserError(
+                f"{self.path}: line {self.header_line} is a header and no record follows it"
+            )
+
     def found(self):
         """What a message says the columns are."""
         if self.header:
@@ -76,15 +83,15 @@ def detect(path, delimiter=None):
     if os.path.isdir(path):
         raise UserError(f"{path}: is a folder, expected a file (CSV or TSV, plain or .gz)")
     with readable(path):
-        compressed, encoding = first_bytes(path)
-        lines = first_lines(path, compressed, encoding, LOOKED_AT)
+        compressed = is_gzip(path)
+        lines = first_lines(path, compressed, LOOKED_AT)
     if not lines:
         raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
     number, first = lines[0]
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
     rows = [split_line(line, delimiter) for _, line in lines]
     names = [re.sub(r":[a-z_]+$", "", field) for field in rows[0]]  # RecBole's name:type
-    width, header = len(names), None
+    width, header, header_line = len(names), None, 0
     if width < 3:
         raise UserError(
             f"{path}:{number}: {width} columns between {DELIMITERS[delimiter]}: "
@@ -92,18 +99,9 @@ def detect(path, delimiter=None):
             + ", ".join(DELIMITERS.values())
         )
     if len(by_spelling(names)) >= 2 or not any(map(_is_value, rows[0])):
-        header, lines, rows = names, lines[1:], rows[1:]
-    header_line = number if header else 0
+        header, header_line, lines, rows = names, number, lines[1:], rows[1:]
     start = lines[0][0] if lines else number + 1
     return Layout(path, compressed, delimiter, header, header_line, width, start, rows)
-
-
-def require_records(layout):
-    """Raises UserError for a header that no record follows."""
-    if not layout.samples:
-        raise UserError(
-            f"{layout.path}: line {layout.header_line} is a header and no record follows it"
-        )
 
 
 def split_line(line, delimiter):
@@ -126,14 +124,7 @@ def is_number(text):
 
 
 def by_spelling(names):
-    """Columns by their common names.
-
-    Args:
-      names: of a file's columns.
-
-    Returns:
-      dict: key of ``SPELLINGS`` -> index of the column with the most preferred spelling.
-    """
+    """Columns by their common names: key of ``SPELLINGS`` -> index of the most preferred spelling."""
     found = {key: find(names, spellings.split()) for key, spellings in SPELLINGS.items()}
     return {key: at for key, at in found.items() if at is not None}
 
@@ -149,11 +140,8 @@ def _is_value(field):
 
 
 def _evidence(lines, delimiter):
-    """How well a delimiter cuts.
-
-    Columns of common names; a record of ratings; three columns at least, most lines as the first, into
-    many.
-    """
+    """How well a delimiter cuts: columns of common names on the first line; a record of ratings; three
+    columns at least, most lines as the first, into many."""
     rows = [split_line(line, delimiter) for _, line in lines]
     first, widths = rows[0], [len(row) for row in rows]
     rated = len(first) == 4 and is_number(first[2]) and is_number(first[3])

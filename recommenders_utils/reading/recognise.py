@@ -8,7 +8,6 @@ from recommenders_utils.reading.layout import (
     by_spelling,
     detect,
     find,
-    require_records,
 )
 
 _ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
@@ -56,7 +55,7 @@ def ratings(path):
     layout = detect(path)
     for form in _RATINGS.forms:
         if form.fits(layout):
-            require_records(layout)
+            layout.require_records()
             return layout, form
     if layout.header is None:
         raise UserError(
@@ -94,13 +93,13 @@ def choose(path, named, folder):
         adapter = load_adapter(path_of(named, folder))
         told = len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
         layout = detect(path, told or None)
-        require_records(layout)
+        layout.require_records()
         for form in adapter.forms:
             if form.fits(layout):
                 return layout, form, adapter
         raise UserError(_misfit(adapter, layout))
     layout = detect(path)
-    require_records(layout)
+    layout.require_records()
     adapters = [load_adapter(file) for file in adapter_files(folder)]
     fitting = [
         (form, adapter)

@@ -14,7 +14,7 @@ from recommenders_utils.reading.columns import ColumnReader
 from recommenders_utils.reading.ids import Vocabulary
 from recommenders_utils.reading.layout import DELIMITERS
 from recommenders_utils.reading.recognise import ratings
-from recommenders_utils.reading.rows import Judge, Tally, refuse_malformed
+from recommenders_utils.reading.rows import Judged, Tally, refuse_malformed
 from recommenders_utils.reading.text import readable, text_blocks
 from recommenders_utils.reading.times import Times
 
@@ -51,27 +51,9 @@ class RecordReader:
 
     def __init__(self, layout, form, show_progress=False, block_bytes=None):
         self.layout, self.form = layout, form
-        self.show_progress, self.block_bytes = show_progress, block_bytes
+        self.block_bytes, self.show_progress = block_bytes, show_progress
         self.extras = form.extras(form.names(layout))
         self.columns = ColumnReader(layout, form)
-
-    def identity(self):
-        """JSON-able: with the file's content and the protocol it decides the arrays."""
-        return self.form.identity()
-
-    def reading(self, data):
-        """An empty ``Reading`` of the log.
-
-        Raises:
-          UserError: a threshold that gives all ratings of a ratings file the same label.
-        """
-        low, high = data.rating_min, data.rating_max
-        if self.form.built_in and not low <= data.rating_threshold < high:
-            raise UserError(
-                f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
-                f"{low:g} to rating_max={high:g} the same label; expected a value between them"
-            )
-        return Reading(self, data)
 
     def read(self, data):
         """Reads the log.
@@ -84,23 +66,17 @@ class RecordReader:
           (Records, report), see ``Reading.report``.
 
         Raises:
-          UserError: anything wrong with the file, naming the line and how to fix it.
+          UserError: anything wrong with the file, naming the line and how to fix it; a threshold that
+            gives all ratings of a ratings file the same label.
         """
-        reading, layout = self.reading(data), self.layout
-        with readable(layout.path):
-            for block in text_blocks(
-                layout.path,
-                layout.compressed,
-                layout.delimiter,
-                layout.first_line,
-                self.block_bytes,
-                self.show_progress,
-            ):
+        reading = Reading(self, data)
+        with readable(self.layout.path):
+            for block in text_blocks(self.layout, self.block_bytes, self.show_progress):
                 part = self.columns.fast(block)
                 if part is None or not reading.add(part, if_sound=True):
                     for part in self.columns.careful(block):
                         reading.add(part)
-        reading.require(data.max_malformed)
+        reading.require()
         return reading.records(), reading.report()
 
 
@@ -111,46 +87,48 @@ class Reading:
       kept: how many records are kept.
       malformed, dropped: ``Tally``: rows that are no records, and records that are left out.
       times: ``Times``.
-      judge: ``Judge``.
     """
 
     def __init__(self, reader, data):
         self.layout, self.form, self.extras = reader.layout, reader.form, reader.extras
+        self.data, low, high = data, data.rating_min, data.rating_max
+        if self.form.built_in and not low <= data.rating_threshold < high:
+            raise UserError(
+                f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
+                f"{low:g} to rating_max={high:g} the same label; expected a value between them"
+            )
         self.kept, self.malformed, self.dropped = 0, Tally(), Tally()
         offset = 0.0 if self.form.built_in else data.utc_offset_hours
         self.times = Times(self.form.units(), offset)
-        self.judge = Judge(self.form, self.extras, self.layout.width, self.times, data)
-        self._vocabularies = Vocabulary(), Vocabulary()
-        self._parts = []
+        self._vocabularies, self._parts = (Vocabulary(), Vocabulary()), []
+
+    def judge(self, part):
+        """``Judged`` rows of a ``Part``."""
+        return Judged(part, self.form, self.extras, self.layout.width, self.times, self.data)
 
     def add(self, part, if_sound=False):
-        """Takes the rows of a ``Part``.
-
-        Args:
-          part: the next of the log.
-          if_sound: takes it only if no row is malformed.
-
-        Returns:
-          Whether it was taken.
-        """
-        verdict, labels, seconds, units, extras = self.judge.judge(part)
-        if if_sound and not verdict.sound():
+        """Takes the next ``Part``, or only if no row is malformed; returns whether it did."""
+        judged = self.judge(part)
+        if if_sound and not judged.sound():
             return False
-        verdict.note(part, self.malformed, self.dropped)
-        rows = np.flatnonzero(verdict.code == 0)
-        self.times.note(units, part.columns[self.form.keys["time"]], rows, part.lines)
+        judged.note(part, self.malformed, self.dropped)
+        user, item, time = (part.columns[self.form.keys[key]] for key in ("user", "item", "time"))
+        rows = np.flatnonzero(judged.code == 0)
+        self.times.note(judged.units, time, rows, part.lines)
         self.kept += len(rows)
-        codes = [
-            known.codes(part.columns[self.form.keys[key]], rows)
-            for key, known in zip(("user", "item"), self._vocabularies)
-        ]
-        self._parts.append([*codes, *(each[rows] for each in (labels, seconds, *extras))])
+        codes = [known.codes(ids, rows) for known, ids in zip(self._vocabularies, (user, item))]
+        values = judged.labels, judged.seconds, *judged.extras
+        self._parts.append([*codes, *(each[rows] for each in values)])
         return True
 
-    def require(self, max_malformed):
+    def rows(self):
+        """How many rows have been read."""
+        return self.kept + self.malformed.total() + self.dropped.total()
+
+    def require(self):
         """Raises UserError if too many rows are malformed, no record is left, or times are mixed."""
         path, sound = self.layout.path, self.kept + self.dropped.total()
-        refuse_malformed(path, sound, self.malformed, max_malformed)
+        refuse_malformed(path, sound, self.malformed, self.data.max_malformed)
         if not self.kept:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.dropped.counts.items())
             raise UserError(
@@ -162,35 +140,32 @@ class Reading:
     def report(self):
         """JSON-able: ``file, rows, kept, malformed`` and ``dropped`` (kind -> count and first_line),
         ``time_unit``, ``adapter``, ``feedback`` and the layout."""
-        layout, form = self.layout, self.form
+        layout, names = self.layout, self.form.names(self.layout)
         header = layout.header or [f"column {k + 1}" for k in range(layout.width)]
-        names = form.names(layout)
         return {
             "file": os.path.basename(layout.path),
-            "rows": self.kept + self.malformed.total() + self.dropped.total(),
+            "rows": self.rows(),
             "kept": self.kept,
             "malformed": self.malformed.report(),
             "dropped": self.dropped.report(),
-            "time_unit": self.times.found(),
-            "adapter": form.name,
-            "feedback": form.feedback(),
+            "time_unit": next(iter(self.times.seen), "seconds"),
+            "adapter": self.form.name,
+            "feedback": self.form.feedback(),
             "delimiter": DELIMITERS[layout.delimiter],
             "header": layout.header is not None,
             "compressed": layout.compressed,
-            "columns": {name: header[names.index(name)] for name in form.used(names)},
+            "columns": {name: header[names.index(name)] for name in self.form.used(names)},
         }
 
     def records(self):
-        """``Records`` of all parts; they are given up."""
-        parts, self._parts = self._parts, []
+        """``Records`` of all parts, which are given up."""
         columns = []
-        for _ in range(4 + len(self.extras)):
+        while self._parts and self._parts[0]:
             # One column at a time, so that the parts and the whole never stand side by side.
-            columns.append(np.concatenate([part.pop(0) for part in parts]))
+            columns.append(np.concatenate([part.pop(0) for part in self._parts]))
         users, items, labels, times, *extras = columns
         whole = times.astype(np.int64)
-        if np.array_equal(whole, times):
-            times = whole
+        times = whole if np.array_equal(whole, times) else times
         ids = (known.array() for known in self._vocabularies)
         return Records(users, items, labels, times, *ids, dict(zip(self.extras, extras)))
 

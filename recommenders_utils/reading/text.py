@@ -26,8 +26,9 @@ LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
 _BUFFER = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 # A return at the end of what has been read may be the first half of a line end.
-_FIRST_END, _LAST_END = re.compile(rb"\r\n|\n|\r(?!\Z)"), re.compile(rb"\r\n|\n|\r|\Z")
-_QUOTE, _BREAKS = ord('"'), (ord("\n"), ord("\r"))
+_FIRST_END, _LAST_END = (
+    re.compile(rb"[^\r\n]*" + end) for end in (rb"(\r\n|\n|\r(?!\Z))", rb"(\r\n|\n|\r|\Z)")
+)
 
 
 class readable:
@@ -99,26 +100,23 @@ def open_text(path, compressed, encoding):
     return io.TextIOWrapper(open_bounded(path, compressed), encoding=encoding, newline="")
 
 
-def first_bytes(path):
-    """Whether a file is gzip, and its encoding: ``utf-8`` or, with a byte order mark, ``utf-8-sig``.
+def is_gzip(path):
+    """Whether a file is gzip, by its first bytes."""
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def first_lines(path, compressed, count):
+    """The first ``count`` lines that are not blank, with their numbers, without a byte order mark.
 
     Raises:
-      UserError: UTF-16.
+      UserError: UTF-16, a line of over a million characters.
     """
-    with open(path, "rb") as stream:
-        compressed = stream.read(2) == b"\x1f\x8b"
-    with (gzip.open if compressed else open)(path, "rb") as stream:
-        start = stream.read(4)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UserError(f"{path}: the text is UTF-16, expected UTF-8; save the file as UTF-8")
-    return compressed, "utf-8-sig" if start[:3] == _BOM else "utf-8"
-
-
-def first_lines(path, compressed, encoding, count):
-    """The first ``count`` lines that are not blank, with their numbers."""
     found = []
-    with open_text(path, compressed, encoding) as stream:
-        for number, line in enumerate(stream, 1):
+    with open_bounded(path, compressed) as stream:
+        if stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise UserError(f"{path}: the text is UTF-16, expected UTF-8; save the file as UTF-8")
+        for number, line in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline=""), 1):
             if len(line) > 1 << 20:
                 raise UserError(f"{path}:{number}: a line of over a million characters")
             if line.strip():
@@ -130,11 +128,9 @@ def first_lines(path, compressed, encoding, count):
 
 def _bad_text(path):
     """Message naming the first line that is not UTF-8."""
-    with open(path, "rb") as stream:
-        compressed = stream.read(2) == b"\x1f\x8b"
     # The text before the damage of a gzip may be all that was read.
     damage = contextlib.suppress(OSError, EOFError, zlib.error)
-    with damage, open_bounded(path, compressed) as stream:
+    with damage, open_bounded(path, is_gzip(path)) as stream:
         for number, line in enumerate(stream, 1):
             try:
                 line.decode("utf-8")
@@ -148,10 +144,6 @@ def _bad_text(path):
 
 class ChunkText:
     """Text for pandas' parser, which is refused more than ``LONGEST_CHUNK`` characters at once.
-
-    Args:
-      text: the stream.
-      path: for the message.
 
     Attributes:
       error: what reading raised, in whose place pandas may put another error.
@@ -168,11 +160,7 @@ class ChunkText:
         self._held = 0
 
     def read(self, size=-1):
-        """The next characters.
-
-        Raises:
-          UserError: the rows of one chunk are too long.
-        """
+        """The next characters; raises UserError if the rows of one chunk are too long."""
         try:
             text = self._text.read(size)
             self._held += len(text)
@@ -188,27 +176,18 @@ class ChunkText:
 
 
 class Block(typing.NamedTuple):
-    """Consecutive whole records of a file.
-
-    Attributes:
-      text: bytes, without a byte order mark.
-      line: number of its first line, from 1.
-      lines: how many lines it has.
-    """
+    """Consecutive whole records of a file: the number of the first line, from 1, and of lines."""
 
     text: bytes
     line: int
     lines: int
 
 
-def text_blocks(path, compressed, delimiter, first_line=1, block_bytes=None, show_progress=False):
-    """Cuts a file into blocks that end where a record ends, so that reading it takes no more memory.
+def text_blocks(layout, block_bytes=None, show_progress=False):
+    """Cuts a log into blocks that end where a record ends, so that reading it takes no more memory.
 
     Args:
-      path: the file.
-      compressed: whether it is gzip.
-      delimiter: between the columns; with one of several characters, quotes mean nothing.
-      first_line: lines before this one, from 1, are left out.
+      layout: ``Layout`` of the log; lines before its first record are left out.
       block_bytes: about how large a block is; ``BLOCK_BYTES`` by default.
       show_progress: whether to show bytes read (of a gzip file, as packed) on a terminal.
 
@@ -219,35 +198,26 @@ def text_blocks(path, compressed, delimiter, first_line=1, block_bytes=None, sho
       UserError: a record of over ``LONGEST_RECORD`` bytes.
       EOFError, OSError, zlib.error: from reading.
     """
-    block_bytes = block_bytes or BLOCK_BYTES
+    path, block_bytes = layout.path, block_bytes or BLOCK_BYTES
     size = os.path.getsize(path)
-    bar = tqdm(
-        total=size,
-        desc="reading",
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        mininterval=0.5,
-        disable=None if show_progress and size > block_bytes else True,
-    )
-    with bar, open(path, "rb") as raw, gzip.open(raw) if compressed else raw as stream:
-        rest, line = stream.read(len(_BOM)), 1
+    shown = None if show_progress and size > block_bytes else True
+    bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=shown)
+    with bar, open(path, "rb") as raw, gzip.open(raw) if layout.compressed else raw as stream:
+        rest, line, more = stream.read(len(_BOM)), 1, True
         rest = b"" if rest == _BOM else rest
-        more = True
         while more:
             more = stream.read(max(block_bytes, len(rest)))  # twice a long record: in linear time
             bar.update(raw.tell() - bar.n)
             block = rest + more
-            begin = 0
-            while line < first_line:
-                end = (_FIRST_END if more else _LAST_END).search(block, begin)
-                if end is None:
+            while line < layout.first_line:
+                head = (_FIRST_END if more else _LAST_END).match(block)
+                if head is None:
                     break
-                begin, line = end.end(), line + 1
-            if begin:
-                block = block[begin:]
-            end = (_end_of_records(block, delimiter) if more else len(block)) * (line >= first_line)
+                block, line = block[head.end() :], line + 1
+            end = _end_of_records(block, layout.delimiter) if more else len(block)
             text, rest = block[:end], block[end:]
+            if line < layout.first_line:
+                text, rest = b"", block
             lines = _count_lines(text)
             if len(rest) > LONGEST_RECORD:
                 raise _too_long(path, line + lines)
@@ -258,11 +228,9 @@ def text_blocks(path, compressed, delimiter, first_line=1, block_bytes=None, sho
 
 def _count_lines(text):
     """How many lines there are, a last one without an end too."""
-    ends = text.count(b"\n")
-    returns = text.count(b"\r")
-    if returns:
-        ends += returns - text.count(b"\r\n")
-    return ends + (not text.endswith((b"\n", b"\r")) and bool(text))
+    ends, returns = text.count(b"\n"), text.count(b"\r")
+    ends += returns and returns - text.count(b"\r\n")
+    return ends + (len(text) > 0 and not text.endswith((b"\n", b"\r")))
 
 
 def _end_of_records(block, delimiter):
@@ -272,10 +240,12 @@ def _end_of_records(block, delimiter):
     if len(delimiter) > 1 or b'"' not in block:
         return end
     data = np.frombuffer(block, np.uint8)
-    quotes = np.flatnonzero(data == _QUOTE)
+    quotes = np.flatnonzero(data == ord('"'))
     opening = quotes[::2]
     # In sound text every other quote opens a field, or is the second of a doubled one.
-    sound = np.isin(data[np.maximum(opening - 1, 0)], (ord(delimiter), *_BREAKS)) | (opening == 0)
+    sound = np.isin(data[np.maximum(opening - 1, 0)], [*delimiter.encode(), 10, 13]) | (
+        opening == 0
+    )
     sound[1:] |= opening[1:] - 1 == quotes[1::2][: len(opening) - 1]
     if sound.all() and np.searchsorted(quotes, end) % 2 == 0:
         return end

@@ -169,7 +169,7 @@ def test_times_finer_than_a_second(spark, data, tmp_path, unit):
         ("u1,i1,five,3", {}, ("log.csv:", "rating is not a number", "1 of", "--engine=numpy")),
         ('u1,"i1,5,3', {}, (COLUMNS, "quotes")),
         ("u1,i1,9,3", {}, (OFF_SCALE,)),
-        ("u1,i1,5,1500000000000", {}, ("milliseconds on others", "line 1 has")),
+        ("u1,i1,5,1500000000000", {}, ("is in milliseconds, but line 1 has", "log.csv:")),
         ("u1,i1,5,3", {"min_item_records": 500}, ("lower min_item_records (now 500)",)),
         ("u1,i1,5,3", {"min_user_records": 500}, ("lower min_user_records (now 500)",)),
     ],

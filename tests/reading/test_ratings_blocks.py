@@ -15,6 +15,7 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.reading import text as bounded_text
 from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.ids import Vocabulary
+from recommenders_utils.reading.layout import Layout
 from recommenders_utils.reading.text import text_blocks
 
 FIELD = st.sampled_from(["u1", "u2", "u 3", '"a,b"', '"two\nlines"', "é"])
@@ -23,6 +24,10 @@ LINES = st.lists(
     min_size=1,
     max_size=9,
 )
+
+
+def layout(path, first_line=1):
+    return Layout(path, False, ",", None, 0, 2, first_line, [])
 
 
 def write(path, text, compressed=False):
@@ -78,12 +83,12 @@ def test_blocks_join_to_the_file_and_end_where_records_do(tmp_path):
     text = 'a,1\n"b\nb",2\nc,3'
     write(tmp_path / "plain.csv", text)
     path = str(tmp_path / "plain.csv")
-    assert list(text_blocks(path, False, ",", block_bytes=5)) == [
+    assert list(text_blocks(layout(path), 5)) == [
         (b"a,1\n", 1, 1),
         (b'"b\nb",2\n', 2, 2),
         (b"c,3", 4, 1),
     ]
-    assert list(text_blocks(path, False, ",", 2, block_bytes=3)) == [
+    assert list(text_blocks(layout(path, 2), 3)) == [
         (b'"b\nb",2\n', 2, 2),
         (b"c,3", 4, 1),
     ]
@@ -93,7 +98,7 @@ def test_an_endless_record_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(bounded_text, "LONGEST_RECORD", 64)
     write(tmp_path / "open.csv", 'a,"1\n' + "b,2\n" * 50)
     with pytest.raises(UserError, match=r"open.csv:1: a line of over.* a quote that is not closed"):
-        list(text_blocks(str(tmp_path / "open.csv"), False, ",", block_bytes=8))
+        list(text_blocks(layout(str(tmp_path / "open.csv")), 8))
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5), max_size=4))
@@ -114,4 +119,3 @@ def test_vocabulary_numbers_by_first_appearance(parts):
     assert np.array_equal(np.concatenate([*codes, []]), expected)
     assert np.array_equal(np.concatenate([*again, []]), expected)
     assert list(plain.array()) == list(categorical.array()) == list(ids)
-    assert len(plain) == len(ids)

@@ -13,9 +13,10 @@ from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.lists import choose_users
 from dfar_tf.serving.predict import predict_file
 from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.reading.layout import Layout
 from recommenders_utils.reading.recognise import choose
 from recommenders_utils.reading.records import RecordReader
-from recommenders_utils.reading.text import first_bytes, readable, text_blocks
+from recommenders_utils.reading.text import is_gzip, readable, text_blocks
 from recommenders_utils.released.instances import import_released
 from recommenders_utils.released.rows import released_file_batches
 from recommenders_utils.released.vocabulary import read_vocabulary
@@ -28,8 +29,8 @@ def _ratings(inside, out, **options):
 def _blocks(inside, out, block_bytes, skip):
     path = os.path.join(inside, "log.csv")
     with readable(path):
-        compressed, _ = first_bytes(path)
-        for _ in text_blocks(path, compressed, ",", skip + 1, block_bytes):
+        layout = Layout(path, is_gzip(path), ",", None, 0, 0, skip + 1, [])
+        for _ in text_blocks(layout, block_bytes):
             pass
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from recommenders_utils.reading.adapters import adapter_from
 from recommenders_utils.reading.expressions import Expression
-from recommenders_utils.reading.layout import detect, require_records
+from recommenders_utils.reading.layout import detect
 from recommenders_utils.reading.recognise import ratings
 from recommenders_utils.reading.records import RecordReader
 
@@ -28,7 +28,7 @@ def settings_of(**changed):
 def read(path, keys, block_bytes=None, **data):
     form = adapter_from({**COLUMNS, **keys}, "mine", "mine.yaml").forms[0]
     layout = detect(str(path), form.keys.get("delimiter"))
-    require_records(layout)
+    layout.require_records()
     return RecordReader(layout, form, block_bytes=block_bytes).read(settings_of(**data))
 
 

@@ -7,7 +7,7 @@ line it first appears on, which is an order and a number at once.
 import numpy as np
 
 from recommenders_utils.dataset.engines.progress import say_filter, say_reading
-from recommenders_utils.dataset.engines.spark.arrays import packed_columns, text_and_numbers
+from recommenders_utils.dataset.engines.spark.arrays import arrays_of
 from recommenders_utils.dataset.engines.spark.session import spark_session
 from recommenders_utils.dataset.engines.spark.table import LogTable, spark_path
 from recommenders_utils.dataset.filtering import (
@@ -18,6 +18,7 @@ from recommenders_utils.dataset.filtering import (
 )
 from recommenders_utils.dataset.sequences import check_tie_order
 from recommenders_utils.dataset.store import SequenceStore
+from recommenders_utils.reading.records import Reading
 
 
 class SparkEngine:
@@ -39,7 +40,7 @@ class SparkEngine:
         Raises:
           UserError: PySpark or Java is missing; any malformed row; see ``NumpyEngine.gather``.
         """
-        reader.reading(data)  # what is wrong with the keys needs no session
+        Reading(reader, data)  # what is wrong with the keys needs no session
         check_duplicates(data.duplicates)
         check_core_filter(data.core_filter)
         check_tie_order(data.tie_order)
@@ -144,11 +145,11 @@ class _Gathering:
         item_table = kept.groupBy("i").agg(F.min("idx").alias("first"), F.count("*").alias("count"))
         user_table, item_table = self._keep(user_table), self._keep(item_table)
         named = user_table.join(users, "u").orderBy("first")
-        user_ids, (lengths, earliest_item, its_idx) = text_and_numbers(
-            named.select("user", "count", "by_item.i", "by_item.idx")
+        user_ids, lengths, earliest_item, its_idx = arrays_of(
+            named.select("user", "count", "by_item.i", "by_item.idx"), (str, *[np.int64] * 3)
         )
         named = item_table.join(items, "i").orderBy(F.desc("count"), "first")
-        item_ids, (item_keys,) = text_and_numbers(named.select("item", "i"))
+        item_ids, item_keys = arrays_of(named.select("item", "i"), (str, np.int64))
         numbers = self.session.createDataFrame(
             item_table.orderBy(F.desc("count"), "first").rdd.zipWithIndex().map(_numbered),
             "i long, number int",
@@ -159,7 +160,7 @@ class _Gathering:
         ordered = records.orderBy("first", "time", *tie)
         ordered = ordered.select("number", "label", "time", *self.extras)
         dtypes = np.int32, np.int8, np.float64, *[np.float32] * len(self.extras)
-        number, label, time, *extras = packed_columns(ordered, int(lengths.sum()), dtypes)
+        number, label, time, *extras = arrays_of(ordered, dtypes)
         return SequenceStore(
             user_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             items=number,

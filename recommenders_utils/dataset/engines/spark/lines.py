@@ -7,6 +7,7 @@ one process understands, makes two malformed lines here.
 import itertools
 
 from recommenders_utils.reading.columns import CHUNK
+from recommenders_utils.reading.records import Reading
 from recommenders_utils.reading.rows import COLUMNS
 
 NOT_TEXT = "id is not UTF-8 text"
@@ -14,16 +15,10 @@ _UNDECODABLE = "\ufffd"  # what Spark puts for bytes that are not UTF-8
 
 
 class LineParser:
-    """Parses numbered lines; small, so that Spark can send it to its workers.
-
-    Args:
-      reader: the log's ``RecordReader``.
-      data: the keys that shape the arrays.
-    """
+    """Parses numbered lines of a log with a ``RecordReader``; Spark sends it to its workers."""
 
     def __init__(self, reader, data):
-        self.columns, self.judge = reader.columns, reader.reading(data).judge
-        self.first_line, self.form = reader.layout.first_line, reader.form
+        self.reader, self.judge = reader, Reading(reader, data).judge
 
     def __call__(self, numbered):
         """Parses lines.
@@ -36,37 +31,34 @@ class LineParser:
           number and, in the end, what is wrong with it or why it is left out. Blank lines and the header
           give nothing.
         """
-        numbered = iter(numbered)
+        numbered, first = iter(numbered), self.reader.layout.first_line - 1
         while True:
             chunk = list(itertools.islice(numbered, CHUNK))
             if not chunk:
                 return
-            chunk = [pair for pair in chunk if pair[1] + 1 >= self.first_line]
+            chunk = [(line, number) for line, number in chunk if number >= first]
             lines = [line if number else line.lstrip("\ufeff") for line, number in chunk]
-            rows, numbers = [], []
-            for row, (_, number) in zip(self.columns.split(lines), chunk):
-                if row is None:
-                    yield self._out(number, COLUMNS, None)
-                else:
-                    rows.append(row)
-                    numbers.append(number)
+            rows = [(row, n) for row, (_, n) in zip(self.reader.columns.split(lines), chunk)]
+            yield from (self._out(number, COLUMNS, None) for row, number in rows if row is None)
+            rows = [(row, number) for row, number in rows if row is not None]
             if rows:
-                yield from self._judged(self.columns.part(rows, numbers))
+                yield from self._judged(self.reader.columns.part(*map(list, zip(*rows))))
 
     def _out(self, number, fault, drop):
-        return (number, *[None] * (5 + len(self.judge.extras)), fault, drop)
+        return (number, *[None] * (5 + len(self.reader.extras)), fault, drop)
 
     def _judged(self, part):
-        users, items = (part.columns[self.form.keys[key]] for key in ("user", "item"))
-        verdict, labels, seconds, units, extras = self.judge.judge(part)
-        for ids in (users, items):
-            undecoded = ids.each(lambda texts: [_UNDECODABLE in text for text in texts])
-            verdict.fault(NOT_TEXT, undecoded.astype(bool), lambda row: NOT_TEXT)
-        columns = users.each(lambda texts: texts), items.each(lambda texts: texts)
-        columns = [c.tolist() for c in (*columns, labels, seconds, units, *extras)]
-        for number, code, *values in zip(part.lines, verdict.code.tolist(), *columns):
-            if not code:
+        keys, judged = self.reader.form.keys, self.judge(part)
+        ids = part.columns[keys["user"]], part.columns[keys["item"]]
+        for column in ids:
+            lost = column.each(lambda texts: [_UNDECODABLE in text for text in texts])
+            judged.out(NOT_TEXT, lost.astype(bool), lambda row: NOT_TEXT)
+        columns = [column.each(lambda texts: texts) for column in ids]
+        columns += [judged.labels, judged.seconds, judged.units, *judged.extras]
+        columns = [column.tolist() for column in columns]
+        for number, code, *values in zip(part.lines, judged.code.tolist(), *columns):
+            if code:
+                kind, detail = judged.reasons[code - 1]
+                yield self._out(number, *((None, kind) if detail is None else (kind, None)))
+            else:
                 yield (number, *values, None, None)
-                continue
-            kind, detail = verdict.reasons[code - 1]
-            yield self._out(number, *((None, kind) if detail is None else (kind, None)))

@@ -7,6 +7,7 @@ import tempfile
 
 from recommenders_utils.dataset.engines.spark.lines import LineParser
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.records import Reading
 
 # Bytes of text that one task of a shuffle may have.
 _PART = 64 << 20
@@ -55,32 +56,28 @@ class LogTable:
     """
 
     def __init__(self, session, uri, reader, data):
-        context, layout = session.sparkContext, reader.layout
+        self.reader, self.data = reader, data
+        context, packed = session.sparkContext, reader.layout.compressed
         cores = context.defaultParallelism
-        parts = max(cores, os.path.getsize(layout.path) // _PART + 1) * (
-            4 if layout.compressed else 1
-        )
+        parts = max(cores, os.path.getsize(reader.layout.path) // _PART + 1) * (4 if packed else 1)
         session.conf.set("spark.sql.shuffle.partitions", str(parts))
         self._lines = context.textFile(uri, cores).zipWithIndex()
-        numbered = self._lines
-        if layout.compressed and cores > 1:
-            # Gzip is unpacked by one task; the rest need not be. The numbers keep the order.
-            numbered = numbered.repartition(cores)
-        extras = "".join(f"{name} float, " for name in reader.extras)
-        schema = "idx long, user string, item string, label byte, time double, unit byte, "
+        # Gzip is unpacked by one task; the rest need not be. The numbers keep the order.
+        spread = self._lines.repartition(cores) if packed and cores > 1 else self._lines
+        schema = "idx long, user string, item string, label byte, time double, unit byte"
+        schema = ", ".join([schema, *(f"{name} float" for name in reader.extras)])
         self.rows = session.createDataFrame(
-            numbered.mapPartitions(LineParser(reader, data)),
-            f"{schema}{extras}fault string, drop string",
+            spread.mapPartitions(LineParser(reader, data)),
+            schema + ", fault string, drop string",
             verifySchema=False,
         )
-        self.reader, self.data = reader, data
 
     def records(self):
         """The rows that are records."""
         return self.rows.where("fault is null and drop is null").drop("fault", "drop")
 
     def reading(self):
-        """The ``Reading`` of the log, its counts alone.
+        """The ``Reading`` of the log, without its records.
 
         Raises:
           UserError: any malformed row, with the kinds, their counts and first lines; see
@@ -88,46 +85,34 @@ class LogTable:
         """
         from pyspark.sql import functions as F
 
-        reading = self.reader.reading(self.data)
+        reading = Reading(self.reader, self.data)
         found = self.rows.groupBy("fault", "drop", "unit")
         found = found.agg(F.count("*").alias("count"), F.min("idx").alias("first")).collect()
-        firsts = {}
+        units = {}
         for row in sorted(found, key=lambda row: row["first"]):
-            line, count = row["first"] + 1, row["count"]
-            if row["fault"] is not None:
-                reading.malformed.add(row["fault"], line, row["fault"], count)
-            elif row["drop"] is not None:
-                reading.dropped.add(row["drop"], line, row["drop"], count)
+            kind, tally = row["fault"] or row["drop"], reading.dropped
+            if row["fault"]:
+                tally = reading.malformed
+            if kind:
+                tally.add(kind, row["first"] + 1, kind, row["count"])
             else:
-                reading.kept += count
-                firsts[row["unit"]] = row["first"]
-        self._refuse(reading.malformed, sum(row["count"] for row in found))
-        texts = self._times(firsts.values()) if len(firsts) > 1 else {}
-        for unit, first in firsts.items():
-            reading.times.seen[reading.times.units[unit]] = first + 1, texts.get(first)
-        reading.require(self.data.max_malformed)
+                reading.kept += row["count"]
+                units[row["first"]] = reading.times.units[row["unit"]]
+        if reading.malformed.total():
+            raise UserError(
+                f"{self.reader.layout.path}:{reading.malformed.summary(reading.rows())}; --engine=spark "
+                "takes none and no line breaks inside quotes. Correct the file, or prepare with "
+                "--engine=numpy, which drops and reports up to max_malformed of the rows"
+            )
+        lines = (
+            self._lines.filter(lambda pair: pair[1] in units).collect() if len(units) > 1 else ()
+        )
+        times = {number: self._time(line) for line, number in lines}
+        for first, unit in units.items():
+            reading.times.seen[unit] = first + 1, times.get(first)
+        reading.require()
         return reading
 
-    def _refuse(self, malformed, rows):
-        if not malformed.total():
-            return
-        worst = max(malformed.kinds(), key=malformed.counts.get)
-        kinds = ", ".join(
-            f"{kind}: {malformed.counts[kind]} (first on line {malformed.first[kind][0]})"
-            for kind in malformed.kinds()
-        )
-        raise UserError(
-            f"{self.reader.layout.path}:{malformed.first[worst][0]}: {worst}. Malformed rows: "
-            f"{malformed.total()} of {rows} ({kinds}); --engine=spark takes none and no line breaks "
-            "inside quotes. Correct the file, or prepare with --engine=numpy, which drops and reports up "
-            "to max_malformed of the rows"
-        )
-
-    def _times(self, numbers):
-        """Number of a line -> text of its time."""
-        numbers, columns = set(numbers), self.reader.columns
-        found = self._lines.filter(lambda pair: pair[1] in numbers).collect()
-        rows = columns.split([line for line, _ in found])
-        part = columns.part(rows, [number for _, number in found])
-        times = part.columns[self.reader.form.keys["time"]]
-        return {number: times[row] for row, number in enumerate(part.lines)}
+    def _time(self, line):
+        part = self.reader.columns.part(self.reader.columns.split([line]), [0])
+        return part.columns[self.reader.form.keys["time"]][0]
