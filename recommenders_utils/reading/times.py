@@ -50,10 +50,9 @@ class Times:
 
     def expected(self):
         """What a time should be, for messages."""
-        if len(self.units) == 1:
-            return self.units[0]
         finer = "finer units" if "microseconds" in self.units else "milliseconds"
-        return f"unix seconds (or {finer} or ISO dates)"
+        several = f"unix seconds (or {finer} or ISO dates)"
+        return several if len(self.units) > 1 else self.units[0]
 
     def read(self, column):
         """Reads times without taking note of them.
@@ -65,26 +64,12 @@ class Times:
           (seconds float64 [m], NaN for what is no time; int8 [m], indices into ``units``, or ``BAD``).
         """
         if isinstance(column, np.ndarray):
-            unit = self._unit_of_all(column)
+            unit = self._unit_of_all(column.min(), column.max())
             if unit is not None:
                 seconds = self._in_seconds(column, column, unit)
                 return seconds, np.full(len(column), self.units.index(unit), np.int8)
             column = Texts.of(column)
-        seconds, units = self._read(column.texts)
-        return seconds[column.codes], units[column.codes]
-
-    def _unit_of_all(self, numbers):
-        """The one unit in which whole numbers are told by size alone, or None."""
-        low, high = numbers.min(), numbers.max()
-        if "yyyymmdd" in self.units and low < _DATES[1] and high >= _DATES[0]:
-            return None
-        for unit in self.units:
-            if unit in _SIZES and _SIZES[unit][0] <= low and high < _SIZES[unit][1]:
-                return unit
-        return None
-
-    def _read(self, texts):
-        numbers = exact_numbers(texts)
+        texts, numbers = column.texts, exact_numbers(column.texts)
         seconds = np.full(len(texts), np.nan)
         units = np.full(len(texts), BAD, np.int8)
         with np.errstate(invalid="ignore"):
@@ -96,19 +81,27 @@ class Times:
             # Day 0 of an offset east of Greenwich begins in 1969 there.
             bad = ~((seconds >= min(0, -self.offset)) & (seconds < 1e11))
         seconds[bad], units[bad] = np.nan, BAD
-        return seconds, units
+        return seconds[column.codes], units[column.codes]
+
+    def _unit_of_all(self, low, high):
+        """The unit of whole numbers from low to high if size alone tells it, else None."""
+        if "yyyymmdd" in self.units and low < _DATES[1] and high >= _DATES[0]:
+            return None
+        sizes = [(unit, *_SIZES[unit]) for unit in self.units if unit in _SIZES]
+        return next((u for u, least, end, _ in sizes if least <= low and high < end), None)
 
     def _holds(self, unit, numbers):
         """Bool [n], whether numbers, NaN for other text, may be in a unit."""
-        if unit in _SIZES:
-            low, high, _ = _SIZES[unit]
-            return (numbers >= low) & (numbers < high)
         alone = len(self.units) == 1
+        if unit in _SIZES:
+            return (numbers >= _SIZES[unit][0]) & (numbers < _SIZES[unit][1])
         if unit == "text":
             return alone | np.isnan(numbers)
         if alone:
             return ~np.isnan(numbers)
-        return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & _is_date(numbers)
+        month, day = numbers // 100 % 100, numbers % 100
+        dated = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers % 1 == 0)
+        return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & dated
 
     def note(self, units, column, rows, lines):
         """Takes note of the units of rows that are kept.
@@ -127,23 +120,19 @@ class Times:
 
     def require_one_unit(self, path):
         """Raises UserError if kept times are in several units."""
-        if len(self.seen) < 2:
-            return
         found = sorted((line, unit, text) for unit, (line, text) in self.seen.items())
-        (line, one, text), (line2, other, text2) = found[:2]
-        raise UserError(
-            f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in {one}; "
-            "write all times in one unit, or say time_unit in an adapter"
-        )
-
-    def found(self):
-        """The unit of the log."""
-        return next(iter(self.seen), "seconds")
+        if len(found) > 1:
+            (line, one, text), (line2, other, text2) = found[:2]
+            raise UserError(
+                f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in "
+                f"{one}; write all times in one unit, or say time_unit in an adapter"
+            )
 
     def _in_seconds(self, numbers, texts, unit):
         if unit == "nanoseconds":
             # Beyond 2**53 a float is not exact, and would not be the same from every parser.
-            whole = [_int_or_float(text) // 1000 for text in texts]
+            plain = [str(text).strip() for text in texts]
+            whole = [int(t) // 1000 if t.isdigit() else float(t) // 1000 for t in plain]
             return np.array(whole, np.float64) / 1e6
         if unit in _SIZES:
             return numbers / _SIZES[unit][2]
@@ -165,15 +154,13 @@ class Times:
             seconds[shaped] = stamps.astype(np.int64) / 1e6 - offset[shaped]
         except ValueError:  # a 30th of February among them: one by one
             shaped[:] = False
-        for row in np.flatnonzero(~shaped):
-            seconds[row] = self._moment(values[row])
+        seconds[~shaped] = [self._moment(value) for value in values[~shaped]]
         return seconds
 
     def _moment(self, text):
         """Unix seconds of an ISO date and time; NaN if it is none or there is no such day."""
-        if not re.match(r"\d{4}-\d\d-\d\d", text):
-            return np.nan
-        parsed = pd.to_datetime(text, errors="coerce")
+        day = re.match(r"\d{4}-\d\d-\d\d", text)
+        parsed = pd.to_datetime(text, errors="coerce") if day else pd.NaT
         if parsed is pd.NaT:
             return np.nan
         offset = self.offset
@@ -196,13 +183,3 @@ def day_and_time(times, utc_offset_hours=0.0):
     local = np.asarray(times) + utc_offset_hours * HOUR
     days = np.floor_divide(local, DAY)
     return days.astype(np.int64), local - days * DAY
-
-
-def _int_or_float(text):
-    text = str(text).strip()
-    return int(text) if text.isdigit() else float(text)
-
-
-def _is_date(numbers):
-    month, day = numbers // 100 % 100, numbers % 100
-    return (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers % 1 == 0)

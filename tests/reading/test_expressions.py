@@ -20,6 +20,8 @@ from recommenders_utils.reading.expressions import Expression
         ("0 <= like < hate", [0, 1, 0, 0]),
         ("like == hate", [0, 0, 1, 1]),
         ("like != hate", [1, 1, 0, 0]),
+        ("1 and like or 0 > 2", [1, 0, 1, 0]),
+        ("0 < 1 <= like", [1, 0, 1, 0]),
         ("hate / like", [0, np.inf, 1, np.nan]),
         ("3", [3, 3, 3, 3]),
         ("`like`>=.5", [1, 0, 1, 0]),

@@ -1,8 +1,12 @@
 """Text in blocks of whole records, and how long it may be."""
 
+import csv
 import gzip
+import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recommenders_utils.errors import UserError
 from recommenders_utils.reading import text as bounded_text
@@ -40,3 +44,32 @@ def test_an_endless_record_is_refused(tmp_path, monkeypatch):
     write(tmp_path / "open.csv", 'a,"1\n' + "b,2\n" * 50)
     with pytest.raises(UserError, match=r"open.csv:1: a line of over.* a quote that is not closed"):
         list(text_blocks(layout(str(tmp_path / "open.csv")), 8))
+
+
+ODD = st.lists(
+    st.sampled_from(["a", '"', '""', ",", "\n", "\r\n", "\r", ' "', '5" x', '"b\nc"', "é", "\n"]),
+    min_size=1,
+    max_size=24,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ODD, st.integers(1, 12), st.integers(1, 3))
+def test_blocks_are_whole_records_whatever_the_quotes(tmp_path_factory, pieces, size, first_line):
+    path = tmp_path_factory.getbasetemp() / "odd.csv"
+    text = "".join(pieces)
+    path.write_bytes(text.encode())
+    blocks = list(text_blocks(layout(str(path), first_line), size))
+    lines = list(io.StringIO(text, newline=""))[first_line - 1 :]
+    assert "".join(block.text.decode() for block in blocks) == "".join(lines)
+    line = first_line
+    for block in blocks:
+        assert block.line == line
+        line += block.lines
+    assert line == first_line + len(lines) or not lines
+
+    def rows(text):
+        return list(csv.reader(text, skipinitialspace=True))
+
+    parts = [rows(io.StringIO(block.text.decode(), newline="")) for block in blocks]
+    assert [row for part in parts for row in part] == rows(lines)
