@@ -88,6 +88,8 @@ class ColumnReader:
                 self._dtypes[at] = np.int64
             elif name != time and all(map(is_number, samples)):
                 self._dtypes[at] = np.float64
+            elif len(set(samples)) == len(samples) > 1:  # such as moments, a text each
+                self._dtypes[at] = object
 
     def fast(self, block):
         """A block's ``Part``; None if anything at all needs a closer look."""
@@ -110,13 +112,7 @@ class ColumnReader:
             return None
         if frame.shape[1] != self.width or not len(frame):
             return None
-        columns = [frame[at] for at in range(self.width)]
-        columns = [
-            Texts(column.cat.codes.to_numpy(), column.cat.categories.to_numpy(object))
-            if hasattr(column, "cat")
-            else column.to_numpy()
-            for column in columns
-        ]
+        columns = [_column(frame[at]) for at in range(self.width)]
         if self.strict and isinstance(columns[-1], Texts) and "" in columns[-1].texts:
             return None  # a row that is too short ends in empty fields
         lines = range(block.line, block.line + block.lines)
@@ -184,6 +180,13 @@ class ColumnReader:
         if end == [] and len(rows) == len(lines):  # no quote was open at a line's end
             return rows
         return [self.split([line])[0] for line in lines] if len(lines) > 1 else [None]
+
+
+def _column(series):
+    if hasattr(series, "cat"):
+        return Texts(series.cat.codes.to_numpy(), series.cat.categories.to_numpy(object))
+    values = series.to_numpy()
+    return Texts(np.arange(len(values)), values) if values.dtype == object else values
 
 
 class _Lines(dict):

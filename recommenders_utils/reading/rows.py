@@ -93,12 +93,15 @@ class Judged:
         bad = self.units == BAD
         if bad.any():
             if form.option("missing_time") == "drop":
-                self.out(NO_TIME, moments.each(_lacking))
+                lacking = np.zeros(len(bad), bool)
+                for row in np.flatnonzero(bad):
+                    lacking[row] = str(moments[row]).strip().lower() in ("", "nan")
+                self.out(NO_TIME, lacking)
             self.out(
                 BAD_TIME,
                 bad,
                 lambda row: (
-                    f"time {shortened(moments[row])!r} is not a time, expected {times.expected()}"
+                    f"time {shortened(str(moments[row]))!r} is not a time, expected {times.expected()}"
                 ),
             )
         values = self._numbers(part, form.numeric(extras))
@@ -158,10 +161,6 @@ class Judged:
                 dropped.add(kind, line, kind, count)
             else:
                 malformed.add(kind, line, detail(row), count)
-
-
-def _lacking(texts):
-    return [text.strip().lower() in ("", "nan") for text in texts]
 
 
 def refuse_malformed(path, kept, malformed, max_malformed):

@@ -243,9 +243,9 @@ def _end_of_records(block, delimiter):
     quotes = np.flatnonzero(data == ord('"'))
     opening = quotes[::2]
     # In sound text every other quote opens a field, or is the second of a doubled one.
-    sound = np.isin(data[np.maximum(opening - 1, 0)], [*delimiter.encode(), 10, 13]) | (
-        opening == 0
-    )
+    before, sound = data[np.maximum(opening - 1, 0)], opening == 0
+    for byte in (*delimiter.encode(), *b"\r\n"):
+        sound |= before == byte
     sound[1:] |= opening[1:] - 1 == quotes[1::2][: len(opening) - 1]
     if sound.all() and np.searchsorted(quotes, end) % 2 == 0:
         return end
