@@ -2,32 +2,20 @@
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.adapters import adapter_files, adapter_from, load_adapter, path_of
-from recommenders_utils.reading.layout import (
-    EXAMPLE,
-    SPELLINGS,
-    by_spelling,
-    detect,
-    find,
-)
+from recommenders_utils.reading.layout import EXAMPLE, SPELLINGS, by_spelling, detect, find
 
 _ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 # Feedback by the common names of its columns; the first kind that a file has counts. Each gives an
 # adapter's keys, with the columns found in place of the numbers.
+_LIKE, _HATE = "like islike liked", "hate ishate dislike isdislike"
+_PLAY = "playtimems playduration playtime play watchtime"
+_DURATION = "durationms videoduration duration"
 _FEEDBACK = (
     (("label click isclick clicked",), {"label": "{0}"}),
-    (
-        ("like islike liked", "hate ishate dislike isdislike"),
-        {"positive": "{0}", "negative": "{1}"},
-    ),
+    ((_LIKE, _HATE), {"positive": "{0}", "negative": "{1}"}),
     (("rating ratings score stars overall",), {"rating": "{0}"}),
     (("watchratio",), {"watch_ratio": "{0}", "threshold": 0.5}),
-    (
-        (
-            "playtimems playduration playtime play watchtime",
-            "durationms videoduration duration",
-        ),
-        {"play": "{0}", "duration": "{1}", "threshold": 0.5},
-    ),
+    ((_PLAY, _DURATION), {"play": "{0}", "duration": "{1}", "threshold": 0.5}),
 )
 RECOGNISED = "common names"
 _RATINGS = adapter_from(
@@ -89,17 +77,15 @@ def choose(path, named, folder):
       UserError: no such adapter; none fits or several do; the file lacks columns of the one named,
         with the columns found and an example to write.
     """
-    if named:
-        adapter = load_adapter(path_of(named, folder))
-        told = len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
-        layout = detect(path, told or None)
-        layout.require_records()
+    adapter = load_adapter(path_of(named, folder)) if named else None
+    told = adapter and len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
+    layout = detect(path, told or None)
+    layout.require_records()
+    if adapter:
         for form in adapter.forms:
             if form.fits(layout):
                 return layout, form, adapter
         raise UserError(_misfit(adapter, layout))
-    layout = detect(path)
-    layout.require_records()
     adapters = [load_adapter(file) for file in adapter_files(folder)]
     fitting = [
         (form, adapter)
@@ -144,15 +130,15 @@ def _by_common_names(layout):
 
 
 def _misfit(adapter, layout):
-    wanted = []
-    for form in adapter.forms:
-        if form.columns is not None:
-            wanted.append("no header and " + ", ".join(form.columns))
-        else:
-            wanted.append("a header with " + ", ".join(form.needed()))
+    wanted = "; or ".join(
+        "no header and " + ", ".join(form.columns)
+        if form.columns
+        else "a header with " + ", ".join(form.needed())
+        for form in adapter.forms
+    )
     return (
-        f"{layout.path}: adapter {adapter.name} ({adapter.path}) expects {'; or '.join(wanted)}. "
-        f"The columns found: {layout.found()}. Name another adapter, or write one:\n{example(layout)}"
+        f"{layout.path}: adapter {adapter.name} ({adapter.path}) expects {wanted}. The columns found: "
+        f"{layout.found()}. Name another adapter, or write one:\n{_example(layout)}"
     )
 
 
@@ -166,27 +152,23 @@ def _unknown(layout, adapters):
     named = f" Name one of {'; '.join(headless)}, or write" if headless else " Write"
     return (
         f"{layout.path}: no adapter is known to fit it. The columns found: {layout.found()}."
-        f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{example(layout)}"
+        f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{_example(layout)}"
     )
 
 
-def example(layout):
+def _example(layout):
     """An adapter to start from, as YAML text, with the log's own columns where they can be guessed."""
     names = layout.header or [f"column{k + 1}" for k in range(layout.width)]
-    guessed, left = {}, list(names)
-    for key, role in _ROLES.items():
-        guessed[key] = _named(layout, SPELLINGS[role])
-        if guessed[key] in left:
-            left.remove(guessed[key])
-    for key in guessed:
-        if guessed[key] is None:
+    guessed = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
+    left = [name for name in names if name not in guessed.values()]
+    for key, column in guessed.items():
+        if column is None:
             guessed[key] = left.pop(0) if left else f"THE_{key.upper()}_COLUMN"
     feedback = left[0] if left else "THE_FEEDBACK_COLUMN"
     feedback = feedback if feedback.isidentifier() else f"`{feedback}`"
-    lines = [f"{key}: {_scalar(column)}" for key, column in guessed.items()]
-    if layout.header is None:
-        lines.insert(0, f"columns: [{', '.join(names)}]")
+    lines = [] if layout.header else [f"columns: [{', '.join(names)}]"]
     lines += [
+        *(f"{key}: {_scalar(column)}" for key, column in guessed.items()),
         f'rating: "{feedback}"',
         "threshold: 3    # above it is positive",
         f'# instead of rating: label: "{feedback}" (0 or 1), watch_ratio:, play: and duration:,',
