@@ -44,7 +44,7 @@ def _log(path, name):
     if os.path.basename(path) in KUAIRAND_FILES:
         return Finding(name, f"{size}, a log for `bash run.sh kuairand`", GOOD)
     try:
-        layout, _ = ratings(path)
+        layout, form = ratings(path)
     except UserError as no_ratings:
         try:
             _, _, adapter = choose(path, None, ADAPTERS)
@@ -52,7 +52,7 @@ def _log(path, name):
             return Finding(name, f"{size}, not readable as ratings: {no_ratings}", PROBLEM, _MEND)
         text = f"{size}, a log for --interactions={name} (adapter {adapter.name})"
         return Finding(name, text, GOOD)
-    columns = ", ".join(layout.header or ["user", "item", "rating", "time, without a header"])
+    columns = ", ".join(form.found(layout).values())
     return Finding(name, f"{size}, ratings with columns {columns}", GOOD)
 
 

@@ -101,6 +101,12 @@ class Form:
         roles = {at: role for role, at in by_spelling(layout.header).items()}
         return [roles.get(at, "") for at in range(layout.width)]
 
+    def found(self, layout):
+        """Name of each column that is read -> what the file calls it."""
+        names = self.names(layout)
+        header = layout.header or [f"column {k + 1}" for k in range(layout.width)]
+        return {name: header[names.index(name)] for name in self.used(names)}
+
     def fits(self, layout):
         """Whether a file of this layout can be read with the form."""
         if self.keys.get("delimiter", layout.delimiter) != layout.delimiter:

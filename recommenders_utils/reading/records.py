@@ -140,8 +140,7 @@ class Reading:
     def report(self):
         """JSON-able: ``file, rows, kept, malformed`` and ``dropped`` (kind -> count and first_line),
         ``time_unit``, ``adapter``, ``feedback`` and the layout."""
-        layout, names = self.layout, self.form.names(self.layout)
-        header = layout.header or [f"column {k + 1}" for k in range(layout.width)]
+        layout = self.layout
         return {
             "file": os.path.basename(layout.path),
             "rows": self.rows(),
@@ -154,7 +153,7 @@ class Reading:
             "delimiter": DELIMITERS[layout.delimiter],
             "header": layout.header is not None,
             "compressed": layout.compressed,
-            "columns": {name: header[names.index(name)] for name in self.form.used(names)},
+            "columns": self.form.found(layout),
         }
 
     def records(self):
