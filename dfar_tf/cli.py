@@ -16,7 +16,7 @@ from dfar_tf.paths import HPARAMS, PROGRAM
 from dfar_tf.settings import hparams_file, merge_hparams
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
-from recommenders_utils.reading.adapter_names import is_path
+from recommenders_utils.reading.adapters import is_path
 
 # Flags whose value is a path: taken from the directory the person is in.
 PATHS = (

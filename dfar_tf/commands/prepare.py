@@ -7,7 +7,7 @@
 from dfar_tf.runs.steps import prepare_data
 
 FLAGS = {
-    "engine": ("numpy", "numpy, or spark for ratings files of any size; the arrays are the same"),
+    "engine": ("numpy", "numpy, or spark for logs of any size; the arrays are the same"),
     "spark_master": (None, "of a cluster, such as spark://host:7077; all cores here if not given"),
 }
 
@@ -15,7 +15,7 @@ FLAGS = {
 def run(options):
     """Forwards to ``prepare_data``."""
     from dfar_tf.runs.data import dataset_of
-    from recommenders_utils.dataset.engines.numpy import choose_engine
+    from recommenders_utils.dataset.engines.choose import choose_engine
 
     engine = choose_engine(options.engine, options.spark_master)
     dataset = dataset_of(options.given) if options.given.get("interactions") else "amazon"

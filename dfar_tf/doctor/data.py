@@ -10,8 +10,7 @@ from dfar_tf.runs.data import KUAIRAND_FILES
 from recommenders_utils.dataset.sources import FILE_NAME
 from recommenders_utils.dataset.store import DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.ratings_layout import detect_layout
-from recommenders_utils.reading.recognise import choose
+from recommenders_utils.reading.recognise import choose, ratings
 
 ENDINGS = (".csv", ".tsv", ".txt", ".inter", ".dat", ".data")
 
@@ -45,7 +44,7 @@ def _log(path, name):
     if os.path.basename(path) in KUAIRAND_FILES:
         return Finding(name, f"{size}, a log for `{typed('kuairand')}`", GOOD)
     try:
-        layout = detect_layout(path)
+        layout, form = ratings(path)
     except UserError as no_ratings:
         try:
             _, _, adapter = choose(path, None, ADAPTERS)
@@ -53,7 +52,7 @@ def _log(path, name):
             return Finding(name, f"{size}, not readable as ratings: {no_ratings}", PROBLEM, _MEND)
         text = f"{size}, a log for --interactions={name} (adapter {adapter.name})"
         return Finding(name, text, GOOD)
-    columns = ", ".join(layout.describe()["columns"].values())
+    columns = ", ".join(form.found(layout).values())
     return Finding(name, f"{size}, ratings with columns {columns}", GOOD)
 
 

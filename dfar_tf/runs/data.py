@@ -5,8 +5,8 @@ import os
 from dfar_tf.paths import ADAPTERS, ROOT, in_checkout, shown, typed
 from recommenders_utils.dataset.sources import Source, find_ratings, name_of
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.interactions import LogReader
 from recommenders_utils.reading.recognise import RECOGNISED, choose
+from recommenders_utils.reading.records import RecordReader, ratings_reader
 
 # KuaiRand's files that have likes and hates, below data/, in the order they are looked for.
 KUAIRAND_FILES = (
@@ -27,7 +27,7 @@ def find_data(hparams, root=ROOT, log=print):
       log: takes lines to print.
 
     Returns:
-      (Source, LogReader or, for ratings, None).
+      (Source, the log's ``RecordReader``).
 
     Raises:
       UserError: both a log and ratings, or an adapter without a log; see ``choose`` and
@@ -38,7 +38,8 @@ def find_data(hparams, root=ROOT, log=print):
             raise UserError(
                 f"--adapter={hparams.adapter} says how to read --interactions=FILE, which is not given."
             )
-        return find_ratings(hparams.ratings, root, log), None
+        source = find_ratings(hparams.ratings, root, log)
+        return source, ratings_reader(source.path, hparams.show_progress)
     if hparams.ratings:
         raise UserError("--ratings and --interactions: give one of the two, not both.")
     path = in_checkout(hparams.interactions)
@@ -46,7 +47,7 @@ def find_data(hparams, root=ROOT, log=print):
     name, synthetic = name_of(path)
     known = "columns by their common names" if form.name == RECOGNISED else f"adapter {form.name}"
     source = Source(path, name, synthetic, form.overrides(), f"{known} ({form.feedback()})")
-    reader = LogReader(layout, form, hparams.show_progress)
+    reader = RecordReader(layout, form, hparams.show_progress)
     missing = [key for key in form.expressions if key in ("finish", "dwell")]
     missing = [key for key in missing if key not in reader.extras]
     if missing:

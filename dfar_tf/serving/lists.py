@@ -13,7 +13,7 @@ from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
-from recommenders_utils.reading.ratings_layout import open_text, readable
+from recommenders_utils.reading.text import open_text, readable
 from recommenders_utils.tables import format_table
 
 TOGETHER = 4096  # users whose histories are held at a time

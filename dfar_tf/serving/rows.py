@@ -11,8 +11,7 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
-from recommenders_utils.reading.ratings_layout import open_text
-from recommenders_utils.reading.text import ChunkText
+from recommenders_utils.reading.text import ChunkText, open_text
 
 # Role -> column names understood, the preferred first.
 NAMES = {

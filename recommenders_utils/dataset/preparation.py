@@ -1,4 +1,4 @@
-"""From a ratings file to a SequenceStore: read, filter, split, draw candidates, keep the result."""
+"""From a log to a SequenceStore: read, filter, split, draw candidates, keep the result."""
 
 import argparse
 import hashlib
@@ -10,12 +10,13 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
-from recommenders_utils.dataset.engines.numpy import Clock, NumpyEngine
+from recommenders_utils.dataset.engines.numpy import NumpyEngine
+from recommenders_utils.dataset.engines.progress import Clock
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import sha256_of, slug
-from recommenders_utils.reading.ratings_records import RatingsReader
+from recommenders_utils.reading.records import ratings_reader
 from recommenders_utils.released.candidates import draw_as_released
 from recommenders_utils.tables import format_table
 
@@ -55,13 +56,13 @@ def prepare(
     """The prepared sequences of a log, from the cache if input and protocol are the same.
 
     Args:
-      path: the log, a ratings file (see ``read_ratings``) unless ``reader`` says otherwise.
+      path: the log, a ratings file (see ``recognise.ratings``) unless ``reader`` says otherwise.
       data: object with the attributes of the ``data`` section of ``hparams/base.yaml``.
       name: what to call the data; ``data.name`` by default.
       synthetic: whether the ratings were generated; every report then says so.
       log: called with each line of progress.
-      reader: what reads the log, such as ``interactions.LogReader``; by default a ``RatingsReader``.
-      engine: what turns the log into sequences (see ``gathering``); by default a ``NumpyEngine``. The
+      reader: the log's ``RecordReader``; by default that of a ratings file.
+      engine: what turns the log into sequences (see ``engines``); by default a ``NumpyEngine``. The
         arrays are the same, so data prepared by another engine are reused.
 
     Returns:
@@ -72,11 +73,9 @@ def prepare(
     """
     begun = time.perf_counter()
     name = name or data.name
-    reader = reader or RatingsReader(path)
-    if not os.path.isfile(path):
-        reader.read(data)  # raises what is wrong with it
+    reader = reader or ratings_reader(path)
     protocol = protocol_of(data)
-    fingerprint = _fingerprint(path, protocol, synthetic, reader.identity())
+    fingerprint = _fingerprint(path, protocol, synthetic, reader.form.identity())
     folder = os.path.join(
         data.cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}"
     )

@@ -5,6 +5,7 @@ A text is parsed to a syntax tree, of which only names, numbers, ``+ - * /``, co
 """
 
 import ast
+import functools
 import math
 import re
 import warnings
@@ -44,7 +45,7 @@ class Expression:
 
     def __init__(self, text, where="expression"):
         self.text, self.where = str(text).strip(), where
-        self._quoted = {}
+        self.columns, self._quoted = [], {}
         if not self.text or len(self.text) > LONGEST:
             raise UserError(
                 f"{where}: an expression of {len(self.text)} characters; {ALLOWED}, at most "
@@ -53,14 +54,13 @@ class Expression:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # "1if": Python warns of it, we refuse it
-                self._tree = ast.parse(self._plain(), mode="eval").body
+                tree = ast.parse(self._plain(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError, Warning):
             raise UserError(
                 f"{where}: {self.text!r} is not an expression; {ALLOWED}, such as like - hate; a "
                 "column whose name is no plain word goes between backticks"
             ) from None
-        self.columns = []
-        self._check(self._tree)
+        self._value = self._compiled(tree)
 
     def evaluate(self, columns):
         """The value for each row.
@@ -74,7 +74,7 @@ class Expression:
         """
         count = len(next(iter(columns.values()))) if columns else 1
         with np.errstate(all="ignore"):
-            values = self._value(self._tree, columns)
+            values = self._value(columns)
         return np.array(np.broadcast_to(np.asarray(values, np.float64), [count]))
 
     def _plain(self):
@@ -87,52 +87,40 @@ class Expression:
 
         return re.sub(r"`([^`\n]+)`", replaced, self.text)
 
-    def _check(self, node):
+    def _compiled(self, node):
+        """A function of the columns that gives a node's value; raises UserError at what is not allowed."""
+        number = _number(node)
+        if number is not None:
+            return lambda columns: np.float64(number)
         if isinstance(node, ast.Name):
             name = self._quoted.get(node.id, node.id)
-            if name not in self.columns:
-                self.columns.append(name)
-            return
-        if _number(node) is not None:
-            return
-        if isinstance(node, ast.BinOp):
-            known, parts = type(node.op) in _ARITHMETIC, [node.left, node.right]
-        elif isinstance(node, ast.UnaryOp):
-            known, parts = type(node.op) in _UNARY, [node.operand]
+            self.columns += [name] if name not in self.columns else []
+            return lambda columns: columns[name]
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            apply, parts = _ARITHMETIC[type(node.op)], [node.left, node.right]
+        elif isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
+            apply, parts = _UNARY[type(node.op)], [node.operand]
         elif isinstance(node, ast.BoolOp):
-            known, parts = True, node.values
-        elif isinstance(node, ast.Compare):
-            known = all(type(op) in _COMPARISONS for op in node.ops)
+            apply, parts = _joined(_BOOLEAN[type(node.op)]), node.values
+        elif isinstance(node, ast.Compare) and all(type(op) in _COMPARISONS for op in node.ops):
+            apply = _compared([_COMPARISONS[type(op)] for op in node.ops])
             parts = [node.left, *node.comparators]
         else:
-            known, parts = False, []
-        if not known:
             raise UserError(f"{self.where}: {self.text!r} has more than is allowed; {ALLOWED}")
-        for part in parts:
-            self._check(part)
+        parts = [self._compiled(part) for part in parts]
+        # Truths as 0 and 1: two of them add up, not ``or``.
+        return lambda columns: np.asarray(apply(*(part(columns) for part in parts)), np.float64)
 
-    def _value(self, node, columns):
-        if isinstance(node, ast.Name):
-            return columns[self._quoted.get(node.id, node.id)]
-        if isinstance(node, ast.BinOp):
-            return _ARITHMETIC[type(node.op)](
-                self._value(node.left, columns), self._value(node.right, columns)
-            )
-        if isinstance(node, ast.UnaryOp):
-            return _float(_UNARY[type(node.op)](self._value(node.operand, columns)))
-        if isinstance(node, ast.BoolOp):
-            values = [self._value(part, columns) for part in node.values]
-            result = values[0] != 0
-            for value in values[1:]:
-                result = _BOOLEAN[type(node.op)](result, value != 0)
-            return _float(result)
-        if isinstance(node, ast.Compare):
-            values = [self._value(part, columns) for part in (node.left, *node.comparators)]
-            result = True
-            for op, left, right in zip(node.ops, values, values[1:]):
-                result = np.logical_and(result, _COMPARISONS[type(op)](left, right))
-            return _float(result)
-        return np.float64(_number(node))
+
+def _joined(combine):
+    return lambda *values: functools.reduce(combine, [value != 0 for value in values])
+
+
+def _compared(tests):
+    """``a < b < c`` is ``a < b and b < c``."""
+    return lambda *values: functools.reduce(
+        np.logical_and, [test(*pair) for test, *pair in zip(tests, values, values[1:])]
+    )
 
 
 def _number(node):
@@ -147,8 +135,3 @@ def _number(node):
     except OverflowError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _float(values):
-    """Truths as 0 and 1: two of them add up, not ``or``."""
-    return np.asarray(values, np.float64)

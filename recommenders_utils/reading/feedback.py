@@ -6,6 +6,8 @@ A row can be malformed (``faults``: counted against ``max_malformed``) or sound 
 
 import numpy as np
 
+from recommenders_utils.reading.adapters import KINDS
+
 NOT_FINITE, BAD_LABEL, OFF_SCALE, NEGATIVE_TIME = (
     "feedback has no finite value",
     "label is neither 0 nor 1",
@@ -28,9 +30,9 @@ class Labels:
       drops: list of (kind, bool [n]).
     """
 
-    def __init__(self, values, faults=(), drops=()):
+    def __init__(self, values, *faults):
         self.values = np.asarray(values, bool).astype(np.int8)
-        self.faults, self.drops = list(faults), list(drops)
+        self.faults, self.drops = list(faults), []
 
     def settle(self, kind, rows, values, choice):
         """Applies an adapter's choice to special rows: malformed, drop, positive or negative."""
@@ -61,73 +63,61 @@ def label_rows(form, columns, data):
     Returns:
       Labels.
     """
-    values = {
-        key: expression.evaluate(columns)
-        for key, expression in form.expressions.items()
-        if key not in ("finish", "dwell")
-    }
-    first = next(iter(values.values()))
-    unsound = ~np.all([np.isfinite(value) for value in values.values()], axis=0)
-    not_finite = (NOT_FINITE, unsound, first, f"{form.feedback()} gives {{}}, not a finite number")
+    values = {key: form.expressions[key].evaluate(columns) for key in KINDS[form.kind]}
+    unsound = ~np.all(np.isfinite([*values.values()]), axis=0)
     with np.errstate(all="ignore"):
-        labels = _KINDS[form.kind](form, values, columns, data)
-    labels.faults.insert(0, not_finite)
+        labels = _KINDS[form.kind](form, columns, data, **values)
+    detail = f"{form.feedback()} gives {{}}, not a finite number"
+    labels.faults.insert(0, (NOT_FINITE, unsound, next(iter(values.values())), detail))
     return labels
 
 
-def _label(form, values, columns, data):
-    value = values["label"]
+def _label(form, columns, data, label):
     detail = (
         "the label is {:g}, expected 0 or 1; for other values write the adapter's feedback as an "
         "expression, such as feedback: label - 2"
     )
-    return Labels(value == 1, [(BAD_LABEL, (value != 0) & (value != 1), value, detail)])
+    return Labels(label == 1, (BAD_LABEL, (label != 0) & (label != 1), label, detail))
 
 
-def _rating(form, values, columns, data):
-    value, low, high = values["rating"], data.rating_min, data.rating_max
+def _rating(form, columns, data, rating):
+    low, high = data.rating_min, data.rating_max
     detail = (
         f"rating {{:g}} is outside the scale {low:g} to {high:g}; if the scale is another, set "
-        "rating_min, rating_max and threshold in the adapter"
+        "rating_min, rating_max and rating_threshold (threshold in an adapter)"
     )
-    off = (OFF_SCALE, (value < low) | (value > high), value, detail)
-    return Labels(value > data.rating_threshold, [off])
+    off = (rating < low) | (rating > high)
+    return Labels(rating > data.rating_threshold, (OFF_SCALE, off, rating, detail))
 
 
-def _watch_ratio(form, values, columns, data):
-    value = values["watch_ratio"]
-    negative = (NEGATIVE_TIME, value < 0, value, "the watch ratio {:g} is below 0")
-    return Labels(value > data.rating_threshold, [negative])
+def _watch_ratio(form, columns, data, watch_ratio):
+    negative = (NEGATIVE_TIME, watch_ratio < 0, watch_ratio, "the watch ratio {:g} is below 0")
+    return Labels(watch_ratio > data.rating_threshold, negative)
 
 
-def _watch_time(form, values, columns, data):
-    play, duration = values["play"], values["duration"]
-    negative = (
-        NEGATIVE_TIME,
-        (play < 0) | (duration < 0),
-        np.minimum(play, duration),
-        "{:g}: a time played or a duration below 0",
-    )
-    labels = Labels(play / duration > data.rating_threshold, [negative])
+def _watch_time(form, columns, data, play, duration):
+    less = np.minimum(play, duration)
+    negative = (NEGATIVE_TIME, less < 0, less, "{:g}: a time played or a duration below 0")
+    labels = Labels(play / duration > data.rating_threshold, negative)
     labels.settle(ZERO_DURATION, duration == 0, play, form.option("zero_duration"))
     return labels
 
 
-def _feedback(form, values, columns, data):
-    value = values["feedback"]
+def _feedback(form, columns, data, feedback):
     named = form.expressions["feedback"].columns
-    silent = np.all([columns[name] == 0 for name in named], axis=0) if named else value == 0
-    labels = Labels(value > 0)
-    labels.drops.append((NEITHER, (value == 0) & silent))
-    labels.settle(CONFLICT, (value == 0) & ~silent, value, form.option("conflict"))
+    neither = feedback == 0
+    silent = np.all([columns[name] == 0 for name in named], axis=0) if named else neither
+    labels = Labels(feedback > 0)
+    labels.drops.append((NEITHER, neither & silent))
+    labels.settle(CONFLICT, neither & ~silent, feedback, form.option("conflict"))
     return labels
 
 
-def _two_sided(form, values, columns, data):
-    positive, negative = values["positive"] != 0, values["negative"] != 0
-    labels = Labels(positive)
-    labels.drops.append((NEITHER, ~positive & ~negative))
-    labels.settle(CONFLICT, positive & negative, values["positive"], form.option("conflict"))
+def _two_sided(form, columns, data, positive, negative):
+    labels = Labels(positive != 0)
+    labels.drops.append((NEITHER, (positive == 0) & (negative == 0)))
+    both = (positive != 0) & (negative != 0)
+    labels.settle(CONFLICT, both, positive, form.option("conflict"))
     return labels
 
 

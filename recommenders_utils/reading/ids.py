@@ -1,42 +1,52 @@
-"""Numbers raw ids by first appearance while a log is read part by part."""
+"""Numbers raw ids by first appearance, once and for the whole log."""
 
 import numpy as np
 import pandas as pd
 
+from recommenders_utils.reading.text import LONGEST_ID
 
-class GrowingVocabulary:
-    """Raw ids in order of first appearance, over all parts so far.
+# What is wrong with an id: kind and detail, in the order in which they are told.
+FAULTS = (
+    ("empty user or item id", "an id is empty"),
+    ("control character in an id", "an id contains a line break or NUL"),
+    ("id too long", f"an id has more than {LONGEST_ID} characters"),
+)
 
-    Attributes:
-      ids: dict of raw id (str) -> code, in the order of the codes.
+
+def faults_of(texts):
+    """Int8 [n], which of ``FAULTS`` each id has, from 1, or 0; None if no id has any.
+
+    Numpy would cut an id off at NUL, and the array of all ids is as wide as the longest.
     """
+    if all(map(str.isalnum, texts)) and max(map(len, texts), default=0) <= LONGEST_ID:
+        return None
+    faults = np.zeros(len(texts), np.int8)
+    for at, text in enumerate(texts):
+        if not text.strip():
+            faults[at] = 1
+        elif "\n" in text or "\r" in text or "\0" in text:
+            faults[at] = 2
+        elif len(text) > LONGEST_ID:
+            faults[at] = 3
+    return faults if faults.any() else None
+
+
+class Vocabulary:
+    """Raw ids in order of first appearance, over all parts of a log so far."""
 
     def __init__(self):
-        self.ids = {}
+        self._numbers = {}
 
-    def __len__(self):
-        return len(self.ids)
-
-    def codes(self, column):
-        """Numbers a part's ids.
-
-        Args:
-          column: [n] pandas Categorical Series, which the parser makes without a string a row, or any
-            array of strings.
-
-        Returns:
-          int32 [n] codes, from 0; ids not seen before get the next ones.
-        """
-        if hasattr(column, "cat"):
-            codes, found = pd.factorize(column.cat.codes.to_numpy())
-            ids = column.cat.categories.to_numpy()[found]
-        else:
-            codes, ids = pd.factorize(np.asarray(column, object))
-        known = self.ids
-        # A part has far fewer ids than rows.
-        numbers = [known.setdefault(each, len(known)) for each in ids]
-        return np.array(numbers, np.int32)[codes]
+    def codes(self, column, rows):
+        """Int32 [m] codes of some rows (rising) of a ``Texts`` column; ids of other rows stay unknown."""
+        order, first = pd.factorize(column.codes[rows])
+        texts, known = column.texts[first].tolist(), self._numbers
+        # A part has far fewer ids than rows, and few that are new.
+        codes = np.array(list(map(known.get, texts)), np.float64)
+        for at in np.flatnonzero(np.isnan(codes)):
+            codes[at] = known[texts[at]] = len(known)
+        return codes.astype(np.int32)[order]
 
     def array(self):
         """Unicode [I], the raw ids by code."""
-        return np.array(list(self.ids), dtype=str)
+        return np.array(list(self._numbers), dtype=str)

@@ -1,107 +1,148 @@
-"""How a log of any columns is laid out: compression, delimiter, header, names of the columns."""
+"""How a log is laid out: compression, delimiter, header, names of the columns."""
 
+import contextlib
+import csv
 import dataclasses
 import os
 import re
 import typing
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.ratings_layout import (
-    DELIMITERS,
-    first_bytes,
-    first_lines,
-    is_number,
-    open_text,
-    readable,
-    split_line,
-)
+from recommenders_utils.reading.text import first_lines, is_gzip, readable
 
+# Common spellings in order of preference, compared in lower case without punctuation.
+SPELLINGS = {
+    "user_id": "userid user uid useridx reviewerid customerid memberid visitorid authorid",
+    "item_id": "itemid item iid asin parentasin movieid productid product videoid photoid feedid "
+    "songid trackid artistid bookid isbn businessid gmapid movie video",
+    "rating": "rating ratings score stars star overall reviewrating reviewscore starrating label "
+    "feedback islike effectiveview",
+    "timestamp": "timestamp timestamps unixreviewtime unixtime time ts timems timestampms datetime "
+    "reviewdate date",
+}
+DELIMITERS = {"\t": "tab", "::": "'::'", ",": "comma", ";": "semicolon", "|": "'|'"}
+EXAMPLE = "user_id,item_id,rating,timestamp"
 LOOKED_AT = 20  # lines from which the delimiter is told
 
 
 @dataclasses.dataclass
-class LogLayout:
+class Layout:
     """Where the records of a log are.
 
     Attributes:
       path: the file.
       compressed: whether it is gzip, by its first bytes (the name does not matter).
-      encoding: ``utf-8`` or, with a byte order mark, ``utf-8-sig``.
       delimiter: between the columns.
       header: names of the columns, or None if the first line is a record.
+      header_line: line number of the header, from 1, or 0.
       width: how many columns there are.
       first_line: line number of the first record, from 1.
-      example: fields of the first record, empty if there is none.
+      samples: fields of the first records.
     """
 
     path: str
     compressed: bool
-    encoding: str
     delimiter: str
     header: typing.Optional[typing.List[str]]
+    header_line: int
     width: int
     first_line: int
-    example: typing.List[str]
+    samples: typing.List[typing.List[str]]
 
-    def open(self):
-        """Opens the file as text; line ends are kept."""
-        return open_text(self.path, self.compressed, self.encoding)
+    def require_records(self):
+        """Raises UserError for a header that no record follows."""
+        if not self.samples:
+            raise UserError(
+                f"{self.path}: line {self.header_line} is a header and no record follows it"
+            )
 
     def found(self):
-        """What a person is told the columns are."""
+        """What a message says the columns are."""
         if self.header:
             return ", ".join(self.header)
-        return f"no header, {self.width} columns such as {', '.join(self.example)}"
+        return f"no header, {self.width} columns such as {', '.join(self.samples[0])}"
 
 
-def detect_log(path, delimiter=None):
+def detect(path, delimiter=None):
     """Looks at the beginning of a log.
 
-    The first line is a header unless a field of it is a number or a date.
+    The first line is a header if two of its fields are common names of columns, or none is a number or a
+    date.
 
     Args:
       path: CSV or TSV, plain or gzip.
       delimiter: between the columns; told from the first lines if None.
 
     Returns:
-      LogLayout.
+      Layout.
 
     Raises:
-      UserError: no such file, a folder, empty, damaged, not UTF-8 text, one column only, a column
-        named twice, a header without records.
+      UserError: no such file, a folder, empty, damaged, not UTF-8 text, fewer than three columns, a
+        header without records.
     """
     if os.path.isdir(path):
-        raise UserError(f"{path}: is a folder, expected a log (CSV or TSV, plain or .gz)")
+        raise UserError(f"{path}: is a folder, expected a file (CSV or TSV, plain or .gz)")
     with readable(path):
-        compressed, encoding = first_bytes(path)
-        lines, _ = first_lines(path, compressed, encoding, LOOKED_AT)
+        compressed = is_gzip(path)
+        lines = first_lines(path, compressed, LOOKED_AT)
     if not lines:
-        raise UserError(
-            f"{path}: the file is empty, expected lines of user, item, time and feedback"
-        )
+        raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
     number, first = lines[0]
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
-    fields = split_line(first, delimiter)
-    if len(fields) < 3:
+    rows = [split_line(line, delimiter) for _, line in lines]
+    names = [re.sub(r":[a-z_]+$", "", field) for field in rows[0]]  # RecBole's name:type
+    width, header, header_line = len(names), None, 0
+    if width < 3:
         raise UserError(
-            f"{path}:{number}: {len(fields)} columns between {DELIMITERS[delimiter]}: "
+            f"{path}:{number}: {width} columns between {DELIMITERS[delimiter]}: "
             f"{first.strip()[:80]!r}; expected at least user, item and time, delimited by one of "
             + ", ".join(DELIMITERS.values())
         )
-    if any(is_number(f) or re.match(r"\d{4}-\d\d-\d\d", f) for f in fields):
-        return LogLayout(path, compressed, encoding, delimiter, None, len(fields), number, fields)
-    names = [re.sub(r":[a-z_]+$", "", field) for field in fields]  # RecBole's name:type
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f"{path}:{number}: two columns are named {twice[0]!r}; rename one")
-    if len(lines) < 2:
-        raise UserError(f"{path}: line {number} is a header and no record follows it")
-    start, record = lines[1]
-    example = split_line(record, delimiter)
-    return LogLayout(path, compressed, encoding, delimiter, names, len(names), start, example)
+    if len(by_spelling(names)) >= 2 or not any(map(_is_value, rows[0])):
+        header, header_line, lines, rows = names, number, lines[1:], rows[1:]
+    start = lines[0][0] if lines else number + 1
+    return Layout(path, compressed, delimiter, header, header_line, width, start, rows)
+
+
+def split_line(line, delimiter):
+    """Fields of one line, quotes honoured where the delimiter is one character."""
+    line = line.rstrip("\r\n")
+    fields = line.split(delimiter)
+    if len(delimiter) == 1:
+        with contextlib.suppress(csv.Error):
+            fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    return [field.strip() for field in fields]
+
+
+def is_number(text):
+    """Whether ``text`` reads as a number (``nan`` does)."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def by_spelling(names):
+    """Columns by their common names: key of ``SPELLINGS`` -> index of the most preferred spelling."""
+    found = {key: find(names, spellings.split()) for key, spellings in SPELLINGS.items()}
+    return {key: at for key, at in found.items() if at is not None}
+
+
+def find(names, spellings):
+    """Index of the name that is the first of some spellings, or None."""
+    plain = [re.sub(r"[\W_]", "", name.split(":")[0].lower()) for name in names]
+    return next((plain.index(each) for each in spellings if each in plain), None)
+
+
+def _is_value(field):
+    return is_number(field) or bool(re.match(r"\d{4}-\d\d-\d\d", field))
 
 
 def _evidence(lines, delimiter):
-    """How well a delimiter cuts: three columns at least, most lines as the first, into many."""
-    widths = [len(split_line(line, delimiter)) for _, line in lines]
-    return widths[0] >= 3, widths.count(widths[0]), widths[0]
+    """How well a delimiter cuts: columns of common names on the first line; a record of ratings; three
+    columns at least, most lines as the first, into many."""
+    rows = [split_line(line, delimiter) for _, line in lines]
+    first, widths = rows[0], [len(row) for row in rows]
+    rated = len(first) == 4 and is_number(first[2]) and is_number(first[3])
+    return len(by_spelling(first)), rated, widths[0] >= 3, widths.count(widths[0]), widths[0]

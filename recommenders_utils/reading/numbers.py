@@ -5,19 +5,19 @@ import contextlib
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.reading.ratings_rows import to_numbers
-
 
 def exact_numbers(texts):
     """Float64 of each text, NaN where it is not a number.
 
     pandas' quick conversion may be wrong in a fraction's last digit, and depends on the whole column.
     """
-    values = to_numbers(texts).copy()
+    texts = np.asarray(texts, object)
+    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
+    values = numbers.to_numpy(np.float64).copy()
     with np.errstate(invalid="ignore"):
         fractions = np.flatnonzero(np.isfinite(values) & (values % 1 != 0))
     with contextlib.suppress(ValueError):
-        values[fractions] = np.asarray(texts, object)[fractions].astype(np.float64)
+        values[fractions] = texts[fractions].astype(np.float64)
     return values
 
 

@@ -1,33 +1,64 @@
-"""Which adapter a log is read with: the one a person names, or the one its columns fit."""
+"""Which form a log is read with: the one the user names, the one its columns fit, or that of ratings."""
 
-import re
+from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.adapters import adapter_files, adapter_from, load_adapter, path_of
+from recommenders_utils.reading.layout import EXAMPLE, SPELLINGS, by_spelling, detect, find
 
-from recommenders_utils.errors import UserError
-from recommenders_utils.reading.adapter_names import adapter_files, path_of
-from recommenders_utils.reading.adapters import adapter_from, load_adapter
-from recommenders_utils.reading.layout import detect_log
-from recommenders_utils.reading.ratings_layout import SPELLINGS
-
-# Feedback columns by common names, compared as those of users and items are; the first kind that a file
-# has counts. Each gives an adapter's keys, with the columns found in place of the numbers.
+_ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
+# Feedback by the common names of its columns; the first kind that a file has counts. Each gives an
+# adapter's keys, with the columns found in place of the numbers.
+_LIKE, _HATE = "like islike liked", "hate ishate dislike isdislike"
+_PLAY = "playtimems playduration playtime play watchtime"
+_DURATION = "durationms videoduration duration"
 _FEEDBACK = (
-    (("label", "click", "isclick", "clicked"), {"label": "{0}"}),
-    (("rating", "ratings", "score", "stars", "overall"), {"rating": "{0}"}),
+    (("label click isclick clicked",), {"label": "{0}"}),
+    ((_LIKE, _HATE), {"positive": "{0}", "negative": "{1}"}),
+    (("rating ratings score stars overall",), {"rating": "{0}"}),
     (("watchratio",), {"watch_ratio": "{0}", "threshold": 0.5}),
-)
-_PAIRS = (
-    (
-        ("like", "islike", "liked"),
-        ("hate", "ishate", "dislike", "isdislike"),
-        {"positive": "{0}", "negative": "{1}"},
-    ),
-    (
-        ("playtimems", "playduration", "playtime", "play", "watchtime"),
-        ("durationms", "videoduration", "duration"),
-        {"play": "{0}", "duration": "{1}", "threshold": 0.5},
-    ),
+    ((_PLAY, _DURATION), {"play": "{0}", "duration": "{1}", "threshold": 0.5}),
 )
 RECOGNISED = "common names"
+_RATINGS = adapter_from(
+    {**_ROLES, "rating": "rating", "forms": [{}, {"columns": list(SPELLINGS)}]},
+    "ratings",
+    "built in",
+)
+for _form in _RATINGS.forms:
+    _form.built_in = True
+
+
+def ratings(path):
+    """The layout of a ratings file and the form it is read with, which is built in.
+
+    Columns are found by name (user_id, item_id, rating, timestamp or a common spelling such as
+    reviewerID, asin, overall, unixReviewTime; RecBole's ``name:type`` too); without a header they are
+    user, item, rating, time.
+
+    Returns:
+      (Layout, Form).
+
+    Raises:
+      UserError: columns that cannot be told; see ``detect``.
+    """
+    layout = detect(path)
+    for form in _RATINGS.forms:
+        if form.fits(layout):
+            layout.require_records()
+            return layout, form
+    if layout.header is None:
+        raise UserError(
+            f"{path}:{layout.first_line}: no header, and {layout.width} columns: "
+            f"{_shown(layout.samples[0])}; without a header expected exactly user, item, rating, time; "
+            f"add a header line such as {EXAMPLE}"
+        )
+    found = by_spelling(layout.header)
+    missing = [role for role in SPELLINGS if role not in found]
+    also = "; ".join(f"{role}: {', '.join(SPELLINGS[role].split()[:6])}" for role in missing)
+    raise UserError(
+        f"{path}:{layout.header_line}: no column for {', '.join(missing)} among "
+        f"{_shown(layout.header)}; expected a header such as {EXAMPLE} (also understood for {also}), or "
+        "no header and exactly the columns user, item, rating, time"
+    )
 
 
 def choose(path, named, folder):
@@ -40,28 +71,28 @@ def choose(path, named, folder):
       folder: where adapters are found by name.
 
     Returns:
-      (LogLayout, Form, Adapter).
+      (Layout, Form, Adapter).
 
     Raises:
       UserError: no such adapter; none fits or several do; the file lacks columns of the one named,
         with the columns found and an example to write.
     """
-    if named:
-        adapter = load_adapter(path_of(named, folder))
-        told = len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
-        layout = detect_log(path, told or None)
+    adapter = load_adapter(path_of(named, folder)) if named else None
+    told = adapter and len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
+    layout = detect(path, told or None)
+    layout.require_records()
+    if adapter:
         for form in adapter.forms:
-            if _fits(form, layout):
+            if form.fits(layout):
                 return layout, form, adapter
         raise UserError(_misfit(adapter, layout))
-    layout = detect_log(path)
     adapters = [load_adapter(file) for file in adapter_files(folder)]
     fitting = [
         (form, adapter)
         for adapter in adapters
         if adapter.recognise
         for form in adapter.forms
-        if _fits(form, layout)
+        if form.fits(layout)
     ]
     names = list(dict.fromkeys(adapter.name for _, adapter in fitting))
     if len(names) > 1:
@@ -78,36 +109,19 @@ def choose(path, named, folder):
     raise UserError(_unknown(layout, adapters))
 
 
-def _fits(form, layout):
-    if form.keys.get("delimiter", layout.delimiter) != layout.delimiter:
-        return False
-    if layout.header is None:
-        return form.columns is not None and len(form.columns) == layout.width
-    return form.columns is None and set(form.needed()) <= set(layout.header)
-
-
-def _find(layout, spellings):
+def _named(layout, spellings):
     """The first column with one of some spellings, or None."""
-    names = [re.sub(r"[\W_]", "", name.lower()) for name in layout.header or ()]
-    for spelling in spellings:
-        if spelling in names:
-            return layout.header[names.index(spelling)]
-    return None
+    at = find(layout.header or (), spellings.split())
+    return None if at is None else layout.header[at]
 
 
 def _by_common_names(layout):
     """An adapter's keys from the columns' common names, or None."""
-    keys = {
-        key: _find(layout, SPELLINGS[role].split())
-        for key, role in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp"))
-    }
+    keys = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
     if None in keys.values():
         return None
-    kinds = [((names,), made) for names, made in _FEEDBACK]
-    kinds[1:1] = [((_PAIRS[0][0], _PAIRS[0][1]), _PAIRS[0][2])]
-    kinds.append(((_PAIRS[1][0], _PAIRS[1][1]), _PAIRS[1][2]))
-    for groups, made in kinds:
-        columns = [_find(layout, names) for names in groups]
+    for groups, made in _FEEDBACK:
+        columns = [_named(layout, names) for names in groups]
         if None not in columns:
             quoted = [c if c.isidentifier() else f"`{c}`" for c in columns]
             filled = {k: v.format(*quoted) if isinstance(v, str) else v for k, v in made.items()}
@@ -116,15 +130,15 @@ def _by_common_names(layout):
 
 
 def _misfit(adapter, layout):
-    wanted = []
-    for form in adapter.forms:
-        if form.columns is not None:
-            wanted.append("no header and " + ", ".join(form.columns))
-        else:
-            wanted.append("a header with " + ", ".join(form.needed()))
+    wanted = "; or ".join(
+        "no header and " + ", ".join(form.columns)
+        if form.columns
+        else "a header with " + ", ".join(form.needed())
+        for form in adapter.forms
+    )
     return (
-        f"{layout.path}: adapter {adapter.name} ({adapter.path}) expects {'; or '.join(wanted)}. "
-        f"The columns found: {layout.found()}. Name another adapter, or write one:\n{example(layout)}"
+        f"{layout.path}: adapter {adapter.name} ({adapter.path}) expects {wanted}. The columns found: "
+        f"{layout.found()}. Name another adapter, or write one:\n{_example(layout)}"
     )
 
 
@@ -138,27 +152,23 @@ def _unknown(layout, adapters):
     named = f" Name one of {'; '.join(headless)}, or write" if headless else " Write"
     return (
         f"{layout.path}: no adapter is known to fit it. The columns found: {layout.found()}."
-        f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{example(layout)}"
+        f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{_example(layout)}"
     )
 
 
-def example(layout):
+def _example(layout):
     """An adapter to start from, as YAML text, with the log's own columns where they can be guessed."""
     names = layout.header or [f"column{k + 1}" for k in range(layout.width)]
-    guessed, left = {}, list(names)
-    for key, role in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp")):
-        guessed[key] = _find(layout, SPELLINGS[role].split())
-        if guessed[key] in left:
-            left.remove(guessed[key])
-    for key in guessed:
-        if guessed[key] is None:
+    guessed = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
+    left = [name for name in names if name not in guessed.values()]
+    for key, column in guessed.items():
+        if column is None:
             guessed[key] = left.pop(0) if left else f"THE_{key.upper()}_COLUMN"
     feedback = left[0] if left else "THE_FEEDBACK_COLUMN"
     feedback = feedback if feedback.isidentifier() else f"`{feedback}`"
-    lines = [f"{key}: {_scalar(column)}" for key, column in guessed.items()]
-    if layout.header is None:
-        lines.insert(0, f"columns: [{', '.join(names)}]")
+    lines = [] if layout.header else [f"columns: [{', '.join(names)}]"]
     lines += [
+        *(f"{key}: {_scalar(column)}" for key, column in guessed.items()),
         f'rating: "{feedback}"',
         "threshold: 3    # above it is positive",
         f'# instead of rating: label: "{feedback}" (0 or 1), watch_ratio:, play: and duration:,',
@@ -169,3 +179,7 @@ def example(layout):
 
 def _scalar(text):
     return text if text.isidentifier() else "'" + text.replace("'", "''") + "'"
+
+
+def _shown(fields):
+    return shortened(str(fields), 400)

@@ -1,197 +1,182 @@
-"""Turns the text of a log's rows into numbers and sorts out the rows that are no records."""
+"""Sorts out the rows that are no records, by one table of faults, and labels the others."""
 
 import numpy as np
-import pandas as pd
 
-from recommenders_utils.errors import shortened
+from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.feedback import label_rows
+from recommenders_utils.reading.ids import FAULTS, faults_of
+from recommenders_utils.reading.layout import EXAMPLE
 from recommenders_utils.reading.numbers import to_values
-from recommenders_utils.reading.ratings_rows import (
-    BAD_ID,
-    BAD_TIME,
-    COLUMNS,
-    EMPTY_ID,
-    LONG_ID,
-    Malformed,
-    has_control,
-    too_long,
-)
-from recommenders_utils.reading.text import LONGEST_ID
-from recommenders_utils.reading.times import BAD, Times
+from recommenders_utils.reading.times import BAD
 
-NOT_A_NUMBER, BAD_EXTRA, NO_TIME = (
-    "a column is not a number",
-    "finish or dwell has no finite value",
+COLUMNS, OPEN_QUOTE, BAD_TIME, NO_TIME, BAD_EXTRA = (
+    "wrong number of columns",
+    "quote not closed",
+    "time is not a time",
     "no time",
+    "finish or dwell has no finite value",
 )
 
 
-class Reading:
-    """What has been read of a log so far.
+class Tally:
+    """Counts rows by kind and keeps the first example of each, a line and what is wrong there."""
 
-    Attributes:
-      malformed, dropped: ``Malformed``: rows that are no records, and records that are left out.
-      times: ``Times``.
-      kept: how many records are kept.
+    def __init__(self):
+        self.counts, self.first = {}, {}
+
+    def add(self, kind, line, detail, count=1):
+        """Notes ``count`` rows of ``kind``, the first of which is on ``line``."""
+        self.counts[kind] = self.counts.get(kind, 0) + count
+        self.first.setdefault(kind, (line, detail))
+
+    def total(self):
+        """How many rows there were."""
+        return sum(self.counts.values())
+
+    def report(self):
+        """JSON-able: kind -> count and first line, in the order of the lines."""
+        kinds = sorted(self.counts, key=lambda kind: self.first[kind][0])
+        return {k: {"count": self.counts[k], "first_line": self.first[k][0]} for k in kinds}
+
+    def summary(self, rows, worst=None):
+        """What is wrong with ``rows`` rows in words, after the line of the most frequent kind."""
+        report = self.report()
+        worst = max(report, key=self.counts.get)
+        kinds = ", ".join(
+            f"{kind}: {found['count']} (first on line {found['first_line']})"
+            for kind, found in report.items()
+        )
+        line, detail = self.first[worst]
+        return f"{line}: {detail}. Malformed rows: {self.total()} of {rows} ({kinds})"
+
+
+class Judged:
+    """The rows of a part as numbers, of no meaning where a row is out; the first reason counts.
 
     Args:
-      form: the adapter's ``Form``.
-      extras: which of ``finish`` and ``dwell`` the file has the columns for.
-      data: has ``rating_threshold``, ``rating_min``, ``rating_max``, ``utc_offset_hours``.
+      part: ``Part``.
+      form: the ``Form`` it is read with.
+      extras: which of ``finish`` and ``dwell`` the log has the columns for.
+      width: how many columns it has.
+      times: ``Times``.
+      data: has ``rating_threshold``, ``rating_min``, ``rating_max``.
+
+    Attributes:
+      code: int16 [m], 0 for a record, else the number of a reason, from 1.
+      reasons: list of (kind, detail): a function row -> sentence for rows that are malformed, None for
+        those that are left out.
+      labels: int8 [m], 1 positive, 0 negative.
+      seconds: float64 [m].
+      units: int8 [m], see ``Times.read``.
+      extras: list of float32 [m].
     """
 
-    def __init__(self, form, extras, data):
-        self.form, self.extras, self.data = form, extras, data
-        self.malformed, self.dropped, self.kept = Malformed(), Malformed(), 0
-        self.times = Times(form.option("time_unit"), data.utc_offset_hours)
-        self._known = ({}, {})  # users, items: id -> code
-        self._parts = []
-
-    def add(self, first, texts, overlong):
-        """Takes the rows of a chunk.
-
-        Args:
-          first: number of the chunk's first row.
-          texts: column -> object array [m] of text.
-          overlong: bool [m], whether a row has more columns than the log.
-        """
-        users, items, times = (texts[self.form.keys[key]] for key in ("user", "item", "time"))
-        codes, ids = zip(*(pd.factorize(column) for column in (users, items)))
-        blank = ~overlong
-        for column in texts.values():
-            blank &= column == ""
-        sorter = _Sorter(first, ~blank, self.malformed, self.dropped)
-        sorter.fault(COLUMNS, overlong, lambda row: "more columns than the log has")
-        for kind, test, detail in (
-            (EMPTY_ID, lambda text: not text.strip(), "an id is empty"),
-            (BAD_ID, has_control, "an id contains a line break or NUL"),
-            (LONG_ID, too_long, f"an id has more than {LONGEST_ID} characters"),
-        ):
-            for code, known in zip(codes, ids):
-                hit = np.array([*map(test, known)], bool)[code] if len(known) else blank[:0]
-                sorter.fault(kind, hit, lambda row, detail=detail: detail)
-        seconds, units = self.times.read(times)
-        if self.form.option("missing_time") == "drop":
-            lacking = pd.Series(times, dtype=object).str.strip().str.lower().isin(["", "nan"])
-            sorter.drop(NO_TIME, lacking.to_numpy(bool))
-        unit = self.form.option("time_unit")
-        expected = "seconds (or finer units or ISO dates)" if unit == "auto" else unit
-        sorter.fault(
-            BAD_TIME,
-            units == BAD,
-            lambda row: f"time {shortened(times[row])!r} is not a time, expected {expected}",
-        )
-        labels, extras = self._values(texts, sorter)
-        rows = np.flatnonzero(sorter.sound)
-        self.times.note(units[rows], rows + first, times[rows])
-        self.kept += len(rows)
-        coded = [
-            _codes(code[rows], known_ids, known)
-            for code, known_ids, known in zip(codes, ids, self._known)
-        ]
-        parts = (*coded, labels[rows], seconds[rows], *(extra[rows] for extra in extras))
-        self._parts.append(parts)
-
-    def _values(self, texts, sorter):
-        """Labels int8 [m] and the extras, float32 [m] each; what is unsound goes to ``sorter``."""
-        columns = {}
-        for name in self.form.numeric(self.extras):
-            values = to_values(texts[name])
-            sorter.fault(
-                NOT_A_NUMBER,
-                np.isnan(values),
-                lambda row, name=name: (
-                    f"{name} is {shortened(texts[name][row])!r}, expected a number"
+    def __init__(self, part, form, extras, width, times, data):
+        users, items, moments = (part.columns[form.keys[key]] for key in ("user", "item", "time"))
+        self.code, self.reasons = np.zeros(len(users.codes), np.int16), []
+        if part.open_lines:
+            last = np.arange(len(self.code)) == len(self.code) - 1
+            self.out(OPEN_QUOTE, last, lambda row: "a quote is not closed, up to the end")
+        if part.widths is not None:
+            self.out(
+                COLUMNS,
+                part.widths != width,
+                lambda row: f"{part.widths[row]} columns, expected {width}",
+            )
+        faults = [(column, faults_of(column.texts)) for column in (users, items)]
+        faults = [found[column.codes] for column, found in faults if found is not None]
+        for number, (kind, detail) in enumerate(FAULTS, 1):
+            for found in faults:
+                self.out(kind, found == number, lambda row, detail=detail: detail)
+        self.seconds, self.units = times.read(moments)
+        bad = self.units == BAD
+        if bad.any():
+            if form.option("missing_time") == "drop":
+                lacking = np.zeros(len(bad), bool)
+                for row in np.flatnonzero(bad):
+                    lacking[row] = str(moments[row]).strip().lower() in ("", "nan")
+                self.out(NO_TIME, lacking)
+            self.out(
+                BAD_TIME,
+                bad,
+                lambda row: (
+                    f"time {shortened(str(moments[row]))!r} is not a time, expected {times.expected()}"
                 ),
             )
-            columns[name] = np.where(np.isnan(values), 0, values)
-        count = len(sorter.sound)
-        if not columns:  # an expression of numbers alone
-            columns[""] = np.zeros(count)
-        labels = label_rows(self.form, columns, self.data)
+        values = self._numbers(part, form.numeric(extras))
+        labels = label_rows(form, values, data)
         for kind, hit, shown, detail in labels.faults:
-            sorter.fault(kind, hit, lambda row, s=shown, d=detail: d.format(s[row]))
-        extras = []
-        for key in self.extras:
-            values = self.form.expressions[key].evaluate(columns)
-            with np.errstate(over="ignore"):
-                values = values.astype(np.float32)
-            sorter.fault(
-                BAD_EXTRA,
-                ~np.isfinite(values),
-                lambda row, key=key, v=values: (
-                    f"{key}: {self.form.expressions[key].text} gives {v[row]}, expected a finite number"
+            self.out(kind, hit, lambda row, s=shown, d=detail: d.format(s[row]))
+        self.labels = labels.values
+        self.extras = [self._extra(form.expressions[key], key, values) for key in extras]
+        for kind, hit in labels.drops:
+            self.out(kind, hit)
+
+    def out(self, kind, hit, detail=None):
+        """Takes rows out, as malformed or, without a detail, as left out."""
+        hit = hit & (self.code == 0)
+        if hit.any():
+            self.reasons.append((kind, detail))
+            self.code[hit] = len(self.reasons)
+
+    def _numbers(self, part, names):
+        columns = {}
+        for name in names:
+            column = part.columns[name]
+            values = column.each(to_values) if isinstance(column, Texts) else column
+            lacking = ~np.isfinite(values)
+            self.out(
+                f"{name} is not a number",
+                lacking,
+                lambda row, name=name, column=column: (
+                    f"{name} is {shortened(str(column[row]))!r}, expected a number"
                 ),
             )
-            extras.append(values)
-        for kind, hit in labels.drops:
-            sorter.drop(kind, hit)
-        return labels.values, extras
+            columns[name] = np.where(lacking, 0.0, values)
+        # An expression of numbers alone has no column to tell how many rows there are.
+        return columns or {"": np.zeros(len(self.code))}
 
-    def number_lines(self, lines_of):
-        """Puts lines in place of rows in what was noted.
-
-        Args:
-          lines_of: gives ``{row: line}`` of a list of rows.
-        """
-        for counter in (self.malformed, self.dropped):  # in the log's order, whatever the chunks
-            for noted in (counter.counts, counter.first):
-                order = sorted(noted, key=lambda kind: counter.first[kind][0])
-                for kind in order:
-                    noted[kind] = noted.pop(kind)
-        noted = [*self.malformed.first.values(), *self.dropped.first.values()]
-        rows = [row for row, _ in (*noted, *self.times.seen.values())]
-        lines = lines_of(sorted(set(rows)))
-        for first in (self.malformed.first, self.dropped.first, self.times.seen):
-            for kind, (row, detail) in first.items():
-                first[kind] = (lines[row], detail)
-
-    def arrays(self):
-        """(users, items, labels, times, user_ids, item_ids, extras), as ``Records`` has them."""
-        users, items, labels, times, *extras = (
-            np.concatenate([part[k] for part in self._parts]) for k in range(4 + len(self.extras))
+    def _extra(self, expression, key, columns):
+        with np.errstate(over="ignore"):
+            values = expression.evaluate(columns).astype(np.float32)
+        self.out(
+            BAD_EXTRA,
+            ~np.isfinite(values),
+            lambda row: f"{key}: {expression.text} gives {values[row]}, expected a finite number",
         )
-        whole = np.floor(times)
-        if np.array_equal(whole, times):
-            times = whole.astype(np.int64)
-        ids = [np.array(list(known), dtype=str) for known in self._known]
-        return (
-            users.astype(np.int64),
-            items.astype(np.int64),
-            labels,
-            times,
-            *ids,
-            dict(zip(self.extras, extras)),
+        return values
+
+    def sound(self):
+        """Whether no row is malformed."""
+        return all(detail is None for _, detail in self.reasons)
+
+    def note(self, part, malformed, dropped):
+        """Adds the rows that are out to two ``Tally``s, by their lines."""
+        rows = [np.flatnonzero(self.code == number + 1) for number in range(len(self.reasons))]
+        for found, (kind, detail) in sorted(zip(rows, self.reasons), key=lambda pair: pair[0][0]):
+            count = part.open_lines if kind == OPEN_QUOTE else len(found)
+            line, row = part.lines[int(found[0])], int(found[0])
+            if detail is None:
+                dropped.add(kind, line, kind, count)
+            else:
+                malformed.add(kind, line, detail(row), count)
+
+
+def refuse_malformed(path, kept, malformed, max_malformed):
+    """Raises UserError if there is no row, or more than the allowed fraction or all are malformed.
+
+    Args:
+      path: the file.
+      kept: how many rows are sound, whether they are left out or not.
+      malformed: ``Tally``.
+      max_malformed: the fraction allowed.
+    """
+    total = malformed.total()
+    if not kept + total:
+        raise UserError(f"{path}: no record found, expected lines such as {EXAMPLE}")
+    if total > max_malformed * (kept + total) or not kept:
+        raise UserError(
+            f"{path}:{malformed.summary(kept + total)}, more than max_malformed={max_malformed:g} "
+            "allows; correct the file, or raise max_malformed to drop them"
         )
-
-
-class _Sorter:
-    """Takes rows out one reason after another; a row counts under its first."""
-
-    def __init__(self, first, sound, malformed, dropped):
-        self.first, self.sound = first, sound.copy()
-        self._malformed, self._dropped = malformed, dropped
-
-    def fault(self, kind, hit, detail):
-        """Counts rows as malformed; ``detail`` says of a row what is wrong with it."""
-        self._out(self._malformed, kind, hit, detail)
-
-    def drop(self, kind, hit):
-        """Counts rows as left out."""
-        self._out(self._dropped, kind, hit, lambda row: kind)
-
-    def _out(self, counter, kind, hit, detail):
-        rows = np.flatnonzero(hit & self.sound)
-        if len(rows):
-            first = (int(rows[0]) + self.first, detail(rows[0]))
-            counter.add(kind, *first, len(rows))
-            # Another column may have given the same kind on a later row of the chunk.
-            counter.first[kind] = min(first, counter.first[kind])
-            self.sound[rows] = False
-
-
-def _codes(local, ids, known):
-    """int32 codes of a chunk's rows in ``known``, which takes up new ids by first appearance."""
-    order, first = pd.factorize(local)  # ids of rows that are left out stay unknown
-    codes = [known.setdefault(ids[k], len(known)) for k in first]
-    return np.array(codes, np.int32)[order] if len(codes) else np.zeros(0, np.int32)

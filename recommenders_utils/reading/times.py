@@ -12,128 +12,162 @@ import numpy as np
 import pandas as pd
 
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.numbers import exact_numbers
 
 HOUR, DAY = 3600, 86400  # seconds
+TOO_LATE = 1e14  # milliseconds of the year 5138
 # unit -> (lowest, first too high, units in a second).
 _SIZES = {
     "seconds": (0, 1e11, 1),
-    "milliseconds": (1e11, 1e14, 1e3),
+    "milliseconds": (1e11, TOO_LATE, 1e3),
     "microseconds": (1e14, 1e17, 1e6),
     "nanoseconds": (1e17, 1e20, 1e9),
 }
 UNITS = (*_SIZES, "days", "yyyymmdd", "text")
-BAD = ""  # the unit of what is no time
+# The units that are told apart by themselves, the first that holds counting.
+AUTO = ("yyyymmdd", *_SIZES, "text")
+BAD = -1  # in place of a unit's index, for what is no time
 _EIGHT = re.compile(r"^(\d{4})(\d\d)(\d\d)(?:\.0*)?$")
-_DATE = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?(?: ?(?:Z|[+-]\d\d:?\d\d))?$"
-_ZONE = r"\d[ T].*(?:Z|[+-]\d\d:?\d\d)$"
+_DATES = (19900101, 21000000)  # eight digits that may be a date, and the first that are none
+_DATE = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?Z?$"
 
 
 class Times:
-    """Collects the times of a log chunk by chunk, in one unit.
+    """Collects the times of a log part by part, in one unit.
 
     Args:
-      unit: one of ``UNITS``, or ``auto``.
+      units: those of ``UNITS`` that a time may be in, in the order in which they are tried.
       utc_offset_hours: of days without a zone, hours east of Greenwich.
+
+    Attributes:
+      seen: unit -> (line, text) of the first time in it.
     """
 
-    def __init__(self, unit="auto", utc_offset_hours=0.0):
-        self.unit, self.offset = unit, utc_offset_hours * HOUR
-        self.seen = {}  # unit -> (row, text) of the first time in it
+    def __init__(self, units=AUTO, utc_offset_hours=0.0):
+        self.units, self.offset = tuple(units), utc_offset_hours * HOUR
+        self.seen = {}
 
-    def read(self, texts):
+    def expected(self):
+        """What a time should be, for messages."""
+        finer = "finer units" if "microseconds" in self.units else "milliseconds"
+        several = f"unix seconds (or {finer} or ISO dates)"
+        return several if len(self.units) > 1 else self.units[0]
+
+    def read(self, column):
         """Reads times without taking note of them.
 
         Args:
-          texts: object array [n] of text.
+          column: ``columns.Texts`` [m], or int64 [m].
 
         Returns:
-          (seconds float64 [n], NaN for what is no time; units, object array [n]).
+          (seconds float64 [m], NaN for what is no time; int8 [m], indices into ``units``, or ``BAD``).
         """
-        numbers = exact_numbers(texts)
+        if isinstance(column, np.ndarray):
+            unit = self._unit_of_all(column.min(), column.max())
+            if unit is not None:
+                seconds = self._in_seconds(column, column, unit)
+                return seconds, np.full(len(column), self.units.index(unit), np.int8)
+            column = Texts.of(column)
+        texts, numbers = column.texts, exact_numbers(column.texts)
         seconds = np.full(len(texts), np.nan)
-        units = np.full(len(texts), BAD, dtype=object)
+        units = np.full(len(texts), BAD, np.int8)
         with np.errstate(invalid="ignore"):
-            for unit, at in self._kinds(numbers).items():
-                rows = np.flatnonzero(at)
-                if not len(rows):
-                    continue
-                if unit in _SIZES:
-                    seconds[rows] = _in_seconds(numbers[rows], texts[rows], unit)
-                elif unit == "days":
-                    seconds[rows] = numbers[rows] * DAY - self.offset
-                else:
-                    seconds[rows] = self._dates(texts[rows], unit)
-                units[rows] = unit
+            for index, unit in enumerate(self.units):
+                rows = np.flatnonzero(self._holds(unit, numbers) & (units == BAD))
+                if len(rows):
+                    seconds[rows] = self._in_seconds(numbers[rows], texts[rows], unit)
+                    units[rows] = index
             # Day 0 of an offset east of Greenwich begins in 1969 there.
             bad = ~((seconds >= min(0, -self.offset)) & (seconds < 1e11))
         seconds[bad], units[bad] = np.nan, BAD
-        return seconds, units
+        return seconds[column.codes], units[column.codes]
 
-    def note(self, units, rows, texts):
+    def _unit_of_all(self, low, high):
+        """The unit of whole numbers from low to high if size alone tells it, else None."""
+        if "yyyymmdd" in self.units and low < _DATES[1] and high >= _DATES[0]:
+            return None
+        sizes = [(unit, *_SIZES[unit]) for unit in self.units if unit in _SIZES]
+        return next((u for u, least, end, _ in sizes if least <= low and high < end), None)
+
+    def _holds(self, unit, numbers):
+        """Bool [n], whether numbers, NaN for other text, may be in a unit."""
+        alone = len(self.units) == 1
+        if unit in _SIZES:
+            return (numbers >= _SIZES[unit][0]) & (numbers < _SIZES[unit][1])
+        if unit == "text":
+            return alone | np.isnan(numbers)
+        if alone:
+            return ~np.isnan(numbers)
+        month, day = numbers // 100 % 100, numbers % 100
+        dated = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers % 1 == 0)
+        return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & dated
+
+    def note(self, units, column, rows, lines):
         """Takes note of the units of rows that are kept.
 
         Args:
-          units: object array [n].
-          rows: int [n] numbers of the rows, rising.
-          texts: object array [n] of the times' text.
+          units: int8 [m], as ``read`` gives them.
+          column: [m], as ``read`` takes it.
+          rows: int [k], the rows that are kept.
+          lines: gives a row's line number.
         """
-        codes, names = pd.factorize(units)
-        for code, name in enumerate(names):
-            if name not in self.seen:
-                first = int(np.argmax(codes == code))
-                self.seen[name] = (int(rows[first]), texts[first])
+        kept = units[rows]
+        for index in np.flatnonzero(np.bincount(kept, minlength=len(self.units))):
+            if self.units[index] not in self.seen:
+                row = int(rows[np.argmax(kept == index)])
+                self.seen[self.units[index]] = (lines[row], column[row])
 
     def require_one_unit(self, path):
-        """Raises UserError if kept times are in several units; ``seen`` must hold lines by now."""
-        if len(self.seen) < 2:
-            return
-        (one, (line, text)), (other, (line2, text2)) = list(self.seen.items())[:2]
-        raise UserError(
-            f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in {one}; "
-            "write all times in one unit, or say time_unit in the adapter"
-        )
+        """Raises UserError if kept times are in several units."""
+        found = sorted((line, unit, text) for unit, (line, text) in self.seen.items())
+        if len(found) > 1:
+            (line, one, text), (line2, other, text2) = found[:2]
+            raise UserError(
+                f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in "
+                f"{one}; write all times in one unit, or say time_unit in an adapter"
+            )
 
-    def found(self):
-        """The unit of the log."""
-        return next(iter(self.seen), "seconds")
-
-    def _kinds(self, numbers):
-        """unit -> bool [n]; the first that holds counts."""
-        if self.unit == "text":
-            return {"text": np.ones(len(numbers), bool)}
-        if self.unit in ("days", "yyyymmdd"):
-            return {self.unit: ~np.isnan(numbers)}
-        sizes = {
-            unit: (numbers >= low) & (numbers < high) for unit, (low, high, _) in _SIZES.items()
-        }
-        if self.unit != "auto":
-            return {self.unit: sizes[self.unit]}
-        dates = (numbers >= 19900101) & (numbers < 21000000) & _is_date(numbers)
-        return {
-            "yyyymmdd": dates,
-            **{unit: at & ~dates for unit, at in sizes.items()},
-            "text": np.isnan(numbers),
-        }
+    def _in_seconds(self, numbers, texts, unit):
+        if unit == "nanoseconds":
+            # Beyond 2**53 a float is not exact, and would not be the same from every parser.
+            plain = [str(text).strip() for text in texts]
+            whole = [int(t) // 1000 if t.isdigit() else float(t) // 1000 for t in plain]
+            return np.array(whole, np.float64) / 1e6
+        if unit in _SIZES:
+            return numbers / _SIZES[unit][2]
+        if unit == "days":
+            return numbers * DAY - self.offset
+        return self._dates(texts, unit)
 
     def _dates(self, texts, unit):
         """Seconds of dates; with a zone of their own or else of the log's offset."""
         plain = pd.Series(texts, dtype=object).astype(str).str.strip()
         if unit == "yyyymmdd":
             plain = plain.str.replace(_EIGHT, r"\1-\2-\3", regex=True)
-        zoned = plain.str.contains(_ZONE).to_numpy(bool)
         shaped = plain.str.match(_DATE).to_numpy(bool)
-        values = plain.to_numpy()
+        offset = np.where(plain.str.endswith("Z"), 0, self.offset)
+        values, stamps = plain.to_numpy(object), plain.str.rstrip("Z").to_numpy(object)
         seconds = np.full(len(values), np.nan)
-        rows = np.flatnonzero(shaped & ~zoned)
         try:
-            stamps = values[rows].astype("datetime64[us]")
-            seconds[rows] = stamps.astype(np.int64) / 1e6
+            stamps = stamps[shaped].astype("datetime64[us]")
+            seconds[shaped] = stamps.astype(np.int64) / 1e6 - offset[shaped]
         except ValueError:  # a 30th of February among them: one by one
-            seconds[rows] = [_moment(values[row]) for row in rows]
-        rows = np.flatnonzero(shaped & zoned)
-        seconds[rows] = [_moment(values[row]) for row in rows]
-        return seconds - np.where(zoned, 0, self.offset)
+            shaped[:] = False
+        seconds[~shaped] = [self._moment(value) for value in values[~shaped]]
+        return seconds
+
+    def _moment(self, text):
+        """Unix seconds of an ISO date and time; NaN if it is none or there is no such day."""
+        day = re.match(r"\d{4}-\d\d-\d\d", text)
+        parsed = pd.to_datetime(text, errors="coerce") if day else pd.NaT
+        if parsed is pd.NaT:
+            return np.nan
+        offset = self.offset
+        if parsed.tzinfo is not None:
+            parsed, offset = parsed.tz_convert("UTC").tz_localize(None), 0
+        since = parsed.to_pydatetime(warn=False) - datetime.datetime(1970, 1, 1)
+        return (since // datetime.timedelta(microseconds=1)) / 1e6 - offset
 
 
 def day_and_time(times, utc_offset_hours=0.0):
@@ -149,25 +183,3 @@ def day_and_time(times, utc_offset_hours=0.0):
     local = np.asarray(times) + utc_offset_hours * HOUR
     days = np.floor_divide(local, DAY)
     return days.astype(np.int64), local - days * DAY
-
-
-def _in_seconds(numbers, texts, unit):
-    if unit == "nanoseconds":
-        # Beyond 2**53 a float is not exact, and would not be the same from every parser.
-        whole = [int(t) // 1000 if t.strip().isdigit() else float(t) // 1000 for t in texts]
-        return np.array(whole, np.float64) / 1e6
-    return numbers / _SIZES[unit][2]
-
-
-def _is_date(numbers):
-    month, day = numbers // 100 % 100, numbers % 100
-    return (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers % 1 == 0)
-
-
-def _moment(text):
-    """Unix seconds of an ISO date, without a zone taken as UTC; NaN if there is no such day."""
-    parsed = pd.to_datetime(text, errors="coerce", utc=True)
-    if parsed is pd.NaT:
-        return np.nan
-    since = parsed.to_pydatetime() - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    return (since // datetime.timedelta(microseconds=1)) / 1e6

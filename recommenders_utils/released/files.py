@@ -11,8 +11,7 @@ import re
 from typing import Iterator, Optional, Sequence, Tuple, Union
 
 from recommenders_utils.errors import UserError, shortened
-from recommenders_utils.reading.ratings_layout import readable
-from recommenders_utils.reading.text import LONGEST_ID, open_bounded
+from recommenders_utils.reading.text import LONGEST_ID, open_bounded, readable
 
 COLUMNS = (
     "label, user, item, category, time, label history, item history, category history, time history"

@@ -14,7 +14,7 @@ from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SPLITS, Instances, SequenceStore
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import sha256_of
-from recommenders_utils.reading.ratings_rows import TOO_LATE
+from recommenders_utils.reading.times import TOO_LATE
 from recommenders_utils.released.files import (
     COLUMNS,
     DISLIKED,

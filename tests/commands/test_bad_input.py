@@ -73,7 +73,7 @@ BAD_FILES = {
     "seconds and milliseconds": (
         changed(5, "u1,i1,5,1400000000123"),
         (),
-        ("log.csv", "seconds", "milliseconds", "line 1 ", "line 5 ", "write all of them"),
+        ("log.csv:5", "seconds", "milliseconds", "line 1 ", "write all times in one unit"),
     ),
     "outside the scale": (
         changed(3, "u1,i1,9,1400000000"),
@@ -309,7 +309,7 @@ def test_an_interrupted_download_leaves_a_part_that_the_next_run_finishes(
     outcome = call("prepare", f"--cache_dir={checkout}/data/prepared", *WHOLE)
     assert (outcome.status, outcome.err) == (0, "")
     assert server.seen[-1][0] == f"bytes={half}-"
-    assert "read 6000 ratings" in outcome.out
+    assert "read 6000 records" in outcome.out
     assert (checkout / "data" / "ratings_Toys_and_Games.csv").read_bytes() == server.body
 
 

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommenders_utils.dataset.filtering import core_filter, first_of_pairs, statistics
+from recommenders_utils.dataset.filtering import (
+    core_filter,
+    first_of_pairs,
+    one_of_pairs,
+    statistics,
+)
 from recommenders_utils.errors import UserError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8)), min_size=1, max_size=60)
@@ -90,3 +95,24 @@ def test_statistics():
         "negative_records": 1,
         "avg_records_per_user": 4 / 3,
     }
+
+
+@pytest.mark.parametrize(
+    "which, kept",
+    [
+        ("first", [0, 1, 4]),
+        ("last", [1, 3, 4]),
+        ("earliest", [1, 2, 4]),
+        ("latest", [1, 3, 4]),
+        ("all", [0, 1, 2, 3, 4]),
+    ],
+)
+def test_repetitions(which, kept):
+    users, items, times = [0, 0, 0, 0, 1], [3, 1, 3, 3, 3], np.array([5, 9, 2, 5, 0])
+    found = one_of_pairs(np.array(users), np.array(items), times, which)
+    assert np.flatnonzero(found).tolist() == kept
+
+
+def test_an_unknown_choice_of_repetitions():
+    with pytest.raises(UserError, match="duplicates: 'best' is unknown, expected one of first"):
+        one_of_pairs(np.zeros(1), np.zeros(1), np.zeros(1), "best")

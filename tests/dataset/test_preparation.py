@@ -16,7 +16,7 @@ from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading import ratings_records
+from recommenders_utils.reading.records import RecordReader
 
 
 @pytest.fixture
@@ -116,10 +116,8 @@ def test_numbering(records):
 
 def test_reused_until_input_or_protocol_changes(log_file, data, monkeypatch):
     lines, reads = [], []
-    original = ratings_records.read_ratings
-    monkeypatch.setattr(
-        ratings_records, "read_ratings", lambda *a, **k: reads.append(1) or original(*a, **k)
-    )
+    original = RecordReader.read
+    monkeypatch.setattr(RecordReader, "read", lambda *a: reads.append(1) or original(*a))
 
     def run(**options):
         return prepare(str(log_file), data, log=lines.append, **options)

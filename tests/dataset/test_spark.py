@@ -15,14 +15,18 @@ import yaml
 from places import HPARAMS
 from small import call
 
-from recommenders_utils.dataset.engines.numpy import NumpyEngine, choose_engine
-from recommenders_utils.dataset.engines.spark import SparkEngine
-from recommenders_utils.dataset.engines.spark_rows import RowParser
-from recommenders_utils.dataset.engines.spark_session import require_spark
+from recommenders_utils.dataset.engines.numpy import NumpyEngine
+from recommenders_utils.dataset.engines.spark.engine import SparkEngine
+from recommenders_utils.dataset.engines.spark.lines import LineParser
+from recommenders_utils.dataset.engines.spark.session import require_spark
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.ratings_layout import detect_layout
-from recommenders_utils.reading.ratings_rows import BAD_TIME, COLUMNS, SCALE
+from recommenders_utils.reading.adapters import adapter_from
+from recommenders_utils.reading.feedback import OFF_SCALE
+from recommenders_utils.reading.layout import detect
+from recommenders_utils.reading.recognise import choose
+from recommenders_utils.reading.records import RecordReader, ratings_reader
+from recommenders_utils.reading.rows import BAD_TIME, COLUMNS
 
 BASE = HPARAMS / "base.yaml"
 
@@ -51,7 +55,7 @@ def spark():
         pytest.skip(str(error))
     from pyspark.sql import SparkSession
 
-    from recommenders_utils.dataset.engines.spark_session import spark_session
+    from recommenders_utils.dataset.engines.spark.session import spark_session
 
     assert SparkSession.getActiveSession() is None
     with spark_session("local[2]") as session:
@@ -81,12 +85,13 @@ def write(path, lines, delimiter=",", header=None, packed=False):
     return str(path)
 
 
-def both(path, data, tmp_path):
+def both(path, data, tmp_path, reader=None):
     """The stores of both engines, once every file of arrays is seen to be the same."""
     stores, folders = {}, {}
     for engine in (NumpyEngine(), SparkEngine()):
         data.cache_dir = str(tmp_path / engine.NAME)
-        stores[engine.NAME] = prepare(path, data, "log", log=lambda line: None, engine=engine)
+        about = dict(log=lambda line: None, reader=reader, engine=engine)
+        stores[engine.NAME] = prepare(path, data, "log", **about)
         (folders[engine.NAME],) = (tmp_path / engine.NAME).iterdir()
     ours, theirs = ({p.name: p.read_bytes() for p in f.glob("*.npy")} for f in folders.values())
     assert ours.keys() == theirs.keys() and len(ours) > 15
@@ -163,8 +168,8 @@ def test_times_finer_than_a_second(spark, data, tmp_path, unit):
     [
         ("u1,i1,five,3", {}, ("log.csv:", "rating is not a number", "1 of", "--engine=numpy")),
         ('u1,"i1,5,3', {}, (COLUMNS, "quotes")),
-        ("u1,i1,9,3", {}, (SCALE,)),
-        ("u1,i1,5,1500000000000", {}, ("milliseconds on others", "line 1 has")),
+        ("u1,i1,9,3", {}, (OFF_SCALE,)),
+        ("u1,i1,5,1500000000000", {}, ("is in milliseconds, but line 1 has", "log.csv:")),
         ("u1,i1,5,3", {"min_item_records": 500}, ("lower min_item_records (now 500)",)),
         ("u1,i1,5,3", {"min_user_records": 500}, ("lower min_user_records (now 500)",)),
     ],
@@ -188,6 +193,48 @@ def test_the_same_bytes_of_the_real_log(spark, data, tmp_path, shared):
     both(str(shared / "data" / "amazon_toys_5core.tsv.gz"), data, tmp_path)
 
 
+KEYS = {"user": "u", "item": "i", "time": "t", "positive": "like", "negative": "hate"}
+
+
+def adapter_reader(path, keys):
+    layout = detect(path)
+    return RecordReader(layout, adapter_from({**KEYS, **keys}, "mine", "mine.yaml").forms[0])
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"missing_time": "drop", "finish": "play >= dur", "dwell": "play / 3"},
+        pytest.param(
+            {"missing_time": "drop", "conflict": "positive", "time_unit": "milliseconds"},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_the_same_bytes_through_an_adapter(spark, data, tmp_path, keys):
+    """Rows that are dropped, short rows, columns by expression, kept to the end."""
+    lines = ["u,i,t,like,hate,play,dur"]
+    for number, (user, item, _, time) in enumerate(rows()):
+        like, hate = [(1, 0), (0, 1), (0, 0), (1, 1)][min(number % 9, 3)]
+        moment = "" if number % 31 == 5 else 1649581149000 + 1000 * time + number % 3
+        lines.append(f"{user},{item},{moment},{like},{hate},{number % 7},{1 + number % 5}")
+    lines += ["u0,i0,1649581149000,1,0,3,2,", 'u1," i1",1649581149000,0,1,"3","2"', ""]
+    path = str(tmp_path / "log.csv")
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    data.duplicates, data.min_user_records = "latest", 2
+    store = both(path, data, tmp_path, adapter_reader(path, keys))
+    assert set(keys) & {"finish", "dwell"} <= set(store.extras)
+    assert store.meta["preparation_report"]["reading"]["dropped"]
+
+
+@pytest.mark.slow
+def test_the_same_bytes_of_a_log_through_its_adapter(spark, data, tmp_path, shared):
+    path = str(shared / "data" / "kuairand_like_hate.tsv.gz")
+    layout, form, _ = choose(path, "kuairand", str(HPARAMS / "adapters"))
+    vars(data).update(form.overrides(), duplicates="earliest", split="last_day", tie_order="file")
+    both(path, data, tmp_path, RecordReader(layout, form))
+
+
 def test_data_of_one_engine_serve_the_other(data, tmp_path):
     """No Spark is needed where the data are prepared."""
     path = write(tmp_path / "log.csv", rows())
@@ -197,11 +244,11 @@ def test_data_of_one_engine_serve_the_other(data, tmp_path):
     assert "reused" in lines[-1] and again.meta == first.meta
 
 
-def test_lines_are_parsed_by_the_rules(tmp_path):
+def test_lines_are_parsed_by_the_rules(data, tmp_path):
     path = write(
         tmp_path / "log.csv", [("u", "i", 5, 3)], header=["user", "item", "rating", "time"]
     )
-    parser = RowParser(detect_layout(path), 1.0, 5.0)
+    parser = LineParser(ratings_reader(path), data)
     lines = [
         "user,item,rating,time",
         'u, "i, j" ,5,3',
@@ -213,17 +260,17 @@ def test_lines_are_parsed_by_the_rules(tmp_path):
         "u,i,5,x",
     ]
     found = list(parser(zip(lines, range(len(lines)))))
-    assert (1, "u", "i, j ", 5.0, 3.0, None) in found
-    assert {row[0]: row[5] for row in found if row[5]} == {
+    assert (1, "u", "i, j ", 1, 3.0, 0, None, None) in found
+    assert {row[0]: row[-2] for row in found if row[-2]} == {
         3: COLUMNS,
         4: COLUMNS,
-        5: SCALE,
+        5: OFF_SCALE,
         6: "rating is not a number",
         7: BAD_TIME,
     }
     kinds = {",i,5,3": "empty user or item id", "\ufffd,i,5,3": "id is not UTF-8 text"}
     for line, kind in kinds.items():
-        ((*_, found),) = parser([(line, 1)])
+        ((*_, found, _),) = parser([(line, 1)])
         assert found == kind
 
 
@@ -259,14 +306,3 @@ def test_without_pyspark(monkeypatch, data, tmp_path):
 def test_flags_that_cannot_be(flags, sign):
     outcome = call("prepare", *flags)
     assert outcome.status == 2 and sign in outcome.err
-
-
-def test_only_ratings(data, tmp_path):
-    class Reader:
-        def identity(self):
-            return "other"
-
-    path = write(tmp_path / "log.csv", rows())
-    engine = choose_engine("spark")
-    with pytest.raises(UserError, match="needs --engine=numpy"):
-        prepare(path, data, log=lambda line: None, reader=Reader(), engine=engine)

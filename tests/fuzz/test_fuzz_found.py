@@ -11,6 +11,7 @@ from fuzz_inputs import LONG, Case, Content
 from fuzz_released import DEEP, TWICE
 from fuzz_settings import LAUGHS, MERGES
 from log_case import read as read_log
+from log_case import read_ratings
 from released_files_case import FILES, folder, line  # noqa: F401 (a fixture)
 from small import call
 
@@ -20,8 +21,6 @@ from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.reading import text as bounded_text
 from recommenders_utils.reading.adapters import load_adapter
-from recommenders_utils.reading.ratings import read_ratings
-from recommenders_utils.reading.ratings_layout import detect_layout
 from recommenders_utils.released.instances import import_released
 from recommenders_utils.released.pickles import read_plain_pickle
 
@@ -46,7 +45,8 @@ def refused(match, call, *args, **kwargs):
 @pytest.fixture
 def short(monkeypatch):
     """Lines and chunks may have 4 KiB only."""
-    monkeypatch.setattr(bounded_text, "LONGEST_LINE", 4096)
+    monkeypatch.setattr(bounded_text, "LONGEST_RECORD", 4096)
+    monkeypatch.setattr(bounded_text, "BLOCK_BYTES", 512)
     monkeypatch.setattr(bounded_text, "LONGEST_CHUNK", 4096)
     monkeypatch.setattr(bounded_text, "_BUFFER", 512)
 
@@ -54,19 +54,14 @@ def short(monkeypatch):
 @pytest.mark.parametrize("head", ["", HEAD, HEAD + "u,i,1,5\n"])
 def test_a_bomb_without_line_ends_is_not_held(tmp_path, short, head):
     path = written(tmp_path, gzip.compress(head.encode() + b"\0" * 100000), "a.csv.gz")
-    refused(f"a.csv.gz:{head.count(chr(10)) + 1}: a line of over", detect_layout_and_read, path)
+    refused(f"a.csv.gz:{head.count(chr(10)) + 1}: a line of over", read_ratings, path)
     if head:
         refused(
-            r"a.csv.gz:\d: a line of over|in one chunk",
+            r"a.csv.gz:\d: a line of over",
             read_log,
             path,
             {"user": "user_id", "item": "item_id", "time": "timestamp", "rating": "rating"},
         )
-
-
-def detect_layout_and_read(path):
-    detect_layout(path)
-    read_ratings(path)
 
 
 def test_rows_to_score_are_not_held_either(tmp_path, short):
@@ -83,7 +78,7 @@ def test_a_released_line_is_not_held(tmp_path, short, folder):
 
 def test_a_log_with_an_open_quote_is_not_held(tmp_path, short):
     path = written(tmp_path, 'u,i,t,f\na,b,1,1\n"' + "a,b,1,1\n" * 2000)
-    refused("a quote that is not closed", read_log, path, {"label": "f"}, chunk=10**6)
+    refused("a quote that is not closed", read_log, path, {"label": "f"})
 
 
 def test_a_header_that_csv_cannot_cut(tmp_path):

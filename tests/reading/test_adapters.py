@@ -17,7 +17,6 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.io.sequential_iterator import SequentialIterator
 from recommenders_utils.reading.adapters import adapter_from, load_adapter
-from recommenders_utils.reading.recognise import choose
 
 # A file of each published layout, its adapter (None: told by the columns) and the records expected of it:
 # user, item, label, unix seconds.
@@ -145,61 +144,6 @@ def test_finish_and_dwell_of_kuairand(tmp_path):
     }
     _, (records, _) = read(file_of(tmp_path, LAYOUTS["kuairand's extract"][1]), "kuairand")
     assert records.extras == {}  # no columns for them
-
-
-@pytest.mark.parametrize(
-    "header, row, labels",
-    [
-        ("user,item,time,label", "0", 0),
-        ("uid,iid,ts,rating", "4", 1),
-        ("user_id,video_id,timestamp,like,hate", "0,1", 0),
-        ("user_id,item_id,timestamp,watch_ratio", "0.51", 1),
-        ("user_id,video_id,timestamp,play_time,duration", "3,7", 0),
-        ("user_id,video_id,timestamp,play time,duration", "4,7", 1),
-    ],
-)
-def test_columns_by_common_names(tmp_path, header, row, labels):
-    _, (records, report) = read(file_of(tmp_path, f"{header}\na,b,77,{row}\n"))
-    assert (records.labels.tolist(), records.times.tolist()) == ([labels], [77])
-    assert report["adapter"] == "common names"
-
-
-def test_an_unknown_layout_is_told_how_to_be_read(tmp_path):
-    path = file_of(tmp_path, "who,what else,when,how much\na,b,5,1\n")
-    with pytest.raises(UserError) as caught:
-        read(path)
-    said = str(caught.value)
-    assert path in said and "The columns found: who, what else, when, how much." in said
-    # The example is an adapter, and reads the log once the right columns are in it.
-    text = said[said.index("\n") :]
-    (tmp_path / "my.yaml").write_text(text)
-    assert load_adapter(str(tmp_path / "my.yaml")).forms[0].kind == "rating"
-    assert "'what else'" in text and '"`how much`"' in text
-    assert len(read(path, str(tmp_path / "my.yaml"))[1][0].users) == 1
-
-
-@pytest.mark.parametrize(
-    "text, adapter, message",
-    [
-        ("A1,B0,5.0,1356220800\n", None, "Name one of --adapter=amazon (user_id, item_id, rating,"),
-        ("A1,B0,5.0,1356220800\n", "amason", "no such adapter; did you mean amazon?"),
-        ("a,b,c\n1,2,3\n", "wechat", "adapter wechat"),
-        ("a,b,c\n1,2,3\n", "nowhere/x.yaml", "nowhere/x.yaml: the adapter cannot be read"),
-    ],
-)
-def test_adapters_that_do_not_fit(tmp_path, text, adapter, message):
-    with pytest.raises(UserError) as caught:
-        read(file_of(tmp_path, text), adapter)
-    assert message in str(caught.value)
-
-
-def test_two_adapters_that_fit(tmp_path):
-    for name, feedback in (("one", "label: c"), ("two", "rating: c")):
-        (tmp_path / f"{name}.yaml").write_text(f"user: a\nitem: b\ntime: t\n{feedback}\n")
-    path = file_of(tmp_path, "a,b,t,c\n1,2,3,1\n")
-    with pytest.raises(UserError, match="several adapters; say which with --adapter=one or --ad"):
-        choose(path, None, str(tmp_path))
-    assert choose(path, "two", str(tmp_path))[1].kind == "rating"
 
 
 SOUND = {"user": "u", "item": "i", "time": "t", "label": "y"}

@@ -67,7 +67,7 @@ def logs(draw):
     files = {"log.csv": content}
     if named == "mine.yaml":
         files["mine.yaml"] = Content(draw(mangled(adapters())))
-    options = {"adapter": named, "chunk": draw(st.sampled_from([1, 3, 1000]))}
+    options = {"adapter": named, "block_bytes": draw(st.sampled_from([1, 64, 1 << 25]))}
     options["max_malformed"] = draw(st.sampled_from([0.0, 1.0]))
     return Case("log", files, options)
 

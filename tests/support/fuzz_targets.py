@@ -5,19 +5,18 @@ import os
 import types
 
 import numpy as np
+from log_case import read_ratings
 
 from dfar_tf import cli, settings
 from dfar_tf.paths import HPARAMS
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.lists import choose_users
 from dfar_tf.serving.predict import predict_file
-from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
-from recommenders_utils.reading.blocks import RecordTooLong, text_blocks
-from recommenders_utils.reading.interactions import LogReader
-from recommenders_utils.reading.ratings import read_ratings
-from recommenders_utils.reading.ratings_layout import first_bytes, readable
+from recommenders_utils.reading.layout import Layout
 from recommenders_utils.reading.recognise import choose
+from recommenders_utils.reading.records import RecordReader
+from recommenders_utils.reading.text import is_gzip, readable, text_blocks
 from recommenders_utils.released.instances import import_released
 from recommenders_utils.released.rows import released_file_batches
 from recommenders_utils.released.vocabulary import read_vocabulary
@@ -29,22 +28,19 @@ def _ratings(inside, out, **options):
 
 def _blocks(inside, out, block_bytes, skip):
     path = os.path.join(inside, "log.csv")
-    try:
-        with readable(path):
-            compressed, _ = first_bytes(path)
-            for _ in text_blocks(path, compressed, skip, block_bytes):
-                pass
-    except RecordTooLong as error:  # what the module says it raises
-        raise UserError(f"{path}: {error}") from error
+    with readable(path):
+        layout = Layout(path, is_gzip(path), ",", None, 0, 0, skip + 1, [])
+        for _ in text_blocks(layout, block_bytes):
+            pass
 
 
-def _log(inside, out, adapter, chunk, max_malformed):
+def _log(inside, out, adapter, block_bytes, max_malformed):
     folder = os.path.join(HPARAMS, "adapters")
     named = os.path.join(inside, adapter) if adapter == "mine.yaml" else adapter
     layout, form, chosen = choose(os.path.join(inside, "log.csv"), named, folder)
     hparams = _merged(chosen.hparams or "interactions")
     hparams = hparams.replace(max_malformed=max_malformed, **form.overrides())
-    LogReader(layout, form, chunk=chunk).read(hparams)
+    RecordReader(layout, form, block_bytes=block_bytes).read(hparams)
 
 
 def _hparams(inside, out, alone):

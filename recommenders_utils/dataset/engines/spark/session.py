@@ -7,10 +7,11 @@ import shutil
 import sys
 import tempfile
 
+import recommenders_utils
 from recommenders_utils.errors import UserError
 
 LOCAL = "local[*]"
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PACKAGE = os.path.dirname(os.path.abspath(recommenders_utils.__file__))
 _INSTALL = (
     "install it into the environment with `pip install -r requirements/spark.txt`, or prepare with "
     "--engine=numpy"
@@ -32,7 +33,8 @@ def require_spark(environ=None):
     except ImportError as error:
         raise UserError(f"--engine=spark needs PySpark: {error}; {_INSTALL}") from error
     home = environ.get("JAVA_HOME")
-    place = os.path.join(home, "bin", "java") if home else shutil.which("java", path=_path(environ))
+    path = environ.get("PATH", os.defpath)
+    place = os.path.join(home, "bin", "java") if home else shutil.which("java", path=path)
     if not place or not os.access(place, os.X_OK):
         where = f"JAVA_HOME={home} has no bin/java" if home else "there is no java on the PATH"
         raise UserError(
@@ -41,10 +43,6 @@ def require_spark(environ=None):
             "--engine=numpy"
         )
     return pyspark
-
-
-def _path(environ):
-    return environ.get("PATH", os.defpath)
 
 
 @contextlib.contextmanager

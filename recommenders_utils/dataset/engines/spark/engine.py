@@ -4,19 +4,12 @@ The arrays are those of ``NumpyEngine`` to the byte. The key of a user or an ite
 line it first appears on, which is an order and a number at once.
 """
 
-import os
-
 import numpy as np
 
-from recommenders_utils.dataset.engines.numpy import log_filter, log_reading
-from recommenders_utils.dataset.engines.spark_columns import packed_columns, text_and_numbers
-from recommenders_utils.dataset.engines.spark_reading import (
-    read_table,
-    refuse_faults,
-    spark_path,
-    time_unit,
-)
-from recommenders_utils.dataset.engines.spark_session import spark_session
+from recommenders_utils.dataset.engines.progress import say_filter, say_reading
+from recommenders_utils.dataset.engines.spark.arrays import arrays_of
+from recommenders_utils.dataset.engines.spark.session import spark_session
+from recommenders_utils.dataset.engines.spark.table import LogTable, spark_path
 from recommenders_utils.dataset.filtering import (
     check_core_filter,
     check_duplicates,
@@ -25,13 +18,11 @@ from recommenders_utils.dataset.filtering import (
 )
 from recommenders_utils.dataset.sequences import check_tie_order
 from recommenders_utils.dataset.store import SequenceStore
-from recommenders_utils.errors import UserError
-from recommenders_utils.reading.ratings_layout import detect_layout, readable
-from recommenders_utils.reading.ratings_records import RatingsReader, check_threshold
+from recommenders_utils.reading.records import Reading
 
 
 class SparkEngine:
-    """Gathers a ratings file with Spark.
+    """Gathers a log with Spark.
 
     Args:
       master: of a cluster, whose machines must see the file under the same path; by default all cores of
@@ -43,79 +34,60 @@ class SparkEngine:
     def __init__(self, master=None):
         self.master = master
 
-    def gather(self, path, reader, data, log, clock):
+    def gather(self, path, reader, data, say, clock):
         """Reads, drops repetitions, filters and numbers; see ``NumpyEngine.gather``.
 
         Raises:
-          UserError: a reader other than ``RatingsReader``; PySpark or Java is missing; any malformed row;
-            see ``NumpyEngine.gather``.
+          UserError: PySpark or Java is missing; any malformed row; see ``NumpyEngine.gather``.
         """
-        if not isinstance(reader, RatingsReader):
-            raise UserError(
-                f"{path}: --engine=spark reads ratings (--ratings=FILE); a log read through an "
-                "adapter needs --engine=numpy"
-            )
-        check_threshold(data)
+        Reading(reader, data)  # what is wrong with the keys needs no session
         check_duplicates(data.duplicates)
         check_core_filter(data.core_filter)
         check_tie_order(data.tie_order)
-        with readable(path):
-            layout = detect_layout(path)
-        with spark_session(self.master) as session, spark_path(layout) as uri:
-            log(f"data: reading with Spark {session.version} on {session.sparkContext.master}")
-            return _Gathering(session, uri, layout, data).run(path, reader, log, clock)
+        with spark_session(self.master) as session, spark_path(reader.layout) as uri:
+            say(f"data: reading with Spark {session.version} on {session.sparkContext.master}")
+            return _Gathering(session, LogTable(session, uri, reader, data), data).run(
+                path, say, clock
+            )
 
 
 class _Gathering:
     """One log on its way through a session."""
 
-    def __init__(self, session, uri, layout, data):
+    def __init__(self, session, table, data):
         from pyspark.sql import functions
 
-        self.F, self.session = functions, session
-        self.uri, self.layout, self.data = uri, layout, data
-        self.kept_tables = []
+        self.F, self.session, self.table, self.data = functions, session, table, data
+        self.extras, self.kept_tables = table.reader.extras, []
 
-    def run(self, path, reader, log, clock):
+    def run(self, path, say, clock):
         try:
-            return self._run(path, reader, log, clock)
+            return self._run(path, say, clock)
         finally:
             for table in self.kept_tables:
                 table.unpersist()
 
-    def _run(self, path, reader, log, clock):
-        F, data = self.F, self.data
-        table = self._keep(read_table(self.session, self.uri, self.layout, data))
-        rows = table.count()
-        refuse_faults(path, table, rows)
-        unit, whole = time_unit(path, table)
-        reading = {
-            "file": os.path.basename(path),
-            "rows": rows,
-            "kept": rows,
-            "malformed": {},
-            "time_unit": unit,
-            **self.layout.describe(),
-        }
-        log_reading(path, reader, reading, log, clock)
-        log(f"data: {rows / max(clock.laps['read'], 1e-3):,.0f} rows a second")
+    def _run(self, path, say, clock):
+        F = self.F
+        self._keep(self.table.rows)
+        reading = self.table.reading().report()
+        say_reading(path, reading, say, clock)
+        say(f"data: {reading['rows'] / max(clock.laps['read'], 1e-3):,.0f} rows a second")
+        table = self.table.records()
         users = self._keep(table.groupBy("user").agg(F.min("idx").alias("u")))
         items = self._keep(table.groupBy("item").agg(F.min("idx").alias("i")))
-        time = F.col("time") / 1000.0 if unit == "milliseconds" else F.col("time")
-        label = (F.col("rating") > float(data.rating_threshold)).cast("byte")
         coded = table.join(users, "user").join(items, "item")
-        records = self._keep(
-            coded.select("idx", "u", "i", label.alias("label"), time.alias("time"))
-        )
-        positive = records.agg(F.sum(F.col("label").cast("long"))).collect()[0][0]
-        sizes = rows, users.count(), items.count()
+        records = self._keep(coded.select("idx", "u", "i", "label", "time", *self.extras))
+        sums = F.sum(F.col("label").cast("long")), F.min(F.col("time") == F.floor("time"))
+        positive, whole = records.agg(*sums).collect()[0]
+        sizes = reading["kept"], users.count(), items.count()
         counts = {"read": table1_columns(*sizes, int(positive))}
         single = self._keep(self._one_of_pairs(records))
         number = single.count()
-        counts["duplicates"] = rows - number
+        counts["duplicates"] = reading["kept"] - number
         kept, counts["passes"] = self._core_filter(single, number)
         store = self._sequences(kept, users, items, whole)
-        log_filter(store, counts, log, clock)
+        say_filter(store, counts, say, clock)
         return store, reading, counts
 
     def _keep(self, table):
@@ -133,8 +105,9 @@ class _Gathering:
         # The first of the columns that differs decides, so idx settles equal times.
         order = ["idx", "time"] if which in ("first", "last") else ["time", "idx"]
         choose = F.min if which in ("first", "earliest") else F.max
-        chosen = records.groupBy("u", "i").agg(choose(F.struct(*order, "label")).alias("r"))
-        return chosen.select("r.idx", "u", "i", "r.label", "r.time")
+        more = ["label", *self.extras]
+        chosen = records.groupBy("u", "i").agg(choose(F.struct(*order, *more)).alias("r"))
+        return chosen.select("r.idx", "u", "i", "r.time", *(f"r.{name}" for name in more))
 
     def _core_filter(self, records, number):
         """What ``core_filter`` keeps, and the passes it took."""
@@ -172,11 +145,11 @@ class _Gathering:
         item_table = kept.groupBy("i").agg(F.min("idx").alias("first"), F.count("*").alias("count"))
         user_table, item_table = self._keep(user_table), self._keep(item_table)
         named = user_table.join(users, "u").orderBy("first")
-        user_ids, (lengths, earliest_item, its_idx) = text_and_numbers(
-            named.select("user", "count", "by_item.i", "by_item.idx")
+        user_ids, lengths, earliest_item, its_idx = arrays_of(
+            named.select("user", "count", "by_item.i", "by_item.idx"), (str, *[np.int64] * 3)
         )
         named = item_table.join(items, "i").orderBy(F.desc("count"), "first")
-        item_ids, (item_keys,) = text_and_numbers(named.select("item", "i"))
+        item_ids, item_keys = arrays_of(named.select("item", "i"), (str, np.int64))
         numbers = self.session.createDataFrame(
             item_table.orderBy(F.desc("count"), "first").rdd.zipWithIndex().map(_numbered),
             "i long, number int",
@@ -184,8 +157,10 @@ class _Gathering:
         # Rows of the same user stand together because the line of its first record is its own.
         records = kept.join(user_table.select("u", "first"), "u").join(numbers, "i")
         tie = ["i", "idx"] if by_item else ["idx"]
-        ordered = records.orderBy("first", "time", *tie).select("number", "label", "time")
-        number, label, time = packed_columns(ordered, int(lengths.sum()))
+        ordered = records.orderBy("first", "time", *tie)
+        ordered = ordered.select("number", "label", "time", *self.extras)
+        dtypes = np.int32, np.int8, np.float64, *[np.float32] * len(self.extras)
+        number, label, time, *extras = arrays_of(ordered, dtypes)
         return SequenceStore(
             user_offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             items=number,
@@ -198,6 +173,7 @@ class _Gathering:
             extras={
                 "user_order": np.lexsort((its_idx, earliest_item)).astype(np.int32),
                 "item_order": (np.argsort(item_keys) + 1).astype(np.int32),
+                **dict(zip(self.extras, extras)),
             },
         )
 

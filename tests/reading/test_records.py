@@ -1,4 +1,4 @@
-"""Reading ratings files: every layout gives the same rows back."""
+"""Reading logs: every layout gives the same rows back."""
 
 import codecs
 import csv
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from log_case import read, read_ratings
 
-from recommenders_utils.reading import ratings
-from recommenders_utils.reading.ratings import read_ratings
+from recommenders_utils.errors import UserError
 
 IDS = st.text("abzAZ019-_.éß漢 ,;\"'|", min_size=1, max_size=6).filter(lambda t: t == t.strip())
 ROWS = st.lists(
@@ -83,12 +83,7 @@ def test_round_trip(rows, data):
         path = os.path.join(folder, "ratings")
         write(path, text.getvalue(), compressed, bom)
         frame, report = read_ratings(path)
-        slow, original = None, ratings._read_fast
-        try:
-            ratings._read_fast = lambda *_: None
-            slow, slow_report = read_ratings(path)
-        finally:
-            ratings._read_fast = original
+        slow, slow_report = read_ratings(path, fast=lambda block: None)
     expected = [(u, i, float(r), t) for u, i, r, t in rows]
     assert rows_of(frame) == expected
     assert rows_of(slow) == expected and slow_report == report
@@ -178,3 +173,72 @@ def test_real_log_with_dates(shared):
     days = np.unique(frame["timestamp"] // 86400) * 86400
     assert str(np.datetime64(int(days[0]), "s"))[:10] == "2022-04-07"
     assert str(np.datetime64(int(days[-1]), "s"))[:10] == "2022-04-21"
+
+
+def write_log(folder, text, name="log.csv"):
+    path = folder / name
+    content = text.encode("utf-8")
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return path
+
+
+def rows(records):
+    return list(
+        zip(
+            records.user_ids[records.users],
+            records.item_ids[records.items],
+            records.labels.tolist(),
+            records.times.tolist(),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "name, delimiter", [("a.csv", ","), ("a.tsv", "\t"), ("a.dat", "::"), ("a.csv.gz", ";")]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_dress(tmp_path, name, delimiter, end):
+    table = [["u:token", "more", "i:token", "t:float", "y:float"]]
+    table += [["a", "", "w", "3", "1"], ["é", "z", "x", "2", "0"], [], ["a", "q", "x", "1", "1"]]
+    text = end.join(delimiter.join(row) for row in table)
+    records, report = read(write_log(tmp_path, text, name), {"label": "y"})
+    assert rows(records) == [("a", "w", 1, 3), ("é", "x", 0, 2), ("a", "x", 1, 1)]
+    assert report["compressed"] == name.endswith(".gz") and report["header"]
+
+
+def test_a_double_delimiter_is_taken_as_one(tmp_path):
+    text = "1::2::5::978300760\n1::3:4::5::978300761\n1::4::5::5::7\n2::3::4::978300762\n"
+    keys = {"columns": ["u", "i", "y", "t"], "rating": "y"}
+    with pytest.raises(UserError, match=r"log.csv:3: 5 columns, expected 4"):
+        read(write_log(tmp_path, text), keys)
+    records, _ = read(write_log(tmp_path, text), keys, max_malformed=0.4)
+    assert rows(records) == [
+        ("1", "2", 1, 978300760),
+        ("1", "3:4", 1, 978300761),
+        ("2", "3", 1, 978300762),
+    ]
+
+
+SOME_IDS = st.sampled_from(["a", "b", "é", "a b", "007", "7", ""])
+CELLS = st.sampled_from(["0", "1", "1", "0", "true", "x", "", "2"])
+CLOCK = st.sampled_from(["1649581149287", "1649581149288", "1649581149287", "", "then"])
+LOGS = st.lists(st.tuples(SOME_IDS, SOME_IDS, CLOCK, CELLS, CELLS), min_size=1, max_size=14)
+
+
+@settings(max_examples=40, deadline=None)
+@given(log=LOGS, chunk=st.integers(1, 15), overlong=st.sets(st.integers(0, 13)))
+def test_any_size_of_chunk_gives_the_same(tmp_path_factory, log, chunk, overlong):
+    folder = tmp_path_factory.getbasetemp()
+    lines = [",".join(row) + ",extra" * (k in overlong) for k, row in enumerate(log)]
+    path = write_log(folder, "\n".join(["u,i,t,like,hate", *lines]) + "\n", "chunks.csv")
+    keys = {"feedback": "like - hate", "dwell": "like / 3", "missing_time": "drop"}
+
+    def whole(size):
+        try:
+            records, report = read(path, keys, size, max_malformed=0.9)
+        except UserError as error:
+            return str(error)
+        extras = {k: v.tolist() for k, v in records.extras.items()}
+        return [part.tolist() for part in records[:-1]], extras, report
+
+    assert whole(chunk) == whole(1000)

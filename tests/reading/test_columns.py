@@ -1,7 +1,6 @@
 """Reading in blocks: the size of a block bounds the memory and changes nothing."""
 
 import gzip
-import io
 import os
 import tempfile
 
@@ -9,12 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from log_case import read_ratings
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading import blocks, ratings
-from recommenders_utils.reading.blocks import RecordTooLong, text_blocks
-from recommenders_utils.reading.ids import GrowingVocabulary
-from recommenders_utils.reading.ratings import read_ratings
 
 FIELD = st.sampled_from(["u1", "u2", "u 3", '"a,b"', '"two\nlines"', "é"])
 LINES = st.lists(
@@ -64,48 +60,10 @@ def test_a_row_that_is_too_long_is_found_wherever_a_block_begins(tmp_path, size)
     assert report["malformed"]["wrong number of columns"] == {"count": 1, "first_line": 4}
 
 
-def test_the_fast_way_is_taken_for_a_plain_log(tmp_path, monkeypatch):
+def test_the_fast_way_is_taken_for_a_plain_log(tmp_path):
     path = tmp_path / "log.csv"
-    write(path, "".join(f"u{k % 3},i{k % 5},{1 + k % 5},{k}\n" for k in range(40)) + "\n")
-    monkeypatch.setattr(ratings, "read_rows", lambda *_: pytest.fail("row by row"))
-    frame, _ = read_ratings(str(path), block_bytes=30)
+    write(path, "".join(f"u{k % 3},i{k % 5},{1 + k % 5},{k}\n" for k in range(40)))
+    frame, _ = read_ratings(path, block_bytes=30, careful=lambda _: pytest.fail("row by row"))
     assert len(frame) == 40
     assert list(frame["item_id"].cat.categories) == ["i0", "i1", "i2", "i3", "i4"]
     assert frame["timestamp"].tolist() == list(range(40))
-
-
-def test_blocks_join_to_the_file_and_end_where_records_do(tmp_path):
-    text = 'a,1\n"b\nb",2\nc,3'
-    write(tmp_path / "plain.csv", text)
-    found = list(text_blocks(str(tmp_path / "plain.csv"), False, block_bytes=5))
-    assert found == [b'a,1\n"b\nb",2\n', b"c,3"]
-    assert list(text_blocks(str(tmp_path / "plain.csv"), False, 1, block_bytes=3)) == [
-        b'"b\nb",2\n',
-        b"c,3",
-    ]
-
-
-def test_an_endless_record_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocks, "LONGEST_RECORD", 64)
-    write(tmp_path / "open.csv", 'a,"1\n' + "b,2\n" * 50)
-    with pytest.raises(RecordTooLong):
-        list(text_blocks(str(tmp_path / "open.csv"), False, block_bytes=8))
-
-
-@given(st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5), max_size=4))
-def test_vocabulary_numbers_by_first_appearance(parts):
-    import pandas as pd
-
-    plain, categorical = GrowingVocabulary(), GrowingVocabulary()
-    codes, again = [], []
-    for part in parts:
-        codes.append(plain.codes(part))
-        text = io.StringIO("\n".join(part))
-        frame = pd.read_csv(text, header=None, dtype="category", na_filter=False)
-        again.append(categorical.codes(frame[0]))
-    flat = [each for part in parts for each in part]
-    expected, ids = pd.factorize(np.array(flat, object))
-    assert np.array_equal(np.concatenate([*codes, []]), expected)
-    assert np.array_equal(np.concatenate([*again, []]), expected)
-    assert list(plain.array()) == list(categorical.array()) == list(ids)
-    assert len(plain) == len(ids)
