@@ -23,7 +23,7 @@ class Untrained:
     """
 
     name: str
-    DEFAULTS: typing.Dict[str, typing.Any] = {}
+    DEFAULTS: typing.ClassVar[typing.Dict[str, typing.Any]] = {}
 
     def __init__(self, num_items: int, settings: dict, arrays: typing.Dict[str, np.ndarray]):
         self.num_items, self.settings, self.arrays = num_items, settings, arrays
@@ -92,7 +92,10 @@ def _number(low, high=np.inf):
 
 
 _RANGES = {
-    "seed": ("a whole number from 0 to 18446744073709551615", lambda v: _whole(0)(v) and v < 1 << 64),
+    "seed": (
+        "a whole number from 0 to 18446744073709551615",
+        lambda v: _whole(0)(v) and v < 1 << 64,
+    ),
     "liked_only": ("true or false", lambda v: isinstance(v, bool)),
     "shrinkage": ("a number from 0", _number(0)),
     "recent": ("a whole number from 1", _whole(1)),

@@ -1,5 +1,7 @@
 """Scores by chance: what any figure is worth."""
 
+import typing
+
 import numpy as np
 
 from recommenders_utils.untrained.base import Untrained
@@ -12,7 +14,7 @@ class Random(Untrained):
     """
 
     name = "random"
-    DEFAULTS = {"seed": 0}
+    DEFAULTS: typing.ClassVar[dict] = {"seed": 0}
 
     @classmethod
     def _fit(cls, store, settings):

@@ -1,5 +1,7 @@
 """ItemKNN: items that the same users have."""
 
+import typing
+
 import numpy as np
 from scipy import sparse
 
@@ -62,7 +64,7 @@ class ItemKNN(Neighbourhood):
     """
 
     name = "itemknn"
-    DEFAULTS = {
+    DEFAULTS: typing.ClassVar[dict] = {
         "shrinkage": 10.0,
         "recent": 8,
         "decay": 0.6,

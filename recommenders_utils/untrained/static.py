@@ -1,5 +1,7 @@
 """Untrained models that give every history the same scores: by popularity or by novelty."""
 
+import typing
+
 import numpy as np
 
 from recommenders_utils.dataset.training import first_training_times, training_counts
@@ -27,7 +29,7 @@ class MostPopular(_Static):
     """
 
     name = "mostpop"
-    DEFAULTS = {"liked_only": False}
+    DEFAULTS: typing.ClassVar[dict] = {"liked_only": False}
 
     @classmethod
     def _fit(cls, store, settings):
@@ -38,7 +40,7 @@ class LeastPopular(_Static):
     """score(i) = -c_i: never-trained items first, all tied. Settings as ``MostPopular``."""
 
     name = "leastpop"
-    DEFAULTS = {"liked_only": False}
+    DEFAULTS: typing.ClassVar[dict] = {"liked_only": False}
 
     @classmethod
     def _fit(cls, store, settings):

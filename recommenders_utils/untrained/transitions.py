@@ -1,5 +1,7 @@
 """Transitions: what users took next, and some ItemKNN."""
 
+import typing
+
 import numpy as np
 from scipy import sparse
 
@@ -35,7 +37,7 @@ class Transitions(Neighbourhood):
     """
 
     name = "transitions"
-    DEFAULTS = {
+    DEFAULTS: typing.ClassVar[dict] = {
         "lags": 3,
         "recent": 3,
         "disliked_weight": 1.0,
