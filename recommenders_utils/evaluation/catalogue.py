@@ -133,17 +133,16 @@ def checked_ranks(
     )
     if not len(rank):
         raise UserError("ranks: there are no test targets; choose a split that has some")
-    best = rank - ties / 2
-    checks = (
-        (np.isin(label, (0, 1)), "label must be 0 or 1"),
-        (
-            (candidates >= 1) & (candidates == np.rint(candidates)),
-            "candidates must be whole, from 1",
-        ),
-        ((ties >= 0) & (ties == np.rint(ties)), "ties must be whole, from 0"),
-        ((best >= 1) & (best == np.rint(best)), "rank - ties / 2 must be whole, from 1"),
-        (best + ties <= candidates, "rank + ties / 2 must be at most the number of candidates"),
-    )
+    with np.errstate(invalid="ignore"):  # NaN fails the checks
+        best = rank - ties / 2
+        whole = [values == np.rint(values) for values in (candidates, ties, best)]
+        checks = (
+            (np.isin(label, (0, 1)), "label must be 0 or 1"),
+            ((candidates >= 1) & whole[0], "candidates must be whole, from 1"),
+            ((ties >= 0) & whole[1], "ties must be whole, from 0"),
+            ((best >= 1) & whole[2], "rank - ties / 2 must be whole, from 1"),
+            (best + ties <= candidates, "rank + ties / 2 must be at most the number of candidates"),
+        )
     for holds, message in checks:
         if not holds.all():
             row = int(np.argmin(holds))

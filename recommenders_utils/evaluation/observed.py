@@ -66,7 +66,7 @@ def calibration(labels: typing.Any, scores: typing.Any, bins: int = BINS) -> pd.
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
     if bins < 1:
         raise UserError(f"calibration: {bins} bins, expected 1 or more")
-    if not ((scores >= 0) & (scores <= 1)).all():
+    if np.isnan(scores).any() or (scores < 0).any() or (scores > 1).any():
         raise UserError("calibration: score must be a probability in [0, 1]")
     edges = np.arange(bins + 1) / bins
     number = np.minimum(np.searchsorted(edges, scores, side="right") - 1, bins - 1)

@@ -63,11 +63,10 @@ class RankCounts:
         for first in range(0, len(scores), size):
             part = slice(first, first + size)
             own = self._scores[part, None]
+            if np.isnan(scores[part]).any():
+                raise ValueError("a score is not a number")
             above = np.count_nonzero(scores[part] > own, axis=1)
             level = np.count_nonzero(scores[part] == own, axis=1)
-            below = np.count_nonzero(scores[part] < own, axis=1)
-            if np.any(above + level + below != scores.shape[1]):
-                raise ValueError("a score is not a number")
             self._above[part] += above
             self._level[part] += level
         bounds = np.searchsorted(self._out_items, [start, start + scores.shape[1]])

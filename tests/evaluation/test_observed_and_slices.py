@@ -92,7 +92,7 @@ def test_popularity_groups_by_loops(counts, random):
 
 def sliced(method="leave_one_out"):
     """A store, its liked then disliked test targets, and the cuts of them."""
-    store = random_store(11, users=61, items=23, method=method, lengths=(2, 13))
+    store = random_store(11, users=61, items=97, method=method, lengths=(2, 13))
     test, disliked = store.splits["test"], disliked_test_targets(store)
     users = np.append(test.users, disliked.users)
     ends = np.append(test.ends, disliked.ends)
@@ -138,7 +138,7 @@ def test_slices_are_the_figures_of_filtered_rows():
         }
     )
     rank, ties, candidates = rank_of_targets(
-        random.randint(0, 7, (len(ends), 23)), store.items[ends] - 1
+        random.randint(0, 7, (len(ends), 97)), store.items[ends] - 1
     )
     ranks = pd.DataFrame(
         {
@@ -178,9 +178,9 @@ def test_slices_are_the_figures_of_filtered_rows():
 def test_bad_slices():
     store, users, ends, cuts = sliced()
     for edges in ([], [3, 3], [5, 2]):
-        with pytest.raises(UserError, match="length_groups: .*ascending"):
+        with pytest.raises(UserError, match=r"length_groups: .*ascending"):
             slicings(store, users, ends, edges)
-        with pytest.raises(UserError, match="age_groups: .*ascending"):
+        with pytest.raises(UserError, match=r"age_groups: .*ascending"):
             slicings(store, users, ends, [3], edges)
     frame = pd.DataFrame({"instance": [len(ends)], "user": [1], "label": [1], "score": [0.5]})
     with pytest.raises(UserError, match="but the data have"):
