@@ -11,6 +11,7 @@ import numpy as np
 from recommenders_utils.errors import UserError
 
 CUTOFFS = (1, 5, 10, 20, 50)
+TIES = ("expected", "mean")
 KINDS = ("hr", "ndcg", "mrr")
 COLUMNS = ("instance", "user", "item", "label", "rank", "candidates", "ties")
 
@@ -42,11 +43,14 @@ def checked_cutoffs(
     return tuple(sorted({int(k) for k in given}))
 
 
-def gains(kind: str, k: int, rank: np.ndarray, ties: np.ndarray) -> np.ndarray:
-    """One metric of each target, its mean over random orders of equal scores: float64 [N].
+def gains(
+    kind: str, k: int, rank: np.ndarray, ties: typing.Optional[np.ndarray] = None
+) -> np.ndarray:
+    """One metric of each target: float64 [N].
 
-    With g(r) = 1 for ``hr``, 1 / log2(r + 1) for ``ndcg`` and 1 / r for ``mrr``, and 0 past k, a target
-    with t ties stands with equal chance at each of the t + 1 places around its rank, so it counts
+    With g(r) = 1 for ``hr``, 1 / log2(r + 1) for ``ndcg`` and 1 / r for ``mrr``, and 0 past k, a
+    target counts g(rank), its expected rank, as in the metrics of ten candidates. With ``ties`` it
+    counts the mean of g over random orders of equal scores: each of t + 1 places is as likely,
 
         (g(rank - t/2) + ... + g(rank + t/2)) / (t + 1)
 
@@ -54,26 +58,33 @@ def gains(kind: str, k: int, rank: np.ndarray, ties: np.ndarray) -> np.ndarray:
       kind: one of ``KINDS``.
       k: the cut-off.
       rank: float [N].
-      ties: int [N].
+      ties: int [N], or None.
     """
-    rank, ties = np.asarray(rank, np.float64), np.asarray(ties, np.int64)
-    places = np.arange(1, k + 1)
+    rank = np.asarray(rank, np.float64)
+    if ties is None:
+        values = {"hr": np.ones(len(rank)), "ndcg": 1 / np.log2(rank + 1), "mrr": 1 / rank}[kind]
+        return values * (rank <= k)
+    ties, places = np.asarray(ties, np.int64), np.arange(1, k + 1)
     values = {"hr": np.ones(k), "ndcg": 1 / np.log2(places + 1), "mrr": 1 / places}[kind]
     sums = np.append(0, np.cumsum(values))
     best = np.rint(rank - ties / 2).astype(np.int64)
     total = sums[np.minimum(best + ties, k)] - sums[np.minimum(best - 1, k)]
-    single = values[np.clip(best, 1, k) - 1] * (best <= k)  # no difference of sums: exact
-    return np.where(ties == 0, single, total / (ties + 1))
+    return total / (ties + 1)
 
 
 def catalogue_figures(
-    ranks: typing.Mapping[str, typing.Any], cutoffs: typing.Iterable[int] = CUTOFFS
+    ranks: typing.Mapping[str, typing.Any],
+    cutoffs: typing.Iterable[int] = CUTOFFS,
+    ties: str = "expected",
 ) -> typing.Dict[str, float]:
     """HR, NDCG and MRR of liked and disliked targets, and their differences.
 
     Args:
-      ranks: DataFrame or mapping with ``label``, ``rank``, ``candidates`` and ``ties``, each [N].
+      ranks: DataFrame or mapping with ``label``, ``rank``, ``candidates`` and, for ties="mean",
+        ``ties``, each [N].
       cutoffs: the ks.
+      ties: ``expected``, a metric of the expected rank, or ``mean``, the metric's mean over random
+        orders of equal scores (see ``gains``).
 
     Returns:
       ``{name: value}``: full_hr@k, full_ndcg@k and full_mrr@k over liked targets, the same with the
@@ -85,13 +96,18 @@ def catalogue_figures(
       UserError: no targets; a cut-off below 1 or above the number of candidates; values that are no
         ranks.
     """
+    if ties not in TIES:
+        raise UserError(f"ties must be expected or mean, got '{ties}'")
     columns = checked_ranks(ranks)
+    sizes = columns["ties"] if ties == "mean" else None
+    if ties == "mean" and sizes is None:
+        raise UserError("ranks: ties=mean needs the column 'ties'")
     cutoffs = checked_cutoffs(cutoffs, int(columns["candidates"].max()))
     liked = columns["label"] == 1
     figures = {}
     for k in cutoffs:
         for kind in KINDS:
-            values = gains(kind, k, columns["rank"], columns["ties"])
+            values = gains(kind, k, columns["rank"], sizes)
             figures[f"full_{kind}@{k}"] = _mean(values[liked])
             figures[f"full_{kind}@{k}_n"] = _mean(values[~liked])
         for kind in ("hr", "ndcg"):
@@ -116,7 +132,7 @@ def checked_ranks(
     ranks: typing.Mapping[str, typing.Any],
     locate: typing.Callable[[int], str] = "ranks, row {}".format,
 ) -> typing.Dict[str, np.ndarray]:
-    """label, rank, candidates and ties as arrays [N].
+    """label, rank, candidates and ties as arrays [N]; ties None where the column is not there.
 
     Args:
       ranks: DataFrame or mapping with these columns.
@@ -125,12 +141,15 @@ def checked_ranks(
     Raises:
       UserError: a column missing, no rows, a label other than 0 and 1, or a rank that cannot be.
     """
-    missing = [name for name in ("label", "rank", "candidates", "ties") if name not in ranks]
+    missing = [name for name in ("label", "rank", "candidates") if name not in ranks]
     if missing:
         raise UserError(f"ranks: column '{missing[0]}' is missing")
-    label, rank, candidates, ties = (
-        np.asarray(ranks[name], np.float64) for name in ("label", "rank", "candidates", "ties")
+    label, rank, candidates = (
+        np.asarray(ranks[name], np.float64) for name in ("label", "rank", "candidates")
     )
+    # Without their column, as few ties as the rank tells of: a half is at least one tie.
+    known = "ties" in ranks
+    ties = np.asarray(ranks["ties"], np.float64) if known else np.ceil(rank % 1)
     if not len(rank):
         raise UserError("ranks: there are no test targets; choose a split that has some")
     with np.errstate(invalid="ignore"):  # NaN fails the checks
@@ -154,7 +173,7 @@ def checked_ranks(
         "label": label.astype(np.int8),
         "rank": rank,
         "candidates": candidates.astype(np.int64),
-        "ties": ties.astype(np.int64),
+        "ties": ties.astype(np.int64) if known else None,
     }
 
 

@@ -20,6 +20,8 @@ def write_ranks(path: str, ranks: pd.DataFrame) -> None:
 def read_ranks(path: str) -> pd.DataFrame:
     """Reads and checks a ranks_test.csv (.gz as well): user and item as text, the rest numbers.
 
+    The column ties may be missing: only figures with ties="mean" need it.
+
     Raises:
       UserError: no such file, a column missing, no rows, or a value that cannot be, with its line.
     """
@@ -33,10 +35,12 @@ def read_ranks(path: str) -> pd.DataFrame:
         raise UserError(f"{path}: the file is empty; give a run's ranks_test.csv") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError) as error:
         raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
-    missing = [name for name in COLUMNS if name not in frame]
+    missing = [name for name in COLUMNS if name not in frame and name != "ties"]
     if missing:
         raise UserError(f"{path}: no column {missing[0]}; expected the columns {','.join(COLUMNS)}")
     for name in ("instance", "label", "rank", "candidates", "ties"):
+        if name not in frame:
+            continue
         numbers = pd.to_numeric(frame[name], errors="coerce")
         bad = ~np.isfinite(numbers.to_numpy(np.float64))
         if bad.any():
@@ -45,7 +49,7 @@ def read_ranks(path: str) -> pd.DataFrame:
             raise UserError(f"{path}:{row + 2}: {name} must be a number, got '{got}'")
         frame[name] = numbers
     checked = checked_ranks(frame, locate=lambda row: f"{path}:{row + 2}")
-    return frame.assign(**checked)
+    return frame.assign(**{name: values for name, values in checked.items() if values is not None})
 
 
 def write_lists(path, instances, users, items, item_ids, scores) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from recommenders_utils.dataset.training import first_training_times, training_counts
 from recommenders_utils.errors import UserError
-from recommenders_utils.evaluation.catalogue import CUTOFFS, catalogue_figures
+from recommenders_utils.evaluation.catalogue import CUTOFFS, catalogue_figures, checked_cutoffs
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
 POPULARITY_SHARES = (1 / 3, 2 / 3)
@@ -149,6 +149,7 @@ def catalogue_slices(
     ranks: pd.DataFrame,
     cuts: typing.Iterable[Slicing],
     cutoffs: typing.Iterable[int] = CUTOFFS,
+    ties: str = "expected",
 ) -> pd.DataFrame:
     """Figures of each group from the rows of ranks_test.csv.
 
@@ -156,6 +157,7 @@ def catalogue_slices(
       ranks: see ``catalogue_figures``; instance numbers the targets of cuts.
       cuts: see ``slicings``.
       cutoffs: the ks.
+      ties: ``expected`` or ``mean``.
 
     Returns:
       DataFrame with ``COLUMNS``, ranking "full"; NaN where undefined.
@@ -163,12 +165,13 @@ def catalogue_slices(
     Raises:
       UserError: an instance that the cuts do not have; as ``catalogue_figures``.
     """
-    names = [n for n in catalogue_figures(ranks, cutoffs) if "@" in n]
-    cutoffs = tuple(cutoffs)
+    cutoffs = checked_cutoffs(cutoffs)
+    names = [n for n in catalogue_figures(ranks, cutoffs, ties) if "@" in n]
 
     def figures(part):
         # A small group may lack the longest catalogue: cut-offs were checked on the whole file.
-        return catalogue_figures(part, [k for k in cutoffs if k <= part["candidates"].max()])
+        kept = [k for k in cutoffs if k <= part["candidates"].max()]
+        return catalogue_figures(part, kept, ties) if kept else {}
 
     return _table("full", ranks, cuts, figures, names)
 

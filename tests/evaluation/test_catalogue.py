@@ -132,7 +132,7 @@ def frame_of(seed, count=23):
 
 def test_figures_by_loops():
     frame = frame_of(1)
-    figures = catalogue_figures(frame, [3, 1, 31])
+    figures = catalogue_figures(frame, [3, 1, 31], ties="mean")
     for k, label in itertools.product((1, 3, 31), (0, 1)):
         hr, ndcg, mrr = [], [], []
         for row in frame[frame.label == label].itertuples():
@@ -148,9 +148,27 @@ def test_figures_by_loops():
         assert figures[f"full_{kind}@3_p-n"] == gap
     assert figures["full_hr@31"] == pytest.approx(1)
     assert figures["full_targets"] + figures["full_targets_n"] == 23
-    liked = catalogue_figures(frame[frame.label == 1], [3])
+    liked = catalogue_figures(frame[frame.label == 1], [3], ties="mean")
     assert liked["full_hr@3"] == figures["full_hr@3"]
     assert math.isnan(liked["full_hr@3_n"]) and math.isnan(liked["full_hr@3_p-n"])
+
+
+def test_by_default_a_tied_target_counts_by_its_expected_rank_and_six_columns_do():
+    frame = frame_of(1).drop(columns="ties")
+    liked = frame[frame.label == 1]["rank"].to_numpy()
+    figures = catalogue_figures(frame, [5])
+    assert figures == catalogue_figures(frame_of(1), [5])
+    hit = liked <= 5
+    assert figures["full_hr@5"] == hit.mean()
+    assert figures["full_ndcg@5"] == pytest.approx(np.mean(hit / np.log2(liked + 1)))
+    assert figures["full_mrr@5"] == pytest.approx(np.mean(hit / liked))
+    assert (liked % 1 > 0).any() and figures["full_hr@5"] != catalogue_figures(
+        frame_of(1), [5], ties="mean"
+    )["full_hr@5"]
+    with pytest.raises(UserError, match="needs the column 'ties'"):
+        catalogue_figures(frame, [5], ties="mean")
+    with pytest.raises(UserError, match="expected or mean, got 'random'"):
+        catalogue_figures(frame, [5], ties="random")
 
 
 def without_ties(seed, users=13, items=19):
@@ -253,8 +271,8 @@ def test_bad_input(change, cutoffs, part):
 def test_no_targets_and_no_column():
     with pytest.raises(UserError, match="no test targets"):
         catalogue_figures(frame_of(0).iloc[:0], [1])
-    with pytest.raises(UserError, match="column 'ties' is missing"):
-        catalogue_figures(frame_of(0).drop(columns="ties"), [1])
+    with pytest.raises(UserError, match="column 'rank' is missing"):
+        catalogue_figures(frame_of(0).drop(columns="rank"), [1])
     assert checked_cutoffs(7) == (7,) and checked_cutoffs([9, 2, 2]) == (2, 9)
 
 
@@ -269,13 +287,18 @@ def test_files(tmp_path):
     again = read_ranks(path)
     assert catalogue_figures(again, [1, 5]) == catalogue_figures(frame, [1, 5])
     assert again["item"].tolist() == frame["item"].tolist()  # "NA" is an id
+    write_ranks(path, frame)
+    six = pd.read_csv(path, keep_default_na=False).drop(columns="ties")
+    six.to_csv(tmp_path / "six.csv", index=False)
+    figures = catalogue_figures(read_ranks(str(tmp_path / "six.csv")), [1, 5])
+    assert figures == catalogue_figures(frame, [1, 5])
     text = (tmp_path / "ranks_test.csv").read_text()
     header = text.splitlines()[0]
     assert header == "instance,user,item,label,rank,candidates,ties"
     for content, part in (
         ("", "the file is empty"),
         (header + "\n", "no test targets"),
-        (header.replace(",ties", "") + "\n", "no column ties"),
+        (header.replace(",rank", "") + "\n", "no column rank"),
         (header + "\n0,u,i,1,x,5,0\n", ":2: rank must be a number, got 'x'"),
         (header + "\n0,u,i,1,2.0,5,0\n0,u,i,1,9.0,5,0\n", ":3: rank + ties / 2 must be at most"),
     ):
