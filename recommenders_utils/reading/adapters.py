@@ -179,8 +179,8 @@ def path_of(named, folder):
         return named if is_path(named) else path
     names = [os.path.splitext(os.path.basename(file))[0] for file in adapter_files(folder)]
     raise UserError(
-        f"--adapter={named}: no such adapter; {suggest(named, names)} Or give"
-        " the path of a YAML file of your own"
+        f"--adapter={named}: no such adapter; {suggest(named, names)} Or give the "
+        "path of a YAML file of your own"
     )
 
 
