@@ -20,7 +20,7 @@ BASE = {"T": 250, "H": 2, "D": 32}
 AXES = {"T": (50, 100, 250, 500), "H": (2, 4), "D": (32, 64)}
 
 
-def bench_attention(hparams, steps=10, output=None, command="", log=print):
+def bench_attention(hparams, steps=10, output=None, command="", say=print):
     """Measures MHA, THA, FHA and FFHA with H x H maps each, forward and backward.
 
     MHA and THA get H * H heads, so that all four have as many maps. FFHA is measured with its label mask; FHA
@@ -31,7 +31,7 @@ def bench_attention(hparams, steps=10, output=None, command="", log=print):
       steps: measured runs.
       output: folder of the results.
       command: what the person typed.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Rows: T, H, D, kind, ms, GFLOP of products, ratio to their time at the matrix rate, peak MiB.
@@ -73,7 +73,7 @@ def bench_attention(hparams, steps=10, output=None, command="", log=print):
         f"TensorFlow {tf.__version__}, forward and backward of {BATCH} histories, H x H maps each; "
         f"matrix rate of this machine {rate / 1e9:.0f} GFLOP/s"
     )
-    log("\n" + format_table(headers, shown, title, "rrrlrrrr"))
+    say("\n" + format_table(headers, shown, title, "rrrlrrrr"))
     notes = [
         "peak: the most memory the tensors of one run took at a time, as TensorFlow's allocator counts."
     ]
@@ -81,7 +81,7 @@ def bench_attention(hparams, steps=10, output=None, command="", log=print):
         write_results(
             "bench-attention", headers, rows, about, output, notes, shown_as=(headers, shown)
         ),
-        say=log,
+        say=say,
     )
     return rows
 

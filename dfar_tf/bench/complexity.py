@@ -56,7 +56,7 @@ def multiply_adds(kind, length, relations, width):
     return projections + maps + mixes + length * relations * key * width
 
 
-def run_complexity(hparams, repeats=20, command="", output=None, log=print):
+def run_complexity(hparams, repeats=20, command="", output=None, say=print):
     """Measures every kind at every point of each axis, in turn, and prints, writes and draws.
 
     Args:
@@ -64,7 +64,7 @@ def run_complexity(hparams, repeats=20, command="", output=None, log=print):
       repeats: timed runs of each; the median counts.
       command: what the person typed.
       output: folder; ``results/`` if None.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Rows of (axis, value, kind, heads, parameters, multiply-adds, forward ms, forward and backward ms,
@@ -99,12 +99,12 @@ def run_complexity(hparams, repeats=20, command="", output=None, log=print):
         f"Appendix A.1.5: attention layers at equal numbers of head relations, {BATCH} histories a batch; "
         f"where not varied T {BASE['T']}, relations {BASE['relations']}, D {BASE['D']}; median of {repeats}"
     )
-    log("\n" + format_table(headers, [[*r[:6], *(f"{v:.2f}" for v in r[6:])] for r in rows], title))
+    say("\n" + format_table(headers, [[*r[:6], *(f"{v:.2f}" for v in r[6:])] for r in rows], title))
     for note in notes:
-        log(note)
+        say(note)
     base = write_results("complexity", headers, rows, about, output, notes)
     _draw(base, rows, about)
-    say_written(base, ("csv", "md", "json", "png", "svg"), log)
+    say_written(base, ("csv", "md", "json", "png", "svg"), say)
     return rows
 
 

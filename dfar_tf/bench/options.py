@@ -36,7 +36,7 @@ def variants(on_gpu):
     return found + ([("mixed precision", {"mixed_precision": True})] if on_gpu else [])
 
 
-def bench_options(hparams, steps=30, output=None, command="", log=print):
+def bench_options(hparams, steps=30, output=None, command="", say=print):
     """Measures the step of each variant on an Amazon-shaped and on a Micro-video-shaped log.
 
     Args:
@@ -44,7 +44,7 @@ def bench_options(hparams, steps=30, output=None, command="", log=print):
       steps: measured steps of each variant.
       output: folder of the results.
       command: what the person typed.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Rows: shape, variant, median ms of a step, ratio to the defaults.
@@ -79,13 +79,13 @@ def bench_options(hparams, steps=30, output=None, command="", log=print):
     }
     shown = [[shape, name, f"{ms:.1f}", f"{ratio:.2f} x"] for shape, name, ms, ratio in rows]
     title = f"TensorFlow {tf.__version__}, {about['device']}, {cores()} cores, SYNTHETIC logs; all in one run"
-    log("\n" + format_table(headers, shown, title, "llrr"))
+    say("\n" + format_table(headers, shown, title, "llrr"))
     notes = ["Lazy Adam is another optimiser than Adam; every other option changes rounding only."]
     say_written(
         write_results(
             "bench-options", headers, rows, about, output, notes, shown_as=(headers, shown)
         ),
-        say=log,
+        say=say,
     )
     return rows
 

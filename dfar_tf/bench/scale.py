@@ -30,7 +30,7 @@ MICRO_VIDEO = {
 LIMITS = {"prepare, s": 60.0, "prepare, peak GiB": 4.0}
 
 
-def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, log=print):
+def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, say=print):
     """Generates a SYNTHETIC log of Micro-video's shape, prepares it and trains ``steps`` steps at T 250.
 
     Args:
@@ -39,7 +39,7 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, log=pri
       output: folder of the results.
       command: what the person typed.
       scale: share of the users and items.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       dict of the figures.
@@ -53,7 +53,7 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, log=pri
         found["file, MiB"] = os.path.getsize(path) / 2**20
         data = hp.replace(cache_dir=folder).data
         with _timed(found, "prepare"):
-            store = prepare(path, data, "SYNTHETIC Micro-video shape", True, log)
+            store = prepare(path, data, "SYNTHETIC Micro-video shape", True, say)
         os.unlink(path)
         iterator = SequentialIterator(store, hp)
         with _timed(found, "build"):
@@ -89,10 +89,10 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, log=pri
         f"TensorFlow {tf.__version__}, SYNTHETIC log of Micro-video's shape: {shape['users']:,} users, "
         f"{shape['items']:,} items, {shape['records']:,} records; T 250, batch 20, {steps:,} steps"
     )
-    log("\n" + format_table(headers, shown, title, "lrr"))
+    say("\n" + format_table(headers, shown, title, "lrr"))
     say_written(
         write_results("bench-scale", headers, rows, about, output, shown_as=(headers, shown)),
-        say=log,
+        say=say,
     )
     return found
 

@@ -102,7 +102,7 @@ def _require_figures(path, figures):
         )
 
 
-def diff_released(run, given=None, output=None, command="", log=print):
+def diff_released(run, given=None, output=None, command="", say=print):
     """Compares every stage that the run left something of, prints the table and writes it.
 
     Args:
@@ -110,7 +110,7 @@ def diff_released(run, given=None, output=None, command="", log=print):
       given: hyper-parameters to change, by key.
       output: folder of ``diff-<name>.json`` and ``.csv``; ``results/`` in the checkout if None.
       command: what the person typed, for the record.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       List of Row; nothing differs beyond tolerance if all are ``sound()``.
@@ -122,19 +122,19 @@ def diff_released(run, given=None, output=None, command="", log=print):
     hparams = merge_hparams(
         **{"protocol": "released", "model_type": "dfar_released", **(given or {})}
     )
-    store = import_released(run.folders, "released run", log)
+    store = import_released(run.folders, "released run", say)
     rows = stages.file_rows(run, store)
-    rows += stages.preparation_rows(run, store, hparams, log)
+    rows += stages.preparation_rows(run, store, hparams, say)
     rows += stages.vocabulary_rows(store)
     rows += stages.split_rows(store, hparams)
     rows += stages.batch_rows(run, store, hparams)
     rows += _model_rows(run, store, hparams)
     headline = f"released run in {', '.join(map(shown, run.folders))}"
-    log("\n" + format_table(HEADERS, [_cells(row) for row in rows], headline, "lllrl"))
-    _write(rows, run, output, command, log)
+    say("\n" + format_table(HEADERS, [_cells(row) for row in rows], headline, "lllrl"))
+    _write(rows, run, output, command, say)
     bad = [row.stage for row in rows if not row.sound()]
     compared = sum(row.difference is not None for row in rows)
-    log(
+    say(
         f"{len(bad)} of {compared} comparisons differ beyond tolerance: {'; '.join(bad)}"
         if bad
         else f"{compared} comparisons: nothing differs beyond tolerance"
@@ -166,7 +166,7 @@ def _cells(row):
     return [row.stage, row.theirs, row.ours, difference, row.verdict()]
 
 
-def _write(rows, run, output, command, log):
+def _write(rows, run, output, command, say):
     folder = output or in_checkout("results")
     name = "diff-" + run.name
     record = [{**dataclasses.asdict(row), "verdict": row.verdict()} for row in rows]
@@ -175,4 +175,4 @@ def _write(rows, run, output, command, log):
     path = os.path.join(folder, name + ".json")
     write_json(path, {"command": command, "versions": versions(), "stages": record})
     to_csv(HEADERS, [_cells(row) for row in rows], os.path.join(folder, name + ".csv"))
-    log(f"\nwritten: {shown(path)} and {name}.csv")
+    say(f"\nwritten: {shown(path)} and {name}.csv")

@@ -75,7 +75,7 @@ def file_rows(run, store):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         written = os.path.join(folder, "again")
-        export_released(store, written, log=lambda line: None)
+        export_released(store, written, say=lambda line: None)
         for name in [*FILES, *PICKLES]:
             path = run.find(name)
             if path is not None:
@@ -83,7 +83,7 @@ def file_rows(run, store):
     return rows
 
 
-def preparation_rows(run, store, data, log):
+def preparation_rows(run, store, data, say):
     """Every file that the ratings lead to, prepared here from the ratings alone."""
     path = run.ratings
     if path is None:
@@ -92,14 +92,14 @@ def preparation_rows(run, store, data, log):
         data = data.replace(candidate_sampling="released", cache_dir=folder)
         if run.seed is not None:
             data = data.replace(candidate_seed=run.seed)
-        ours = prepare(path, data.data, "diff", log=lambda line: None)
+        ours = prepare(path, data.data, "diff", say=lambda line: None)
         seed = run.seed if run.seed is not None else _seed(store, ours)
         if seed is not None and seed != data.candidate_seed:
             data = data.replace(candidate_seed=seed)
-            ours = prepare(path, data.data, "diff", log=lambda line: None)
-        log(f"diff: prepared {os.path.basename(path)}, candidates drawn from seed {seed}")
+            ours = prepare(path, data.data, "diff", say=lambda line: None)
+        say(f"diff: prepared {os.path.basename(path)}, candidates drawn from seed {seed}")
         written = os.path.join(folder, "ours")
-        names = export_released(ours, written, log=lambda line: None)
+        names = export_released(ours, written, say=lambda line: None)
         drawn = [name for name in FILES if name != "train_dataA"]
         plain = [RATINGS, *RECORDS, "train_dataA", "valid_dataA" + BEFORE, "test_dataA" + BEFORE]
         rows = []

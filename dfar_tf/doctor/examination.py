@@ -15,14 +15,14 @@ ROOM = 2 << 30  # bytes that a run with its data and checkpoints may well take
 GIB = float(1 << 30)
 
 
-def run_doctor(hparams, output=None, root=ROOT, log=print):
+def run_doctor(hparams, output=None, root=ROOT, say=print):
     """Looks, prints what was found section by section, and writes it.
 
     Args:
       hparams: the merged hyper-parameters: ``device`` and ``cache_dir`` are those of a run.
       output: JSON file, or None.
       root: the checkout.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Exit status: 1 if something needed is broken, else 0.
@@ -33,18 +33,18 @@ def run_doctor(hparams, output=None, root=ROOT, log=print):
     findings, sections = [], collections.OrderedDict()
     for section, found in _look(hparams, root):
         if section not in sections:
-            log(("\n" if sections else "") + section)
+            say(("\n" if sections else "") + section)
         sections.setdefault(section, []).append(found)
         findings.append(found)
         for line in found.lines():
-            log("  " + line)
+            say("  " + line)
     broken = [found for found in findings if found.state == BROKEN]
     problems = [found for found in findings if found.state == PROBLEM]
-    log("\n" + _verdict(broken, problems))
+    say("\n" + _verdict(broken, problems))
     if output:
         body = {name: [f._asdict() for f in found] for name, found in sections.items()}
         write_json(output, {"broken": len(broken), "problems": len(problems), "found": body})
-        log(f"written: {shown(output)}")
+        say(f"written: {shown(output)}")
     return 1 if broken else 0
 
 

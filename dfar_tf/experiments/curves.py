@@ -20,7 +20,7 @@ def run_curves(folders, command="", output=None, say=print):
       folders: of the runs.
       command: what the user typed.
       output: folder; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Rows, one an epoch and run.

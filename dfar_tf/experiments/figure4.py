@@ -36,7 +36,7 @@ def run_figure4(
       user: raw id of a user whose history is drawn instead.
       command: what the user typed.
       output: folder; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       0, or 1 if a cell failed.

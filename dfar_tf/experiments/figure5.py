@@ -25,7 +25,7 @@ def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None,
       seeds: how many.
       command: what the user typed.
       output: folder; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       0, or 1 if a cell failed.

@@ -16,7 +16,7 @@ def run_figure6(dataset, given, seeds=3, command="", output=None, say=print):
       seeds: how many.
       command: what the user typed.
       output: folder; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       0, or 1 if a cell failed.

@@ -23,7 +23,7 @@ def run_models(dataset, given=None, command="", output=None, say=print):
       given: hyper-parameters to change, such as ``hidden_size``.
       command: what the user typed.
       output: folder, or None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       The rows of ``HEADERS``.

@@ -46,7 +46,7 @@ def run_report(folder=None, output=None, command="", say=print):
       folder: of the results; ``results/`` in the checkout if None.
       output: path of the page; ``report.html`` in that folder if None.
       command: what the user typed.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Path of the page.

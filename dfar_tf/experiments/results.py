@@ -129,7 +129,7 @@ def publish(
       draw: makes a figure; no figure if None.
       output: folder; ``results/`` in the checkout if None.
       before: printed before the title.
-      say: takes lines to print.
+      say: called with each line to print.
     """
     say(before + format_table(*(printed or table), title, align))
     if footer:

@@ -26,7 +26,7 @@ class Study:
       own: keys that the table sets itself and that are not taken from ``given``.
       command: what the user typed.
       output: folder of the files; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Attributes:
       entries: one Entry a variant, in their order.

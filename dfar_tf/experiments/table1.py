@@ -22,7 +22,7 @@ def run_table1(hparams, given=(), command="", output=None, say=print):
       given: keys the user gave.
       command: what the user typed.
       output: folder; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       Rows of (statistic, ours, the paper's or None).

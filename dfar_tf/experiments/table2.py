@@ -43,7 +43,7 @@ def run_table2(
       budget: ``key=value,value;key=value,...``, every combination of which is tried with the first seed.
       command: what the user typed.
       output: folder of the files; ``results/`` if None.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       0, or 1 if a cell failed.

@@ -54,13 +54,13 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     model_class(hparams).check(hparams)
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
-    store, hparams = prepare_data(hparams, given, folder.log)
+    store, hparams = prepare_data(hparams, given, folder.say)
     iterator = make_iterator(store, hparams)
     shards = 1 + counts["workers"]
     iterator.steps_per_epoch(shards=shards)
     iterator.train_dataset(shard=(0, shards))  # raises if there are too few instances
     folder.open(hparams, store, command, resume)
-    folder.log(f"run folder: {shown(folder.path)}")
+    folder.say(f"run folder: {shown(folder.path)}")
     targets = iterator.num_train() * hparams.epochs
     try:
         return _run(folder, counts, hparams, targets)

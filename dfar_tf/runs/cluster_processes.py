@@ -28,7 +28,7 @@ class Processes:
       sizes: {kind: how many} of chief, worker and ps; an evaluator is added.
       flags: of every process.
       restarts: how often in all one that died is started again.
-      say: takes lines to print.
+      say: called with each line to print.
     """
 
     def __init__(self, folder, sizes, flags, restarts, say=print):

@@ -44,7 +44,7 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     folder = RunFolder(run_dir)
     if task.kind == PS:
         return run_task(task, folder, None, started)
-    say = folder.log if task.kind == CHIEF else print
+    say = folder.say if task.kind == CHIEF else print
     store, hparams = prepare_data(hparams, given, say)
     if task.kind == CHIEF:
         folder.open(hparams, store, command, resume)
@@ -118,10 +118,10 @@ def run_task(task, folder, store, started):
     hparams, say = folder.hparams, print
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
-        folder.log(f"cluster: {sizes}; asynchronous, so that no two runs are the same")
-        folder.log(hparams.describe() + "\n")
+        folder.say(f"cluster: {sizes}; asynchronous, so that no two runs are the same")
+        folder.say(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
-        say = folder.log
+        say = folder.say
     with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say):
         trained = train_task(task, hparams, store, folder.path, validation_metrics(hparams))
     if task.kind == EVALUATOR:

@@ -18,13 +18,13 @@ KUAIRAND_FILES = (
 )
 
 
-def find_data(hparams, root=ROOT, log=print):
+def find_data(hparams, root=ROOT, say=print):
     """The log that hyper-parameters name, or ratings wherever they are found.
 
     Args:
       hparams: ``interactions``, ``adapter``, ``ratings`` and ``show_progress``.
       root: the checkout, whose ``data/`` ratings are looked for in.
-      log: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       (Source, the log's ``RecordReader``).
@@ -38,7 +38,7 @@ def find_data(hparams, root=ROOT, log=print):
             raise UserError(
                 f"--adapter={hparams.adapter} says how to read --interactions=FILE, which is not given."
             )
-        source = find_ratings(hparams.ratings, root, log)
+        source = find_ratings(hparams.ratings, root, say)
         return source, ratings_reader(source.path, hparams.show_progress)
     if hparams.ratings:
         raise UserError("--ratings and --interactions: give one of the two, not both.")
@@ -51,7 +51,7 @@ def find_data(hparams, root=ROOT, log=print):
     missing = [key for key in form.expressions if key in ("finish", "dwell")]
     missing = [key for key in missing if key not in reader.extras]
     if missing:
-        log(f"data: no columns for {' and '.join(missing)} of adapter {adapter.name}; left out")
+        say(f"data: no columns for {' and '.join(missing)} of adapter {adapter.name}; left out")
     return source, reader
 
 

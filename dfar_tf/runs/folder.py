@@ -114,7 +114,7 @@ class RunFolder:
         """Path of a file of the run."""
         return os.path.join(self.path, name)
 
-    def log(self, line=""):
+    def say(self, line=""):
         """Keeps a line in ``run.log``, from before the folder was there too, and prints it."""
         if self.echo:
             print(line, flush=True)

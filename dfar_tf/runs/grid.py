@@ -52,7 +52,7 @@ def run_cells(cells, given=(), command="", say=print, folder=None):
       cells: Cells, all on the same data.
       given: keys the user gave (see ``prepare_data``).
       command: what the user typed, for the record and to say how to resume.
-      say: takes lines to print: one a cell, with the time left.
+      say: called with each line to print: one a cell, with the time left.
       folder: of the cells; ``runs/cells`` in the checkout if None.
 
     Returns:

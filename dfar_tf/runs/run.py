@@ -51,7 +51,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
 
         return enter_run(task, hparams, command, run_dir, resume, given)
     folder = RunFolder(run_dir, echo)
-    store, hparams = prepare_data(hparams, given, folder.log)
+    store, hparams = prepare_data(hparams, given, folder.say)
     make_iterator(store, hparams)
     with at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
@@ -68,9 +68,9 @@ def _train_and_report(folder, store, started):
     from dfar_tf.estimator.training import train
 
     hparams = folder.hparams
-    folder.log(f"run folder: {shown(folder.path)}")
-    folder.log(hparams.describe() + "\n")
-    with heard(folder.log):
+    folder.say(f"run folder: {shown(folder.path)}")
+    folder.say(hparams.describe() + "\n")
+    with heard(folder.say):
         trained = train(hparams, store, folder.path, validation_metrics(hparams))
     return score_and_report(folder, store, trained, started)
 
@@ -93,7 +93,7 @@ def evaluate_run(run_dir, given=None):
     hparams = open_run(run_dir).replace(**(given or {}))
     results = read_json(os.path.join(run_dir, RESULTS_FILE))
     folder = RunFolder(run_dir)
-    store, _ = prepare_data(hparams, hparams.values(), folder.log)
+    store, _ = prepare_data(hparams, hparams.values(), folder.say)
     folder.attach(hparams, store)
     with at(run_dir):
         results.update(score(folder, store, best_checkpoint(run_dir)))

@@ -22,7 +22,7 @@ def prepare_data(hparams, given=(), say=print, engine=None):
     Args:
       hparams: the merged hyper-parameters.
       given: keys the user gave; what a source needs overridden does not touch these.
-      say: takes lines to print.
+      say: called with each line to print.
       engine: as ``prepare`` takes it.
 
     Returns:
@@ -74,7 +74,7 @@ def score_and_report(folder, store, trained, started, **more):
     """
     hparams = folder.hparams
     training_seconds = time.time() - started
-    folder.log(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
+    folder.say(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
     results = {
         "model": hparams.model_type,
         "loss": hparams.loss,
@@ -115,7 +115,7 @@ def report(results, paper_column, folder):
     lines = []
     for split in ("valid", "test"):
         beside = paper if split == "test" else None
-        folder.log(
+        folder.say(
             "\n"
             + results_table(
                 results[split],
@@ -150,9 +150,9 @@ def report(results, paper_column, folder):
         folder.file("results.csv"),
     )
     if paper and not _same_statistics(results["statistics"], paper_table1(paper_column)):
-        folder.log("The paper's column is from its own log (Table 1), which this one is not.")
+        folder.say("The paper's column is from its own log (Table 1), which this one is not.")
     seconds = results["seconds"]
-    folder.log(
+    folder.say(
         f"\n{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
         f"{len(results['epochs'])} epochs, {seconds['all']:.0f} s in all; run folder "
         + shown(folder.path)

@@ -11,12 +11,12 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
 
 
-def load(run_dir, log=lambda line: None, **given):
+def load(run_dir, say=lambda line: None, **given):
     """Opens a finished run.
 
     Args:
       run_dir: its folder.
-      log: takes lines that say what is read and which device is used.
+      say: called with lines that say what is read and which device is used.
       **given: what may differ from the training: ``device``, ``ratings``, ``prepared``, ``cache_dir``,
         ``show_progress``.
 
@@ -26,11 +26,11 @@ def load(run_dir, log=lambda line: None, **given):
     Raises:
       UserError: no finished run there; its data are no longer what they were; another key is given.
     """
-    hparams, store = open_data(run_dir, given, log)
-    return Run(hparams, store, best_checkpoint(run_dir), log)
+    hparams, store = open_data(run_dir, given, say)
+    return Run(hparams, store, best_checkpoint(run_dir), say)
 
 
-def open_data(run_dir, given, log=lambda line: None):
+def open_data(run_dir, given, say=lambda line: None):
     """(hparams, SequenceStore) of a finished run; arguments and errors as of ``load``."""
     fixed = sorted(set(given) - set(FREE_KEYS))
     if fixed:
@@ -39,7 +39,7 @@ def open_data(run_dir, given, log=lambda line: None):
             f"differ. Leave out --{fixed[0]}."
         )
     hparams = open_run(run_dir).replace(**given)
-    store, hparams = prepare_data(hparams, hparams.values(), log)
+    store, hparams = prepare_data(hparams, hparams.values(), say)
     RunFolder(run_dir).attach(hparams, store)
     return hparams, store
 
@@ -54,7 +54,7 @@ class Run:
       hparams: the run's hyper-parameters.
       store: its data.
       checkpoint: its weights; None leaves them random, to measure with.
-      log: takes the line that says which device is used.
+      say: called with the line that says which device is used.
 
     Attributes:
       hparams, store: as given.
@@ -62,11 +62,11 @@ class Run:
       scorer: ``Scorer``, the open session.
     """
 
-    def __init__(self, hparams, store, checkpoint, log=lambda line: None):
+    def __init__(self, hparams, store, checkpoint, say=lambda line: None):
         self.hparams, self.store = hparams, store
         iterator = make_iterator(store, hparams)
         self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
-        self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, log)
+        self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
 
     def __enter__(self):
         return self

@@ -31,13 +31,13 @@ OUTPUTS = {
 }
 
 
-def export_run(run_dir, output, log=print, **given):
+def export_run(run_dir, output, say=print, **given):
     """Exports a finished run's best checkpoint.
 
     Args:
       run_dir: folder of the run.
       output: folder to make; it is whole or absent.
-      log: takes lines to print.
+      say: called with each line to print.
       **given: as of ``dfar_tf.serving.api.load``.
 
     Raises:
@@ -62,7 +62,7 @@ def export_run(run_dir, output, log=print, **given):
         _save(hparams, store, iterator, best_checkpoint(run_dir), folder)
         write_json(os.path.join(folder, ABOUT_FILE), about)
     synthetic = ", SYNTHETIC data" if store.meta["synthetic"] else ""
-    log(f"SavedModel of {hparams.model_type}, {store.num_items:,} items{synthetic}: {output}")
+    say(f"SavedModel of {hparams.model_type}, {store.num_items:,} items{synthetic}: {output}")
 
 
 def embeds_users(hparams):

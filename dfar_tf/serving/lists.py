@@ -60,7 +60,7 @@ def _named(names):
     return [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
 
 
-def recommend_lists(run, users=None, history=None, output=None, log=print, **options):
+def recommend_lists(run, users=None, history=None, output=None, say=print, **options):
     """Recommends, prints the first lists, writes all of them and says how long it took.
 
     Args:
@@ -68,7 +68,7 @@ def recommend_lists(run, users=None, history=None, output=None, log=print, **opt
       users: what ``choose_users`` takes, or None.
       history: a history's text (see ``Vocabulary.parsed``), or None; one of the two is given.
       output: file for the lists, ``.json`` or ``.csv``; or None.
-      log: takes lines to print.
+      say: called with each line to print.
       **options: ``k``, ``exclude_seen`` and ``explain`` of ``recommend``.
 
     Returns:
@@ -97,7 +97,7 @@ def recommend_lists(run, users=None, history=None, output=None, log=print, **opt
         histories = run.vocabulary.parsed([history])
         names, parts = [AD_HOC], [histories]
         if histories.unknown_items[0]:
-            log(
+            say(
                 f"{histories.unknown_items[0]} records left out: the run's data do not have the item"
             )
     if options.get("explain"):
@@ -111,15 +111,15 @@ def recommend_lists(run, users=None, history=None, output=None, log=print, **opt
                 name = str(names[count])
                 if count < PRINTED:
                     with bar.external_write_mode():
-                        log("\n" + as_text(run, name, found))
+                        say("\n" + as_text(run, name, found))
                 write(name, found)
                 count, seconds = count + 1, seconds + found.seconds
                 bar.update()
     if count > PRINTED:
         rest = f"in {output}" if output else "nowhere: give --output=FILE for them"
-        log(f"\nthe lists of {count - PRINTED:,} more users are {rest}")
+        say(f"\nthe lists of {count - PRINTED:,} more users are {rest}")
     took = time.perf_counter() - begun
-    log(
+    say(
         f"\n{count:,} user{'s'[: count != 1]}, {run.store.num_items:,} items: "
         f"{1000 * seconds / count:.2f} ms a user to encode, score and rank; {took:.2f} s in all"
     )

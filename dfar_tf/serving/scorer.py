@@ -22,17 +22,17 @@ class Scorer:
       num_items: items in the model's vocabulary.
       num_users: users in the store.
       checkpoint: path of the checkpoint; None leaves the weights as they are drawn, to measure with.
-      log: takes the line that says which device is used.
+      say: called with the line that says which device is used.
 
     Raises:
       UserError: a checkpoint of another model or of other data; a device that is not there.
     """
 
-    def __init__(self, hparams, num_items, num_users, checkpoint=None, log=lambda line: None):
+    def __init__(self, hparams, num_items, num_users, checkpoint=None, say=lambda line: None):
         self.hparams, self.num_items, self.num_users = hparams, num_items, num_users
         device = hparams.device.split(",")[0]
         config, _, _ = choose_devices(device)
-        log(device_line(device, config))
+        say(device_line(device, config))
         self._graph = tf.Graph()
         with self._graph.as_default():
             tf.set_random_seed(hparams.seed)

@@ -39,7 +39,7 @@ class _Dropped(Exception):
 def download(
     url: str,
     path: str,
-    log: Callable[[str], None] = print,
+    say: Callable[[str], None] = print,
     sha256: Optional[str] = None,
     max_bytes: int = 4 << 30,
     attempts: int = 5,
@@ -59,7 +59,7 @@ def download(
     Args:
       url: http or https address.
       path: destination; its folder is made if missing, an existing file is replaced.
-      log: called with one line of text at start and end, and for each retry.
+      say: called with one line of text at start and end, and for each retry.
       sha256: hex digest the file must have, or None.
       max_bytes: refuse anything longer.
       attempts: how many tries in a row may bring no new byte before giving up.
@@ -83,15 +83,15 @@ def download(
     try:
         with part.locked_folder():
             size = part.trusted_size()
-            log(f"downloading {url}" + (f" (resuming at {size:,} bytes)" if size else ""))
-            total = _fetch_with_retries(part, opener, limits, attempts, backoff, log, show_progress)
+            say(f"downloading {url}" + (f" (resuming at {size:,} bytes)" if size else ""))
+            total = _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progress)
             _finish(part, total, sha256)
     except OSError as error:
         raise UserError(
             f"cannot write {part.path}: {error.strerror or error}; the {part.size:,} bytes got so far "
             "are kept: make room or mend the permissions, then run the same command again"
         ) from error
-    log(f"downloaded {os.path.getsize(path):,} bytes to {path}")
+    say(f"downloaded {os.path.getsize(path):,} bytes to {path}")
     return path
 
 
@@ -191,7 +191,7 @@ class _Part:
         )
 
 
-def _fetch_with_retries(part, opener, limits, attempts, backoff, log, show_progress):
+def _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progress):
     """Fetches until the part is whole; returns the file's length, or None if nobody told it."""
     best, fruitless = part.size, 0
     for tried in range(1, MAX_TRIES + 1):
@@ -208,7 +208,7 @@ def _fetch_with_retries(part, opener, limits, attempts, backoff, log, show_progr
         if fruitless >= attempts:
             break
         wait = min(30.0, backoff * 2 ** max(0, fruitless - 1))
-        log(f"stopped at {part.size:,} bytes ({reason}); trying again in {wait:g} s")
+        say(f"stopped at {part.size:,} bytes ({reason}); trying again in {wait:g} s")
         time.sleep(wait)
     raise UserError(
         f"cannot download {part.url}: {reason}; {part.size:,} bytes got in {tried} tries. "

@@ -49,7 +49,7 @@ def prepare(
     data: Any,
     name: Optional[str] = None,
     synthetic: bool = False,
-    log: Callable[[str], None] = print,
+    say: Callable[[str], None] = print,
     reader: Any = None,
     engine: Any = None,
 ) -> SequenceStore:
@@ -60,7 +60,7 @@ def prepare(
       data: object with the attributes of the ``data`` section of ``hparams/base.yaml``.
       name: what to call the data; ``data.name`` by default.
       synthetic: whether the ratings were generated; every report then says so.
-      log: called with each line of progress.
+      say: called with each line of progress.
       reader: the log's ``RecordReader``; by default that of a ratings file.
       engine: what turns the log into sequences (see ``engines``); by default a ``NumpyEngine``. The
         arrays are the same, so data prepared by another engine are reused.
@@ -79,12 +79,12 @@ def prepare(
     folder = os.path.join(
         data.cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}"
     )
-    store = _cached(folder, fingerprint, log)
+    store = _cached(folder, fingerprint, say)
     if store is not None:
-        log(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
+        say(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
         return store
     engine = engine or NumpyEngine()
-    store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, log)
+    store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, say)
     store.meta.update(
         name=name,
         source=os.path.basename(path),
@@ -96,14 +96,14 @@ def prepare(
         store.save(folder)
     except OSError as error:
         # Another run may have written the same folder in the meantime.
-        other = _cached(folder, fingerprint, log)
+        other = _cached(folder, fingerprint, say)
         if other is None:
             raise UserError(
                 f"{folder}: the prepared data cannot be written: {error.strerror or error}; make "
                 "room there or set cache_dir to another folder"
             ) from error
         return other
-    log(f"data: prepared {folder} ({time.perf_counter() - begun:.2f} s)")
+    say(f"data: prepared {folder} ({time.perf_counter() - begun:.2f} s)")
     return SequenceStore.load(folder)
 
 
@@ -128,7 +128,7 @@ def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] =
     return format_table(("", *columns), rows, align="lrrrrr", rule=False)
 
 
-def _cached(folder, fingerprint, log):
+def _cached(folder, fingerprint, say):
     """The store in ``folder`` if it is sound and the right one, else None."""
     if not os.path.isdir(folder):
         return None
@@ -138,15 +138,15 @@ def _cached(folder, fingerprint, log):
             raise DamagedStore(f"{folder}: made from another input or protocol")
         return store
     except DamagedStore as damage:
-        log(f"data: stale or damaged: {damage}")
-        log("data: preparing it again")
+        say(f"data: stale or damaged: {damage}")
+        say("data: preparing it again")
         return None
 
 
-def _build(path, reader, data, engine, log):
+def _build(path, reader, data, engine, say):
     clock = Clock()
-    store, reading, counts = engine.gather(path, reader, data, log, clock)
-    counts["users_with_one_record"] = _require_histories(store, log)
+    store, reading, counts = engine.gather(path, reader, data, say, clock)
+    counts["users_with_one_record"] = _require_histories(store, say)
     store.splits = split_instances(
         data.split,
         store.user_offsets,
@@ -157,7 +157,7 @@ def _build(path, reader, data, engine, log):
     )
     add_candidates(store, data)
     sizes = ", ".join(f"{len(store.splits[name])} {name}" for name in SPLITS)
-    log(f"data: {sizes} instances by {data.split} ({clock.lap('split'):.2f} s)")
+    say(f"data: {sizes} instances by {data.split} ({clock.lap('split'):.2f} s)")
     store.times = np.floor(store.times).astype(np.int64)
     store.meta = {
         "statistics": store.statistics(),
@@ -185,7 +185,7 @@ def add_candidates(store: SequenceStore, data: Any) -> None:
         )
 
 
-def _require_histories(store, log):
+def _require_histories(store, say):
     """How many users have one record; they stay, but their record is nobody's target."""
     single = int(np.count_nonzero(np.diff(store.user_offsets) == 1))
     if single == store.num_users:
@@ -194,7 +194,7 @@ def _require_histories(store, log):
             "that the user column is the right one, or use a longer log"
         )
     if single:
-        log(f"data: {single} users have one record: no instance, but their items count")
+        say(f"data: {single} users have one record: no instance, but their items count")
     return single
 
 

@@ -49,7 +49,7 @@ class Source(collections.namedtuple("Source", ["path", "name", "synthetic", "ove
 def find_ratings(
     ratings: Optional[str] = None,
     root: str = ".",
-    log: Callable[[str], None] = print,
+    say: Callable[[str], None] = print,
     allow_download: bool = True,
     url: Optional[str] = None,
     sha256: Optional[str] = None,
@@ -61,7 +61,7 @@ def find_ratings(
     Args:
       ratings: the path a person gave, or None.
       root: the checkout, the folder that holds ``data/``.
-      log: called with lines of text for the person.
+      say: called with lines of text for the person.
       allow_download: False goes on to the stand-in without trying the publisher.
       url: address to download from; by default ``$DFAR_RATINGS_URL``, else the publisher's.
       sha256: digest the download must have, or None.
@@ -91,7 +91,7 @@ def find_ratings(
         reason = "DFAR_OFFLINE is set" if offline else "downloads are switched off"
     else:
         try:
-            download(url, local, log=log, sha256=sha256, **download_options)
+            download(url, local, say=say, sha256=sha256, **download_options)
             return _checked(local, TOYS_NAME, f"downloaded from {url}")
         except OfflineError as error:
             reason = f"this machine seems offline: {error}"
@@ -100,7 +100,7 @@ def find_ratings(
                 f"{error}. Or give another file with --ratings=FILE, or set DFAR_OFFLINE=1 for a "
                 "SYNTHETIC stand-in"
             ) from error
-    return _stand_in(os.path.join(folder, STAND_IN_NAME), local, reason, log)
+    return _stand_in(os.path.join(folder, STAND_IN_NAME), local, reason, say)
 
 
 def name_of(path: str) -> Tuple[str, bool]:
@@ -154,7 +154,7 @@ def _checked(path, name, how):
     return Source(path, name, False, {}, how)
 
 
-def _stand_in(path, wanted, reason, log):
+def _stand_in(path, wanted, reason, say):
     """Generates the stand-in, or takes the stored one if this generator made it."""
     about = {
         "what": f"{STAND_IN_TITLE}; no real ratings",
@@ -187,7 +187,7 @@ def _stand_in(path, wanted, reason, log):
         f"{wanted}, or give --ratings=FILE.",
         banner,
     ):
-        log(line)
+        say(line)
     how = "generated: " + ("stored from an earlier run" if reused else "new")
     return Source(path, STAND_IN_TITLE, True, synthetic.stand_in_overrides(), how)
 

@@ -30,7 +30,7 @@ BEFORE = ".before_neg_sampling"  # the release overwrites these; here they stay,
 
 
 def export_released(
-    store: SequenceStore, folder: str, log: Callable[[str], None] = print
+    store: SequenceStore, folder: str, say: Callable[[str], None] = print
 ) -> List[str]:
     """Writes ``train_dataA``, ``valid_dataA``, ``test_dataA``, the length groups and vocabularies.
 
@@ -41,7 +41,7 @@ def export_released(
     Args:
       store: SequenceStore.
       folder: folder to make; an earlier export in it is replaced.
-      log: called with lines of progress.
+      say: called with lines of progress.
 
     Returns:
       Names of the files, in the order written.
@@ -85,9 +85,9 @@ def export_released(
             write_vocabulary(os.path.join(temporary, name), kind, names[kind])
             written.append(name)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in store.splits.items())
-    log(f"data: wrote {len(written)} released files, {sizes} instances, to {folder}")
+    say(f"data: wrote {len(written)} released files, {sizes} instances, to {folder}")
     if DISLIKED not in written:
-        log(f"data: no {DISLIKED}: its negatives are drawn with candidate_sampling=released only")
+        say(f"data: no {DISLIKED}: its negatives are drawn with candidate_sampling=released only")
     return written
 
 

@@ -35,7 +35,7 @@ from recommenders_utils.released.vocabulary import (
 def import_released(
     folder: Union[str, Sequence[str]],
     name: str = "released files",
-    log: Callable[[str], None] = print,
+    say: Callable[[str], None] = print,
 ) -> SequenceStore:
     """Reads ``train_dataA``, ``valid_dataA`` and ``test_dataA`` (plain or ``.gz``) of a folder.
 
@@ -47,7 +47,7 @@ def import_released(
     Args:
       folder: folder of the files, or several, searched in turn.
       name: what to call the data.
-      log: called with a line of progress.
+      say: called with a line of progress.
 
     Returns:
       SequenceStore; instances and candidates in the order of the files, and the extras that
@@ -106,7 +106,7 @@ def import_released(
     store.check()
     sizes = ", ".join(f"{len(part)} {split}" for split, part in store.splits.items())
     shown = folder if isinstance(folder, str) else ", ".join(folder)
-    log(
+    say(
         f"data: imported {store.num_users} users, {store.num_items} items, {len(store.items)} "
         f"records; {sizes} instances from {shown}"
     )

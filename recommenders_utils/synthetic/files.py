@@ -56,7 +56,7 @@ def write_file(
       path: the file. Its name has to begin with SYNTHETIC.
       scale: text of a number above 0 and at most 1.
       seed: text of a whole number.
-      say: takes lines to print.
+      say: called with each line to print.
 
     Returns:
       dict of the shape written.

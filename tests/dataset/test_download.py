@@ -28,7 +28,7 @@ def target(tmp_path):
 
 def fetch(server, target, **options):
     lines = []
-    settings = dict(log=lines.append, backoff=0.001, attempts=3, read_timeout=5.0)
+    settings = dict(say=lines.append, backoff=0.001, attempts=3, read_timeout=5.0)
     settings["show_progress"] = False
     settings.update(options)
     download(server if isinstance(server, str) else server.url, target, **settings)
@@ -54,7 +54,7 @@ def interrupted(server, target, sent=100_000):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(server, target, log=kill)
+        fetch(server, target, say=kill)
     assert not os.path.exists(target)
     assert os.path.getsize(target + ".part") == sent
     server.seen.clear()
@@ -151,7 +151,7 @@ def test_a_file_changed_between_two_tries_of_one_run(server, target):
         if "trying again" in line:
             server.body, server.etag = OTHER, '"v2"'
 
-    fetch(server, target, log=change)
+    fetch(server, target, say=change)
     assert content(target) == OTHER
 
 
@@ -277,7 +277,7 @@ def closed_port():
 def test_refused_connection_is_offline_at_once(target):
     lines = []
     with pytest.raises(OfflineError, match=r"cannot reach http://127.0.0.1"):
-        fetch(f"http://127.0.0.1:{closed_port()}/x.csv", target, log=lines.append, backoff=99.0)
+        fetch(f"http://127.0.0.1:{closed_port()}/x.csv", target, say=lines.append, backoff=99.0)
     assert len(lines) == 1
 
 
@@ -332,7 +332,7 @@ def test_going_offline_midway_keeps_the_part(server, target):
             server.server_close()
 
     with pytest.raises(UserError, match=r"100,000 bytes got in 4 tries.*resume") as caught:
-        fetch(server, target, log=cut_the_line)
+        fetch(server, target, say=cut_the_line)
     assert not isinstance(caught.value, OfflineError)
     assert os.path.getsize(target + ".part") == 100_000
 
@@ -380,7 +380,7 @@ def test_two_downloads_into_one_folder_do_not_mix(server, target):
             with pytest.raises(UserError, match="another process"):
                 fetch(server, target)
 
-    fetch(server, target, log=second)
+    fetch(server, target, say=second)
     assert content(target) == BODY
 
 

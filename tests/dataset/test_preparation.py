@@ -83,7 +83,7 @@ def test_items_of_equal_count_are_numbered_by_first_appearance():
 @pytest.mark.parametrize("tie_order", ["item", "file"])
 def test_sequences_follow_the_rules(log_file, data, tie_order):
     data.tie_order = tie_order
-    store = prepare(str(log_file), data, log=lambda line: None)
+    store = prepare(str(log_file), data, say=lambda line: None)
     expected = sequences_by_hand(log_file, data)
     assert as_rows(store) == expected
     assert list(store.user_ids) == list(expected)
@@ -120,7 +120,7 @@ def test_reused_until_input_or_protocol_changes(log_file, data, monkeypatch):
     monkeypatch.setattr(RecordReader, "read", lambda *a: reads.append(1) or original(*a))
 
     def run(**options):
-        return prepare(str(log_file), data, log=lines.append, **options)
+        return prepare(str(log_file), data, say=lines.append, **options)
 
     first = run()
     assert len(reads) == 1
@@ -147,14 +147,14 @@ def test_reused_until_input_or_protocol_changes(log_file, data, monkeypatch):
 def test_tie_order_changes_the_sequences(log_file, data):
     orders = {}
     for data.tie_order in ("item", "file"):
-        orders[data.tie_order] = as_rows(prepare(str(log_file), data, log=lambda line: None))
+        orders[data.tie_order] = as_rows(prepare(str(log_file), data, say=lambda line: None))
         assert orders[data.tie_order] == sequences_by_hand(log_file, data)
     assert orders["item"] != orders["file"]
 
 
 @pytest.mark.parametrize("how", ["flipped byte", "stale fingerprint", "half a folder"])
 def test_a_damaged_cache_is_rebuilt(log_file, data, how):
-    sound = prepare(str(log_file), data, log=lambda line: None)
+    sound = prepare(str(log_file), data, say=lambda line: None)
     expected = sound.items.tolist()
     (folder,) = glob.glob(os.path.join(data.cache_dir, "*"))
     if how == "flipped byte":
@@ -168,7 +168,7 @@ def test_a_damaged_cache_is_rebuilt(log_file, data, how):
     else:
         os.unlink(os.path.join(folder, "times.npy"))
     lines = []
-    store = prepare(str(log_file), data, log=lines.append)
+    store = prepare(str(log_file), data, say=lines.append)
     assert store.items.tolist() == expected
     assert "stale or damaged" in lines[0] and "preparing it again" in lines[1]
     assert SequenceStore.load(folder).meta["fingerprint"] == sound.meta["fingerprint"]
@@ -181,7 +181,7 @@ def test_a_full_disk_leaves_nothing_half_written(log_file, data, monkeypatch):
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(UserError) as caught:
-        prepare(str(log_file), data, log=lambda line: None)
+        prepare(str(log_file), data, say=lambda line: None)
     assert "No space left on device" in str(caught.value) and "cache_dir" in str(caught.value)
     assert os.listdir(data.cache_dir) == []
 
@@ -202,7 +202,7 @@ def test_a_full_disk_leaves_nothing_half_written(log_file, data, monkeypatch):
 def test_protocols_that_cannot_be(log_file, data, changes, message):
     vars(data).update(changes)
     with pytest.raises(UserError) as caught:
-        prepare(str(log_file), data, log=lambda line: None)
+        prepare(str(log_file), data, say=lambda line: None)
     assert message in str(caught.value)
     assert not os.path.exists(data.cache_dir)
 
@@ -219,7 +219,7 @@ def test_users_with_one_record(tmp_path, log_file, data):
     data.min_item_records = 1
     log_file.write_text(log_file.read_text() + "lonely,i1,4,5\nalone,i2,4,5\n")
     lines = []
-    store = prepare(str(log_file), data, log=lines.append)
+    store = prepare(str(log_file), data, say=lines.append)
     assert any("2 users have one record" in line for line in lines)
     assert store.meta["preparation_report"]["filter"]["users_with_one_record"] == 2
     assert "lonely" in store.user_ids
@@ -233,7 +233,7 @@ def test_malformed_rows_are_told(log_file, data):
     data.max_malformed = 0.1
     log_file.write_text(log_file.read_text() + "u,i,five,3\n")
     lines = []
-    store = prepare(str(log_file), data, log=lines.append)
+    store = prepare(str(log_file), data, say=lines.append)
     assert any("dropped 1 malformed rows: rating is not a number" in line for line in lines)
     assert store.meta["preparation_report"]["reading"]["malformed"]
 
@@ -243,7 +243,7 @@ def test_milliseconds_order_records(tmp_path, data):
     path = tmp_path / "ms.csv"
     times = [900, 100, 500, 700, 300]
     path.write_text("".join(f"u,i{t},5,1500000000{t}\n" for t in times))
-    store = prepare(str(path), data, log=lambda line: None)
+    store = prepare(str(path), data, say=lambda line: None)
     assert list(store.item_ids[store.items - 1]) == [f"i{t}" for t in sorted(times)]
     assert store.times.tolist() == [1500000000] * 5
 
@@ -256,19 +256,19 @@ def test_statistics_table(log_file, data):
         "negative_records": 20581,
         "avg_records_per_user": "17.39",
     }
-    store = prepare(str(log_file), data, synthetic=True, log=lambda line: None)
+    store = prepare(str(log_file), data, synthetic=True, say=lambda line: None)
     head, ours, theirs = statistics_table(store.meta, paper).splitlines()
     assert head.split() == list(paper)
     assert ours.startswith("My Log (SYNTHETIC)  ")
     assert theirs.split()[3:] == ["6,919", "28,695", "99,753", "20,581", "17.39"]
     statistics = store.meta["statistics"]
     assert ours.split()[3:7] == [str(statistics[key]) for key in list(paper)[:4]]
-    real = prepare(str(log_file), data, log=lambda line: None)
+    real = prepare(str(log_file), data, say=lambda line: None)
     assert "SYNTHETIC" not in statistics_table(real.meta)
 
 
 def test_meta_holds_no_absolute_path(log_file, data):
-    store = prepare(str(log_file), data, log=lambda line: None)
+    store = prepare(str(log_file), data, say=lambda line: None)
     assert store.meta["source"] == "ratings.csv"
     (folder,) = glob.glob(os.path.join(data.cache_dir, "*"))
     assert str(log_file.parent) not in pathlib.Path(folder, "meta.json").read_text()
@@ -285,7 +285,7 @@ def test_meta_holds_no_absolute_path(log_file, data):
 def test_real_log(shared, data, item, user, users, items, positive, negative):
     data.min_item_records, data.min_user_records = item, user
     path = str(shared / "data" / "amazon_toys_5core.tsv.gz")
-    store = prepare(path, data, log=lambda line: None)
+    store = prepare(path, data, say=lambda line: None)
     statistics = store.meta["statistics"]
     assert (statistics["users"], statistics["items"]) == (users, items)
     assert (statistics["positive_records"], statistics["negative_records"]) == (positive, negative)

@@ -184,7 +184,7 @@ def check_stand_in(source, lines, root):
 
 def test_offline_the_stand_in_says_so(tmp_path, nobody):
     lines = []
-    source = find(tmp_path, url=nobody, log=lines.append)
+    source = find(tmp_path, url=nobody, say=lines.append)
     check_stand_in(source, lines, tmp_path)
     text = "\n".join(lines)
     assert "offline" in text and nobody in text and "--ratings" in text
@@ -201,7 +201,7 @@ def test_without_leave_to_download_nobody_is_asked(tmp_path, options, reason):
     put(tmp_path / "web" / FILE_NAME)
     lines = []
     with publisher(tmp_path / "web") as (url, asked):
-        source = find(tmp_path, url=url, log=lines.append, **options)
+        source = find(tmp_path, url=url, say=lines.append, **options)
     assert asked == []
     check_stand_in(source, lines, tmp_path)
     assert reason in "\n".join(lines)
@@ -229,7 +229,7 @@ def test_the_stand_in_is_reused_while_its_note_fits(tmp_path, monkeypatch):
     note = str(tmp_path / "data" / "SYNTHETIC_ratings_amazon_shape.json")
     assert read_json(note)["generator_version"] == synthetic.GENERATOR_VERSION
     lines = []
-    assert find_again(log=lines.append).how == "generated: stored from an earlier run"
+    assert find_again(say=lines.append).how == "generated: stored from an earlier run"
     assert len(made) == 1
     assert any("SYNTHETIC" in line for line in lines)  # as loud as the first time
 

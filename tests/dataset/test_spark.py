@@ -90,7 +90,7 @@ def both(path, data, tmp_path, reader=None):
     stores, folders = {}, {}
     for engine in (NumpyEngine(), SparkEngine()):
         data.cache_dir = str(tmp_path / engine.NAME)
-        about = dict(log=lambda line: None, reader=reader, engine=engine)
+        about = dict(say=lambda line: None, reader=reader, engine=engine)
         stores[engine.NAME] = prepare(path, data, "log", **about)
         (folders[engine.NAME],) = (tmp_path / engine.NAME).iterdir()
     ours, theirs = ({p.name: p.read_bytes() for p in f.glob("*.npy")} for f in folders.values())
@@ -178,12 +178,12 @@ def test_what_cannot_be_prepared(spark, data, tmp_path, line, changes, signs):
     vars(data).update(changes)
     path = write(tmp_path / "log.csv", [*rows(), (line,)])
     with pytest.raises(UserError) as caught:
-        prepare(path, data, log=lambda line: None, engine=SparkEngine())
+        prepare(path, data, say=lambda line: None, engine=SparkEngine())
     for sign in signs:
         assert sign in str(caught.value)
     if changes:
         with pytest.raises(UserError) as expected:
-            prepare(path, data, log=lambda line: None)
+            prepare(path, data, say=lambda line: None)
         assert str(caught.value) == str(expected.value)
 
 
@@ -238,9 +238,9 @@ def test_the_same_bytes_of_a_log_through_its_adapter(spark, data, tmp_path, shar
 def test_data_of_one_engine_serve_the_other(data, tmp_path):
     """No Spark is needed where the data are prepared."""
     path = write(tmp_path / "log.csv", rows())
-    first = prepare(path, data, log=lambda line: None)
+    first = prepare(path, data, say=lambda line: None)
     lines = []
-    again = prepare(path, data, log=lines.append, engine=SparkEngine())
+    again = prepare(path, data, say=lines.append, engine=SparkEngine())
     assert "reused" in lines[-1] and again.meta == first.meta
 
 

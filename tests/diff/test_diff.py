@@ -46,7 +46,7 @@ def original(tmp_path_factory):
     out = folder / "a run"
     export_released(store, str(out), quiet)
     write_log(released_log(), out / "ratings_tiny.csv")
-    store = import_released(str(out), log=quiet)
+    store = import_released(str(out), say=quiet)
     hp = merge_hparams(model_type="dfar_released", **SIZES)
     num_items = ReleasedIterator(store, hp).num_items
     state = np.random.RandomState(4)
@@ -93,7 +93,7 @@ def run(original, tmp_path):
 
 def compared(folder, tmp_path, **given):
     rows = diff_released(
-        ReleasedRun([str(folder)]), {**SMALL, **given}, str(tmp_path / "results"), log=quiet
+        ReleasedRun([str(folder)]), {**SMALL, **given}, str(tmp_path / "results"), say=quiet
     )
     return {row.stage: row for row in rows}
 
@@ -248,7 +248,7 @@ def test_other_candidates_are_a_difference(run, tmp_path):
 
 
 def test_another_vocabulary_is_a_difference(run, tmp_path):
-    store = import_released(str(run), log=quiet)
+    store = import_released(str(run), say=quiet)
     names = store.extras["item_vocabulary"].copy()
     names[[3, 9]] = names[[9, 3]]
     store.extras["item_vocabulary"] = names
@@ -256,7 +256,7 @@ def test_another_vocabulary_is_a_difference(run, tmp_path):
     assert bad(rows) == ["vocabulary: item"] and rows["vocabulary: item"].difference == 2
     # Unknown targets may explain an order, up to how many there are.
     (run / "test_data_neg").unlink()
-    store = import_released(str(run), log=quiet)
+    store = import_released(str(run), say=quiet)
     assert not bad({row.stage: row for row in vocabulary_rows(store)})
     store.extras["item_vocabulary"] = store.extras["item_vocabulary"][::-1].copy()
     assert bad({row.stage: row for row in vocabulary_rows(store)}) == ["vocabulary: item"]

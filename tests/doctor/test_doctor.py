@@ -63,7 +63,7 @@ def test_a_sound_machine(look, tmp_path):
     (folder / "notes.csv").write_text("one,two\nthree,four\n")
     (folder / "kuairand_like_hate.tsv").write_text("user_id\tvideo_id\tlabel\ttime_ms\n")
     data = merge_hparams(cache_dir=str(folder / "prepared"), **WHOLE).data
-    prepare(str(folder / "ratings_Toys_and_Games.csv"), data, "toys", log=lambda line: None)
+    prepare(str(folder / "ratings_Toys_and_Games.csv"), data, "toys", say=lambda line: None)
     status, found, text = look()
     assert status == 0
     assert found["Python"]["found"].startswith("{}.{}.{}".format(*sys.version_info))

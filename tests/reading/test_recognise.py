@@ -19,7 +19,7 @@ def file_of(folder, text, name="log.csv"):
 
 def read(path, adapter=None, **keys):
     hparams = merge_hparams("interactions", interactions=path, show_progress=False, **keys)
-    source, reader = find_data(hparams.replace(adapter=adapter), log=lambda line: None)
+    source, reader = find_data(hparams.replace(adapter=adapter), say=lambda line: None)
     return reader, reader.read(hparams.replace(**source.overrides).data)
 
 

@@ -226,10 +226,10 @@ LOGS = st.lists(st.tuples(SOME_IDS, SOME_IDS, CLOCK, CELLS, CELLS), min_size=1, 
 
 
 @settings(max_examples=40, deadline=None)
-@given(log=LOGS, chunk=st.integers(1, 15), overlong=st.sets(st.integers(0, 13)))
-def test_any_size_of_chunk_gives_the_same(tmp_path_factory, log, chunk, overlong):
+@given(say=LOGS, chunk=st.integers(1, 15), overlong=st.sets(st.integers(0, 13)))
+def test_any_size_of_chunk_gives_the_same(tmp_path_factory, say, chunk, overlong):
     folder = tmp_path_factory.getbasetemp()
-    lines = [",".join(row) + ",extra" * (k in overlong) for k, row in enumerate(log)]
+    lines = [",".join(row) + ",extra" * (k in overlong) for k, row in enumerate(say)]
     path = write_log(folder, "\n".join(["u,i,t,like,hate", *lines]) + "\n", "chunks.csv")
     keys = {"feedback": "like - hate", "dwell": "like / 3", "missing_time": "drop"}
 

@@ -71,7 +71,7 @@ def test_export_of_any_log(tmp_path_factory, seed, users, items, draw_seed):
 def test_import_gives_back_what_was_written(tmp_path):
     store = prepared(tmp_path)
     export_released(store, str(tmp_path / "out"), quiet)
-    theirs = import_released(str(tmp_path / "out"), log=quiet)
+    theirs = import_released(str(tmp_path / "out"), say=quiet)
     theirs.save(str(tmp_path / "saved"))
     loaded = SequenceStore.load(str(tmp_path / "saved"))
     names = export_released(loaded, str(tmp_path / "again"), quiet)
@@ -94,7 +94,7 @@ def test_import_without_the_disliked_last_records(tmp_path):
     out = tmp_path / "out"
     export_released(store, str(out), quiet)
     (out / "test_data_neg").unlink()
-    theirs = import_released(str(out), log=quiet)
+    theirs = import_released(str(out), say=quiet)
     unknown = theirs.extras["unknown_last"]
     disliked = set(store.user_ids[store.extras["disliked_users"]])
     assert len(unknown) and set(theirs.user_ids[unknown]) == disliked
@@ -107,7 +107,7 @@ def test_import_without_the_disliked_last_records(tmp_path):
     assert missing == len(unknown)
     for name in PICKLES:
         (out / name).unlink()
-    theirs = import_released(str(out), log=quiet)
+    theirs = import_released(str(out), say=quiet)
     with pytest.raises(UserError, match=r"no line for \d+ disliked last records; import them toge"):
         export_released(theirs, str(tmp_path / "again"), quiet)
     assert not (tmp_path / "again").exists() and not list(tmp_path.glob(".tmp*"))
@@ -125,7 +125,7 @@ def test_other_draws_and_splits_are_written_too(tmp_path):
     store = prepared(tmp_path, split="ratio", split_ratio=[0.6, 0.2, 0.2])
     names = export_released(store, str(tmp_path / "ratio"), quiet)
     assert "preprocessed_output" not in names and "train_dataA" in names
-    again = import_released(str(tmp_path / "ratio"), log=quiet)
+    again = import_released(str(tmp_path / "ratio"), say=quiet)
     for split in ("train", "valid", "test"):
         assert len(again.splits[split]) == len(store.splits[split])
 
@@ -203,18 +203,18 @@ def test_groups_must_be_parts_of_the_test_file(files):
     with pytest.raises(
         UserError, match=rf"{name}:2: not the next line of test_dataA.*expected that of"
     ):
-        import_released(folder, log=quiet)
+        import_released(folder, say=quiet)
     with open(os.path.join(folder, name), "w", encoding="utf-8"):
         pass
     with pytest.raises(UserError, match=rf"{name}:1: the line of .*test_dataA:\d+ is missing"):
-        import_released(folder, log=quiet)
+        import_released(folder, say=quiet)
 
 
 def test_vocabularies_come_together(files):
     folder = files()
     os.remove(os.path.join(folder, "user_vocab_cd.pkl"))
     with pytest.raises(UserError, match=r"found without user_vocab_cd\.pkl; expected all three"):
-        import_released(folder, log=quiet)
+        import_released(folder, say=quiet)
 
 
 def test_other_categories_are_not_written_again(files, tmp_path):
@@ -228,7 +228,7 @@ def test_other_categories_are_not_written_again(files, tmp_path):
             text = stream.read().replace("default_cat", "toys")
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text)
-    store = import_released(folder, log=quiet)
+    store = import_released(folder, say=quiet)
     export_released(store, str(tmp_path / "again"), quiet)
     again = contents(tmp_path / "again")
     assert all(again[name] == content for name, content in contents(folder).items())
@@ -237,7 +237,7 @@ def test_other_categories_are_not_written_again(files, tmp_path):
         text = stream.read().replace("\ttoys\t", "\tgames\t")
     with open(os.path.join(folder, "test_dataA"), "w", encoding="utf-8") as stream:
         stream.write(text)
-    store = import_released(folder, log=quiet)
+    store = import_released(folder, say=quiet)
     with pytest.raises(UserError, match="several categories, which are not kept"):
         export_released(store, str(tmp_path / "third"), quiet)
 
@@ -285,7 +285,7 @@ def test_recorded_preparation_byte_for_byte(shared, tmp_path):
     data = merge_hparams(
         candidate_sampling="released", candidate_seed=0, cache_dir=str(tmp_path)
     ).data
-    store = prepare(str(recorded / "ratings_Toys_and_Games.csv"), data, log=quiet)
+    store = prepare(str(recorded / "ratings_Toys_and_Games.csv"), data, say=quiet)
     export_released(store, str(tmp_path / "out"), quiet)
     found, seen = contents(tmp_path / "out"), set()
     for path in recorded.iterdir():
@@ -303,7 +303,7 @@ def test_recorded_run_byte_for_byte(shared, tmp_path):
     data = merge_hparams(
         candidate_sampling="released", candidate_seed=1, cache_dir=str(tmp_path)
     ).data
-    store = prepare(str(shared / "data" / "amazon_toys_5core.tsv.gz"), data, log=quiet)
+    store = prepare(str(shared / "data" / "amazon_toys_5core.tsv.gz"), data, say=quiet)
     export_released(store, str(tmp_path / "out"), quiet)
     found = contents(tmp_path / "out")
     for split in ("train", "valid", "test"):

@@ -17,7 +17,7 @@ from recommenders_utils.released.instances import import_released
 
 def test_import(folder, tmp_path):
     lines = []
-    store = import_released(folder(compressed=["valid_dataA"]), "by hand", log=lines.append)
+    store = import_released(folder(compressed=["valid_dataA"]), "by hand", say=lines.append)
     assert as_rows(store) == SEQUENCES
     raw = ["", *store.item_ids]
     # x, y, z twice; the others once, by first appearance; q only as a candidate comes last.
@@ -60,7 +60,7 @@ def test_contradictions_name_file_and_line(folder, name, number, bad, message):
     lines = list(FILES[name])
     lines[number - 1] = bad
     with pytest.raises(UserError) as caught:
-        import_released(folder({name: lines}), log=lambda text: None)
+        import_released(folder({name: lines}), say=lambda text: None)
     assert message in str(caught.value)
     assert re.search(rf"{name}:({number}|{number + 1})\b", str(caught.value))
 
@@ -68,10 +68,10 @@ def test_contradictions_name_file_and_line(folder, name, number, bad, message):
 def test_times_and_labels_that_are_none(folder):
     spoilt = {name: [text.replace("20", "soon") for text in FILES[name]] for name in FILES}
     with pytest.raises(UserError, match="'soon' in a label or time history, expected"):
-        import_released(folder(spoilt), log=lambda text: None)
+        import_released(folder(spoilt), say=lambda text: None)
     spoilt = {name: [text.replace("20", "9") for text in FILES[name]] for name in FILES}
     with pytest.raises(UserError, match=r"test_dataA:1: the times .* not in order"):
-        import_released(folder(spoilt), log=lambda text: None)
+        import_released(folder(spoilt), say=lambda text: None)
 
 
 def test_missing_empty_and_damaged_files(folder, tmp_path):
@@ -94,7 +94,7 @@ def released_log():
 
 def test_released_run(shared, released_log, tmp_path):
     """The recorded run's files; what we prepare from the same log has the same instances."""
-    theirs = import_released(str(shared / "released_run_toys"), log=lambda text: None)
+    theirs = import_released(str(shared / "released_run_toys"), say=lambda text: None)
     assert theirs.num_users == 2482
     sizes = {name: len(part) for name, part in theirs.splits.items()}
     assert sizes == {"train": 37897, "valid": 2482, "test": 1997}
@@ -105,7 +105,7 @@ def test_released_run(shared, released_log, tmp_path):
 
     released_log.cache_dir = str(tmp_path)
     path = str(shared / "data" / "amazon_toys_5core.tsv.gz")
-    ours = prepare(path, released_log, log=lambda text: None)
+    ours = prepare(path, released_log, say=lambda text: None)
     assert set(theirs.item_ids) <= set(ours.item_ids)
     our_rows = as_rows(ours)
     assert all(our_rows[user][: len(rows)] == rows for user, rows in as_rows(theirs).items())
@@ -123,9 +123,9 @@ def test_released_preparation(shared, released_log, tmp_path):
     for name in ("train_dataA", "valid_dataA", "test_dataA"):
         (source,) = [p for p in folder.glob(name + "*") if p.name in (name, name + ENDING)]
         (tmp_path / name).write_bytes(source.read_bytes())
-    theirs = import_released(str(tmp_path), log=lambda text: None)
+    theirs = import_released(str(tmp_path), say=lambda text: None)
     released_log.cache_dir = str(tmp_path)
-    ours = prepare(str(folder / "ratings_Toys_and_Games.csv"), released_log, log=lambda text: None)
+    ours = prepare(str(folder / "ratings_Toys_and_Games.csv"), released_log, say=lambda text: None)
     for split in ("train", "valid", "test"):
         assert sorted(instance_lines(ours, split)) == sorted(instance_lines(theirs, split))
         if split != "train":

@@ -111,7 +111,7 @@ def assert_same(ours, theirs):
 def test_training_by_hand(tiny, imported):
     store, folder = tiny
     if imported:
-        store = import_released(folder, log=quiet)
+        store = import_released(folder, say=quiet)
     hp = hparams()
     iterator = make_iterator(store, hp)
     assert type(iterator) is ReleasedIterator
@@ -126,7 +126,7 @@ def test_training_by_hand(tiny, imported):
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_evaluation_by_hand(tiny, split):
     _, folder = tiny
-    iterator = ReleasedIterator(import_released(folder, log=quiet), hparams())
+    iterator = ReleasedIterator(import_released(folder, say=quiet), hparams())
     rows = [iterator.released_rows(b, split) for b in iterator.eval_batches(split)]
     lines, tables = lines_of(folder, f"{split}_dataA"), tables_of(folder)
     items = [[tables["item"].get(line[2], 0)] for line in lines]
@@ -195,7 +195,7 @@ def test_refused(tiny):
         os.remove(os.path.join(folder, f"{kind}_vocab_cd.pkl"))
     os.remove(os.path.join(folder, "test_data_neg"))
     with pytest.raises(UserError, match="the item vocabulary cannot be counted"):
-        ReleasedIterator(import_released(folder, log=quiet), hparams())
+        ReleasedIterator(import_released(folder, say=quiet), hparams())
     train = store.splits["train"]
     store.items = np.array(store.items)
     store.items[train.ends] = store.items[train.ends[0]]
@@ -226,7 +226,7 @@ def test_a_run_is_trained_and_scored_with_released_ids(tmp_path):
     )
     hp = merge_hparams(**given)
     results = run_experiment(hp, "test", str(tmp_path / "run"), given=given)
-    store = prepare(path, hp.data, log=quiet)
+    store = prepare(path, hp.data, say=quiet)
     entries = ReleasedIterator(store, hp).num_items
     assert entries == store.num_items + 2 and results["best_epoch"] == 1
     with open(str(tmp_path / "run" / "predictions_test.csv"), encoding="utf-8") as stream:
@@ -241,7 +241,7 @@ def test_a_run_is_trained_and_scored_with_released_ids(tmp_path):
 def test_recorded_batches(shared):
     """The recorded batches, feature by feature, and the first three epochs of the trajectory."""
     folder = shared / "golden" / "preproc"
-    store = import_released(str(folder), log=quiet)
+    store = import_released(str(folder), say=quiet)
     hp = hparams(max_seq_length=6, batch_size=20, seed=0)
     iterator = ReleasedIterator(store, hp)
     assert iterator.num_items == 46 and iterator.steps_per_epoch() == 37

@@ -170,4 +170,4 @@ def test_recorded_vocabularies(shared):
             names = read_vocabulary(str(folder / name), kind)
             with open(str(folder / name), "rb") as stream:
                 assert as_dict(kind, names) == pickle.load(stream)
-    assert import_released(str(shared / "golden" / "preproc"), log=quiet).num_users == 47
+    assert import_released(str(shared / "golden" / "preproc"), say=quiet).num_users == 47

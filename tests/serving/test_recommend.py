@@ -163,7 +163,7 @@ def test_generated_data_are_called_so_everywhere(run, tmp_path, monkeypatch):
     monkeypatch.setitem(run.store.meta, "synthetic", True)
     for ending in ("csv", "json"):
         lines, target = [], tmp_path / f"lists.{ending}"
-        recommend_lists(run, names(run, [1])[0], output=str(target), log=lines.append, k=2)
+        recommend_lists(run, names(run, [1])[0], output=str(target), say=lines.append, k=2)
         assert "SYNTHETIC" in "".join(lines) and "SYNTHETIC" in target.read_text()
 
 

@@ -115,7 +115,7 @@ def _lists(inside, out):
 
 
 def _released(inside, out):
-    import_released(inside, log=lambda line: None)
+    import_released(inside, say=lambda line: None)
 
 
 def _released_rows(inside, out, **options):

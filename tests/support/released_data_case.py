@@ -51,7 +51,7 @@ def keys(folder, **overrides):
 
 def prepared(tmp_path, rows=None, **overrides):
     path = write_log(tiny_log() if rows is None else rows, tmp_path / "ratings.csv")
-    return prepare(path, keys(tmp_path / "cache", **overrides), log=quiet)
+    return prepare(path, keys(tmp_path / "cache", **overrides), say=quiet)
 
 
 @pytest.fixture

@@ -311,7 +311,7 @@ RECORDED = {
 
 def test_recorded_table_of_untrained_scores(shared):
     """AUC, MRR@10 and NDCG@10 of ten candidates, HR@10 and NDCG@10 of the whole catalogue."""
-    store = import_released(str(shared / "released_run_toys"), log=lambda line: None)
+    store = import_released(str(shared / "released_run_toys"), say=lambda line: None)
     test = store.splits["test"]
     histories, count = of_instances(store, test), len(test)
     targets = store.items[test.ends] - 1

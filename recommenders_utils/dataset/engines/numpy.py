@@ -19,7 +19,7 @@ class NumpyEngine:
           path: the log.
           reader: its ``RecordReader``.
           data: the keys that shape the arrays.
-          say: takes lines to print.
+          say: called with each line to print.
           clock: ``Clock``; gets the laps ``read`` and ``filter``.
 
         Returns:
