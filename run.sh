@@ -28,7 +28,7 @@ list_commands() {
   printf '  %-16s %s\n' test \
     "run the tests on every TensorFlow this machine can hold; takes pytest's arguments."
   echo
-  echo "bash run.sh COMMAND --help tells a command's flags. DFAR_TF=1.15 or 2.15 chooses TensorFlow,"
+  echo "bash run.sh COMMAND --help lists a command's flags. DFAR_TF=1.15 or 2.15 chooses TensorFlow,"
   echo "DFAR_PYTHON=/path/to/python the Python that its environment is made from."
 }
 
@@ -61,5 +61,5 @@ if ! python=$(any_python) && ! python=$(python_from_conda); then
   no_python "$command"
 fi
 export DFAR_PYTHONS DFAR_CONDAS
-# The words go on as they are; what the caller imports from does not.
+# The arguments are passed unchanged; the caller's import path is not.
 PYTHONPATH='' PYTHONNOUSERSITE=1 exec "$python" "$ROOT/requirements/start.py" "$command" "$@"

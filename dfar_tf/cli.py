@@ -1,4 +1,4 @@
-"""The command line: absl flags made from the hyper-parameters' own schema, forwarded to a command."""
+"""The command line: absl flags made from the schema of the hyper-parameters, passed to a command."""
 
 import contextlib
 import errno
@@ -18,15 +18,15 @@ from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.reading.adapters import is_path
 
-# Flags whose value is a path: taken from the directory the person is in.
+# Flags whose value is a path: taken from the directory the user is in.
 PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
     *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter", "input"),
 )
 LONGEST_NAME = 60  # characters of a flag's name
-# absl's own: the one would read flags from any file, the other pass over unknown ones.
+# absl's own: one reads flags from any file, the other ignores unknown flags.
 OF_ABSL = ("flagfile", "undefok")
-GPUS = "numbers of the GPUs to run on, such as 0 or 0,1: short for --device=gpu:0,1"
+GPUS = "numbers of the GPUs to use, such as 0 or 0,1; short for --device=gpu:0,1"
 INTERRUPTED, READER_LEFT = 130, 141  # exit statuses
 UNWRITABLE = (
     errno.ENOSPC,
@@ -35,7 +35,7 @@ UNWRITABLE = (
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
-    errno.EEXIST,  # a file where a folder is wanted
+    errno.EEXIST,  # a file in place of a folder
     errno.ENOTDIR,
     errno.EISDIR,
     errno.ENAMETOOLONG,
@@ -80,9 +80,10 @@ def main(arguments):
       arguments: the command's name and its flags.
 
     Returns:
-      The exit status: 0; 2 for bad input; 130 when interrupted; 141 when nobody reads the output.
+      The exit status: 0; 2 for bad input; 130 when interrupted; 141 when the output's reader has
+      closed it.
     """
-    # A polite kill ends as Ctrl-C does, so that a run says how to resume it.
+    # SIGTERM ends a run like Ctrl-C does, so that it says how to resume.
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
         if not arguments:
@@ -96,14 +97,14 @@ def main(arguments):
         print("\ninterrupted. " + str(interrupt), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output (`| head`) has left; Python would say so once more at its end.
+        # The reader of our output (`| head`) has closed it; Python would report that again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_LEFT
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror}. Make room or choose a folder that can be written.")
+        return _fail(f"{where}{error.strerror}. Free space or choose a writable folder.")
 
 
 def parse(module, arguments):
@@ -152,7 +153,7 @@ def parse(module, arguments):
 
 
 def _refuse_odd(arguments):
-    """Raises UserError for what absl takes or chokes on, though no flag of ours is written so."""
+    """Raises UserError for flags that absl accepts or fails on, though none of ours looks like that."""
     for text in arguments[1:]:
         name = text.lstrip("-").partition("=")[0]
         # absl compares an unknown name with every flag by a recursion as deep as the name is long.
@@ -168,7 +169,7 @@ def _device_of(gpus, device):
     """``gpu:0,1`` of ``--gpus=0,1``.
 
     Raises:
-      UserError: ``--device`` is given, too; what is given are not different numbers.
+      UserError: ``--device`` is given as well; not a list of different numbers.
     """
     if device is not None:
         raise UserError(
@@ -178,8 +179,8 @@ def _device_of(gpus, device):
     numbers = re.findall(r"[0-9]+", gpus)
     if not re.match(r"[0-9]+(,[0-9]+)*$", gpus) or len(set(map(int, numbers))) < len(numbers):
         raise UserError(
-            f"--gpus={gpus}: expected different numbers of GPUs from 0 on with commas between, such "
-            "as --gpus=0 or --gpus=0,1; for the CPU --device=cpu."
+            f"--gpus={gpus}: expected different GPU numbers separated by commas, such as --gpus=0 "
+            f"or --gpus=0,1; for the CPU use --device=cpu."
         )
     return "gpu:" + ",".join(str(int(number)) for number in numbers)
 
@@ -195,11 +196,11 @@ def _whole_schema():
 def _schemas():
     """(title, keys) of base.yaml, then of each model: its own keys, which two models may share."""
     base = prepare_hparams(hparams_file("base")).schema
-    yield "hyper-parameters, as flags too:", base
+    yield "hyper-parameters, which are flags too:", base
     for path in sorted(glob.glob(os.path.join(HPARAMS, "model_*.yaml"))):
         keys = prepare_hparams(hparams_file("base"), path).schema
         own = {name: key for name, key in keys.items() if name not in base}
-        yield f"of model {os.path.basename(path)[len('model_') : -len('.yaml')]}:", own
+        yield f"for model {os.path.basename(path)[len('model_') : -len('.yaml')]}:", own
 
 
 def _print_help(module, own):
@@ -215,7 +216,7 @@ def _print_help(module, own):
 
 
 def _reworded(text, command):
-    """What absl says of a flag, as a person would."""
+    """What absl says about a flag, in plain words."""
     text = re.sub(r"^Unknown command line flag", "unknown flag", text)
     text = re.sub(r"Did you mean: (.*?) \?$", r"Did you mean --\1?", text)
     text = re.sub(r"^flag (\S+): \('Non-boolean.*", r"\1: expected true or false", text)

@@ -13,7 +13,7 @@ def main_loss(kind, logits, labels, weights):
 
     * ``log_loss``, the paper's: mean over candidates of -y log p - (1 - y) log(1 - p), p = sigmoid(logit).
     * ``softmax``: mean over instances with a positive of -log softmax over the candidates at the
-      positive (several positives share it equally). What the release trains GRU4Rec and SASRec with.
+      positive (several positives share it equally). The release trains GRU4Rec and SASRec with it.
     * ``bpr``: mean over (positive, negative) pairs of an instance of -log sigmoid(logit+ - logit-).
 
     Args:

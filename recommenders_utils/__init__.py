@@ -1,4 +1,4 @@
-"""What the original stack takes from Microsoft Recommenders: data, iterator, hparams, metrics.
+"""Data, iterator, hyper-parameters and metrics in the manner of Microsoft Recommenders.
 
-Knows nothing of ``dfar_tf``; usable on its own.
+Does not depend on ``dfar_tf``; usable on its own.
 """

@@ -1,16 +1,16 @@
 """The one place where TensorFlow is imported.
 
-TensorFlow 1.15 and 2.15 both ship the 1.x graph API as ``tensorflow.compat.v1``; everything else
-in this repository takes ``tf`` from here, so that no other module needs to know which is installed.
+TensorFlow 1.15 and 2.15 both ship the 1.x graph API as ``tensorflow.compat.v1``; all other modules
+take ``tf`` from here, so that none needs to know which is installed.
 """
 
 import os
 import warnings
 
-# TensorFlow reads this at import: keep its C++ start-up chatter out of a person's terminal.
+# TensorFlow reads this at import: keep its C++ start-up messages off the user's terminal.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Lets a session that asks for XLA have it on the CPU too; others are not touched.
+# Allows XLA on the CPU for sessions that request it; others are not affected.
 os.environ.setdefault("TF_XLA_FLAGS", "--tf_xla_cpu_global_jit")
 
 import tensorflow.compat.v1 as tf

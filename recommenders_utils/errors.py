@@ -15,7 +15,7 @@ class UserError(Exception):
 
 
 def shortened(text: str, most: int = 80) -> str:
-    """``text`` for a message: cut in the middle where it is longer than ``most`` characters."""
+    """``text`` for a message: cut in the middle if it is longer than ``most`` characters."""
     if len(text) <= most:
         return text
     half = (most - 3) // 2

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: write to a temporary name, then rename."""
+"""Files that are either complete or absent: write to a temporary name, then rename."""
 
 import contextlib
 import errno
@@ -52,7 +52,7 @@ def atomic_write(path: str, mode: str = "w", **open_args: Any) -> Iterator[IO[An
 def atomic_directory(path: str) -> Iterator[str]:
     """Yields a temporary folder beside ``path``; renames it to ``path`` if the block succeeds.
 
-    An older folder at ``path`` is replaced; it stays whole until the new one is.
+    An older folder at ``path`` is replaced; it stays complete until the new one is.
     """
     path = os.path.abspath(path)
     parent = os.path.dirname(path)

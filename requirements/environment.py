@@ -22,7 +22,7 @@ INSTALL = {
 
 
 def listed(name):
-    """The programs that run.sh found, which no command need know."""
+    """The programs that run.sh found; commands do not see them."""
     return os.environ.pop(name, "").splitlines()
 
 
@@ -30,7 +30,7 @@ CANDIDATES, CONDAS = Pythons(listed("DFAR_PYTHONS")), listed("DFAR_CONDAS")
 
 
 def wanted_tf():
-    """Which TensorFlow DFAR_TF asks for: 1.15, 2.15 or, for the best, nothing."""
+    """The TensorFlow that DFAR_TF requests: 1.15, 2.15, or empty for the best."""
     wish = os.environ.get("DFAR_TF", "")
     for tf in ("1.15", "2.15"):
         if wish == tf or wish.startswith(tf + "."):
@@ -41,7 +41,7 @@ def wanted_tf():
 
 
 def environment_python(wanted, kind):
-    """The path of a Python that has everything for ``kind`` (run or test); says what is not expected.
+    """The path of a Python that has everything for ``kind`` (run or test); reports anything unexpected.
 
     Args:
         wanted: TensorFlow 1.15, 2.15 or empty for the best.
@@ -126,10 +126,10 @@ def chosen(wanted, kind, gpu):
     else:
         lines = [f"error: found no Python to make an environment from.{why_not_conda}"]
     lines += ["Install:", *(INSTALL[tf] for tf in sorted(order))]
-    lines += ["or name one that is elsewhere: DFAR_PYTHON=/path/to/python bash run.sh ..."]
+    lines += ["or name another one: DFAR_PYTHON=/path/to/python bash run.sh ..."]
     refused = CANDIDATES.refused([minor for tf in order for minor in PYTHONS[tf]])
     if refused:
-        lines += ["These were found and do not count:", *refused]
+        lines += ["These were found but are not usable:", *refused]
     say("\n".join(lines))
     raise Failure("", NO_PYTHON)
 
@@ -196,14 +196,15 @@ def use(environment, gpu):
     """The Python of an environment, with a note where it does not suit the GPU."""
     if environment.family == "1.15" and is_modern(gpu):
         say(
-            f"Note: TensorFlow 1.15 knows no GPU of compute capability {gpu} and may run on the CPU; "
+            f"Note: TensorFlow 1.15 does not support compute capability {gpu} and may run on the "
+            f"CPU; "
             "TensorFlow 2.15 uses it (DFAR_TF=2.15; it needs a Python 3.9, 3.10 or 3.11)."
         )
     return str(environment.python)
 
 
 def variables(python):
-    """What a program of ours is given: this checkout, its environment's packages, none of the caller's."""
+    """Environment variables of our programs: this checkout, its packages, none of the caller's."""
     given = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONNOUSERSITE="1", DFAR_ROOT=str(ROOT))
     prefix = pathlib.Path(python).parent.parent
     if prefix.name == "conda-1.15-gpu":  # its CUDA libraries, which activating it would offer

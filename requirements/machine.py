@@ -110,7 +110,7 @@ class Pythons:
         return found if isinstance(found, Python) else None
 
     def refused(self, minors=None):
-        """Lines that say what does not count, and why: of some versions, or of all."""
+        """Lines that say which Pythons are not usable, and why; of some versions, or of all."""
         found = [each for each in self._known.values() if not isinstance(each, Python)]
         return sorted(
             "  " + why

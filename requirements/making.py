@@ -1,4 +1,4 @@
-"""Makes an environment ``.envs/NAME`` and tells whether it is made."""
+"""Makes an environment ``.envs/NAME`` and checks whether it is complete."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ ENVS = ROOT / ".envs"
 FULL_VERSIONS = {"1.15": "1.15.0", "2.15": "2.15.1"}
 AGAIN = (
     "Fix what the log names (often the network, a proxy, pip's index or a full disk) and run again; "
-    "DFAR_PYTHON=/path/to/python takes another Python, DFAR_TF=1.15 or 2.15 another TensorFlow."
+    "DFAR_PYTHON=/path/to/python selects another Python, DFAR_TF=1.15 or 2.15 another TensorFlow."
 )
 # The user's settings that would put packages elsewhere do not count.
 CLEAN = {
@@ -62,11 +62,11 @@ class Environment:
         return files
 
     def test_requirements(self):
-        """What the tests need beside, in the order it is installed."""
+        """What the tests need in addition, in installation order."""
         return [f"requirements/test-tf{self.family}{end}.txt" for end in ("", "-nodeps")]
 
     def is_made(self, kind, origin=None):
-        """Whether it is whole for ``kind`` (run or test), and made from ``origin`` if that is given."""
+        """Whether it is complete for ``kind`` (run or test), and made from ``origin`` if given."""
         if not os.access(str(self.python), os.X_OK):
             return False
         made_from, _, recipe = _text(self._stamp).partition("\n")

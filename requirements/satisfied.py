@@ -1,4 +1,4 @@
-"""Says whether this Python's environment has all that the code needs, from package metadata alone.
+"""Checks whether this Python's environment has all that the code needs, from package metadata alone.
 
     python satisfied.py [1.15|2.15|''] [run|test]
 

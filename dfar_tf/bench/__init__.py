@@ -1,1 +1,1 @@
-"""What the code costs on this machine: every ratio is measured in one run."""
+"""A model in, its speed and memory on this machine out; every ratio is measured within one run."""

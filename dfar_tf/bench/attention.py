@@ -23,14 +23,14 @@ AXES = {"T": (50, 100, 250, 500), "H": (2, 4), "D": (32, 64)}
 def bench_attention(hparams, steps=10, output=None, command="", say=print):
     """Measures MHA, THA, FHA and FFHA with H x H maps each, forward and backward.
 
-    MHA and THA get H * H heads, so that all four have as many maps. FFHA is measured with its label mask; FHA
-    and FFHA also as they were with every map made ("whole maps").
+    MHA and THA get H * H heads, so that all four have equally many maps. FFHA is measured with its
+    label mask; FHA and FFHA also with every map computed ("whole maps").
 
     Args:
       hparams: ``device`` and ``seed``.
       steps: measured runs.
       output: folder of the results.
-      command: what the person typed.
+      command: the command line.
       say: called with each line to print.
 
     Returns:
@@ -75,7 +75,8 @@ def bench_attention(hparams, steps=10, output=None, command="", say=print):
     )
     say("\n" + format_table(headers, shown, title, "rrrlrrrr"))
     notes = [
-        "peak: the most memory the tensors of one run took at a time, as TensorFlow's allocator counts."
+        "peak: the largest memory in use by the tensors of one run, as counted by TensorFlow's "
+        "allocator."
     ]
     say_written(
         write_results(

@@ -29,13 +29,13 @@ BATCH = 64
 
 
 def make_layer(kind, relations, width):
-    """A layer with so many attention maps: H = R heads for MHA and THA, H = sqrt(R) for FHA and FFHA.
+    """A layer with this many attention maps: H = R heads for MHA and THA, H = sqrt(R) for FHA and FFHA.
 
     Every layer's heads are D / H wide, H its own, as the models make them.
     """
     heads = relations if kind in ("MHA", "THA") else round(relations**0.5)
     if kind in ("FHA", "FFHA") and heads**2 != relations:
-        raise UserError(f"relations: {relations} is no square; FHA has H * H of them.")
+        raise UserError(f"relations: {relations} is not a square; FHA has H * H of them.")
     sizes = {"num_heads": heads, "key_dim": max(width // heads, 1)}
     made = {
         "MHA": MultiHeadAttention,
@@ -62,7 +62,7 @@ def run_complexity(hparams, repeats=20, command="", output=None, say=print):
     Args:
       hparams: for ``device`` and ``seed``.
       repeats: timed runs of each; the median counts.
-      command: what the person typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 

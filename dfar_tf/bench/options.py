@@ -1,4 +1,4 @@
-"""What each option of speed does to a step: every variant in turn, in one run, against the defaults."""
+"""The effect of each speed option on a step: all variants in turn within one run, against the defaults."""
 
 import os
 import tempfile
@@ -43,7 +43,7 @@ def bench_options(hparams, steps=30, output=None, command="", say=print):
       hparams: the merged hyper-parameters.
       steps: measured steps of each variant.
       output: folder of the results.
-      command: what the person typed.
+      command: the command line.
       say: called with each line to print.
 
     Returns:
@@ -80,7 +80,9 @@ def bench_options(hparams, steps=30, output=None, command="", say=print):
     shown = [[shape, name, f"{ms:.1f}", f"{ratio:.2f} x"] for shape, name, ms, ratio in rows]
     title = f"TensorFlow {tf.__version__}, {about['device']}, {cores()} cores, SYNTHETIC logs; all in one run"
     say("\n" + format_table(headers, shown, title, "llrr"))
-    notes = ["Lazy Adam is another optimiser than Adam; every other option changes rounding only."]
+    notes = [
+        "Lazy Adam is not the same optimiser as Adam; every other option changes rounding only."
+    ]
     say_written(
         write_results(
             "bench-options", headers, rows, about, output, notes, shown_as=(headers, shown)

@@ -1,4 +1,4 @@
-"""A log of Micro-video's size from nothing: generated, prepared, trained for some steps."""
+"""A log of Micro-video's size: generated, prepared, and trained on for some steps."""
 
 import contextlib
 import itertools
@@ -37,7 +37,7 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, say=pri
       hparams: the merged hyper-parameters; those that make the log's shape are set here.
       steps: training steps.
       output: folder of the results.
-      command: what the person typed.
+      command: the command line.
       scale: share of the users and items.
       say: called with each line to print.
 
@@ -99,7 +99,7 @@ def bench_scale(hparams, steps=2000, output=None, command="", scale=1.0, say=pri
 
 @contextlib.contextmanager
 def _timed(found, name):
-    """Seconds of a block, and the most memory the process had in it where the system can tell."""
+    """Seconds of a block, and the process's peak memory in it if the system reports it."""
     resettable = _reset_peak()
     started = time.perf_counter()
     yield
@@ -111,7 +111,7 @@ def _timed(found, name):
 
 
 def _reset_peak():
-    """Starts the kernel's count of the process's peak anew; False where there is no such count."""
+    """Resets the kernel's record of the process's peak memory; False if there is none."""
     if not sys.platform.startswith("linux"):
         return False
     try:

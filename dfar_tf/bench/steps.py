@@ -42,7 +42,7 @@ def run_bench(hparams, steps=60, output=None, command=""):
       hparams: the merged hyper-parameters.
       steps: measured steps of each kind.
       output: folder for ``bench.json``; ``results/`` in the checkout if None.
-      command: what the person typed, for the record.
+      command: the command line, for the record.
 
     Returns:
       dict of the figures, as written.
@@ -62,7 +62,7 @@ def run_bench(hparams, steps=60, output=None, command=""):
     results["work"] = _work(shared, hparams, results["seconds"]["step_from_memory"])
     results["test_seconds"] = shared.test_seconds(iterator)
     results["peak_gib"] = peak_gib()
-    # Only now, so that the peak above is that of training as it is done.
+    # Only now, so that the peak above is that of normal training.
     repeated = StepBench(hparams, store, iterator, share_history=False)
     results.update(_shared_against_repeated(shared, repeated, max(steps // 4, 3)))
     table = step_table(results)
@@ -129,7 +129,7 @@ class StepBench:
         optimizer = make_optimizer(self.hparams)
         gradients = make_gradients(self.hparams, optimizer, loss, model)
         dense = [getattr(g, "values", g) for g, _ in gradients if g is not None]
-        # One number of each: what only hangs on a control edge is optimised away and not computed.
+        # One number of each: what only a control edge needs is optimised away and not computed.
         self.backward = tf.add_n([tf.reshape(g, [-1])[0] for g in dense])
         self.forward = loss
         self.step = apply_gradients(optimizer, gradients, model)

@@ -23,10 +23,10 @@ def run_suites(suite, hparams, steps=None, output=None, command=""):
       hparams: the merged hyper-parameters.
       steps: measured steps; each suite's own number if None.
       output: folder of the results; ``results/`` in the checkout if None.
-      command: what the person typed, for the record.
+      command: the command line, for the record.
 
     Raises:
-      UserError: an unknown suite, or ``steps`` that is no positive whole number.
+      UserError: an unknown suite, or ``steps`` that is not a positive whole number.
     """
     if suite != "all" and suite not in SUITES:
         raise UserError(f"--suite: {suite!r} is none of {', '.join(SUITES)}, all.")

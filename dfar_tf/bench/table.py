@@ -1,4 +1,4 @@
-"""The step suite's table, and the figures of the released code that it is set beside."""
+"""The step suite's table, and the released code's figures that it is compared with."""
 
 import os
 

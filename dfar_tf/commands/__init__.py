@@ -1,7 +1,8 @@
-"""The commands, one a module, found by name.
+"""The commands: one module each, found by name.
 
-A command has a docstring whose first line is its help, ``FLAGS`` (name -> (default, meaning)) beyond
-the hyper-parameters, and ``run(options)``, which only forwards to functions a notebook can call.
+A command has a docstring whose first line is its help, ``FLAGS`` (name -> (default, meaning)) in
+addition to the hyper-parameters, and ``run(options)``, which only forwards to functions that a
+notebook can call.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""prepare Amazon Toys & Games, train a model, evaluate it, print the table beside the paper's
+"""prepare Amazon Toys & Games, train and evaluate a model, print its table beside the paper's
 
 ``bash run.sh amazon [--ratings=FILE] [--model=dfar] [--epochs=N] [--learning_rate=X] [--seed=N] ...``
 """
@@ -7,7 +7,7 @@ from dfar_tf.runs.run import run_experiment
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "go on with the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir"),
 }
 
 

@@ -8,7 +8,7 @@ from dfar_tf.bench.suites import run_suites
 
 FLAGS = {
     "suite": ("step", "what to measure: step, options, attention, scale, or all"),
-    "steps": (None, "measured steps of each kind; each suite has its own number"),
+    "steps": (None, "measured steps of each kind; by default each suite's own number"),
     "output": (None, "folder for the results; results/ in the checkout if not given"),
 }
 

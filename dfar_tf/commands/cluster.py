@@ -1,16 +1,16 @@
-"""train with several processes: a cluster on this machine to try it, or join one that TF_CONFIG names
+"""train with several processes: try a cluster on this machine, or join the one that TF_CONFIG names
 
 ``bash run.sh cluster --workers=2 --ps=1 [--run_dir=DIR] [--epochs=N] ...`` starts a chief, which trains too,
-workers, parameter servers and an evaluator on loopback, and prints the table of ``amazon``. With TF_CONFIG
-set it is one task of the run in ``--run_dir``. On real machines: docs/cluster.md.
+workers, parameter servers and an evaluator on loopback, and prints the table of ``amazon``. With
+TF_CONFIG set it runs one task of the run in ``--run_dir``. For real machines see docs/cluster.md.
 """
 
 FLAGS = {
-    "workers": ("1", "workers beside the chief"),
+    "workers": ("1", "number of workers, in addition to the chief"),
     "ps": ("1", "parameter servers"),
-    "restarts": ("3", "how often in all a process that died is started again"),
+    "restarts": ("3", "maximum number of restarts of dead processes, in total"),
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "go on with the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir"),
 }
 
 

@@ -1,7 +1,7 @@
 """compare a run of the released code with ours, stage by stage
 
 ``bash run.sh diff --released=DIR [--checkpoint=PREFIX] [--predictions=FILE] [--ratings=FILE]``; DIR may be
-several, comma-separated. Ends with status 0 only if nothing differs beyond tolerance.
+several, comma-separated. Exits with status 0 only if nothing differs beyond tolerance.
 """
 
 import os
@@ -9,9 +9,12 @@ import os
 from recommenders_utils.errors import UserError
 
 FLAGS = {
-    "released": (None, "folder of a released run: its data files, and what else it left"),
-    "checkpoint": (None, "prefix of its checkpoint, such as epoch_5; found if it is the only one"),
-    "predictions": (None, "its predictions of the test set; found by name otherwise"),
+    "released": (None, "folder of a released run: its data files and whatever else it wrote"),
+    "checkpoint": (
+        None,
+        "prefix of its checkpoint, such as epoch_5; not needed if there is only one",
+    ),
+    "predictions": (None, "its predictions of the test set; if not given, found by name"),
     "output": (None, "folder for the JSON and CSV; results/ in the checkout if not given"),
 }
 

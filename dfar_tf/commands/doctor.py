@@ -1,10 +1,10 @@
-"""say what was found: Python, TensorFlow, CUDA, devices, memory, disk, data; what is used, and why
+"""show what this machine has (Python, TensorFlow, CUDA, memory, disk, data), what is used, and why
 
-``bash run.sh doctor [--output=FILE] [--device=auto] [--cache_dir=DIR]``; FILE is the same as JSON. Each
-problem has a suggestion. Ends with status 0, or 1 if something that is needed is broken.
+``bash run.sh doctor [--output=FILE] [--device=auto] [--cache_dir=DIR]``; FILE receives the same as
+JSON. Each problem comes with a suggestion. Exits with status 0, or 1 if something needed is broken.
 """
 
-FLAGS = {"output": (None, "JSON file for what was found; none is written if not given")}
+FLAGS = {"output": (None, "JSON file for the findings; if not given, none is written")}
 
 
 def run(options):

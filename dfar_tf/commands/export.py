@@ -1,4 +1,4 @@
-"""export a run as a SavedModel that takes raw ids and needs nothing of this repository
+"""export a run as a SavedModel that takes raw ids and does not need this repository
 
 ``bash run.sh export --run_dir=RUN --output=DIR``; docs/serving.md has its inputs, outputs and a client.
 """
@@ -7,7 +7,7 @@ from recommenders_utils.errors import UserError
 
 FLAGS = {
     "run_dir": (None, "folder of a finished run"),
-    "output": (None, "folder to make, the SavedModel"),
+    "output": (None, "folder for the SavedModel; must not exist"),
 }
 
 

@@ -1,15 +1,15 @@
 """write prepared data as the released code's text files and vocabularies
 
 ``bash run.sh export-released --prepared=DIR|--ratings=FILE --output=DIR``; with
-``--candidate_sampling=released --candidate_seed=N`` the negatives are the released code's, too, as after
-``random.seed(N)``.
+``--candidate_sampling=released --candidate_seed=N`` the negatives are also the released code's, as
+after ``random.seed(N)``.
 """
 
 from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.released.export import export_released
 
-FLAGS = {"output": (None, "folder to make for the files")}
+FLAGS = {"output": (None, "folder for the files")}
 
 
 def run(options):

@@ -8,8 +8,8 @@ from dfar_tf.experiments.figure4 import run_figure4
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
     "run_dir": (None, "folder of a finished run of dfar or dfar_released"),
-    "seeds": ("3", "how many seeds, without --run_dir"),
-    "user": (None, "raw id of a user whose history is drawn instead"),
+    "seeds": ("3", "number of seeds, if --run_dir is not given"),
+    "user": (None, "raw id of a user; draws that user's history instead"),
     "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
 }
 

@@ -7,7 +7,7 @@ from dfar_tf.experiments.figure5 import MODELS, run_figure5
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/, whose length_groups has the edges"),
-    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "seeds": ("3", "number of seeds, starting at --seed or 1"),
     "models": (MODELS, "models, comma-separated"),
     "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
 }

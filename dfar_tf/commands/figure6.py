@@ -7,7 +7,7 @@ from dfar_tf.experiments.figure6 import run_figure6
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
-    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "seeds": ("3", "number of seeds, starting at --seed or 1"),
     "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
 }
 

@@ -1,4 +1,4 @@
-"""write a SYNTHETIC log in the shape of one of the paper's data sets
+"""write a SYNTHETIC log with the shape of one of the paper's data sets
 
 ``bash run.sh generate --like=micro_video [--output=FILE] [--scale=0.01] [--draw_seed=N]``
 """
@@ -9,7 +9,7 @@ from dfar_tf.paths import in_checkout, shown
 from recommenders_utils.synthetic.files import write_file
 
 FLAGS = {
-    "like": ("micro_video", "whose shape: amazon or micro_video (Table 1 of the paper)"),
+    "like": ("micro_video", "data set to imitate: amazon or micro_video (Table 1 of the paper)"),
     "output": (None, "the file; data/SYNTHETIC-<like>.csv in the checkout if not given"),
     "scale": ("1", "share of the users and items to generate, above 0 and at most 1"),
     "draw_seed": ("2023", "seed of all draws"),

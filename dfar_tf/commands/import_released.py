@@ -22,7 +22,7 @@ def run(options):
             raise UserError(f"--{flag} is needed: {FLAGS[flag][1]}.")
     output = options.output
     if os.path.isdir(output) and os.listdir(output) and not _is_prepared(output):
-        raise UserError(f"{output}: holds something else than prepared arrays; give a new folder.")
+        raise UserError(f"{output}: holds something other than prepared arrays; give a new folder.")
     name = options.given.get("name", "released files")
     import_released(options.released, name).save(output)
     print(f"prepared arrays: {output}")

@@ -1,4 +1,4 @@
-"""take over a checkpoint of the released code: print its mapping, convert it, score a file with it
+"""load a checkpoint of the released code: print its mapping, convert it, score a file with it
 
 ``bash run.sh load-released CKPT [--output=DIR] [--file=test_dataA --predictions=FILE [--vocabulary=PKL]]``
 prints which variable of the release is which of ``dfar_released``; the sizes are the checkpoint's own. With
@@ -11,9 +11,9 @@ WORD = "checkpoint"
 FLAGS = {
     "checkpoint": (
         None,
-        "prefix of the released checkpoint, such as epoch_5; the word CKPT is the same",
+        "prefix of the released checkpoint, such as epoch_5; same as CKPT",
     ),
-    "output": (None, "folder to make: best/ with the checkpoint, hparams.yaml"),
+    "output": (None, "folder for best/ with the checkpoint, and hparams.yaml; must not exist"),
     "file": (None, "released instance file to score, such as test_dataA, plain or .gz"),
     "vocabulary": (
         None,
@@ -34,7 +34,7 @@ def run(options):
         raise UserError(f"--checkpoint is needed: {FLAGS['checkpoint'][1]}.")
     if bool(options.file) != bool(options.predictions):
         raise UserError(
-            "--file and --predictions go together: what to score, and where to write it."
+            "--file and --predictions go together: the file to score and the file to write."
         )
     given = {**options.given, "model_type": "dfar_released"}
     hparams, num_items, values, rows = take_over(options.checkpoint, merge_hparams(**given), given)

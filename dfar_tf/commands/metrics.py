@@ -1,8 +1,8 @@
 """recompute the metrics of a predictions file, from that file alone
 
-``bash run.sh metrics --predictions=FILE [--metrics=auc,gauc,mrr@10] [--ties=released]``; with
-``--as=released`` the figures the released code prints, with ``--explain`` why they are not ours. FILE may
-be a run's or the released code's.
+``bash run.sh metrics --predictions=FILE [--metrics=auc,gauc,mrr@10] [--ties=released]``;
+``--as=released`` prints the released code's figures, ``--explain`` why they differ from ours. FILE
+may come from a run or from the released code.
 """
 
 import os
@@ -17,8 +17,8 @@ from recommenders_utils.tables import format_table
 
 FLAGS = {
     "predictions": (None, "a predictions_*.csv of a run folder, or any of its columns"),
-    "as": ("ours", "ours, or released: its metrics, groups, ties and rounding"),
-    "explain": (False, "print ours and the released figures, and why they differ"),
+    "as": ("ours", "ours, or released for the released code's metrics, groups, ties and rounding"),
+    "explain": (False, "print our figures and the released ones, and why they differ"),
 }
 
 

@@ -1,4 +1,4 @@
-"""list the models: paper, parameters, what each makes of the feedback
+"""list the models: paper, parameters, how each uses feedback
 
 ``bash run.sh models [--data=amazon] [--output=DIR]``; parameters at the default sizes, for Table 1's log.
 """

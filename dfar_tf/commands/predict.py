@@ -9,7 +9,7 @@ from recommenders_utils.errors import UserError
 FLAGS = {
     "run_dir": (None, "folder of a finished run"),
     "input": (None, "rows to score: a table with columns user,item or history,candidate"),
-    "output": (None, "file to write: the same rows and their score; .tsv has tabs, .gz is packed"),
+    "output": (None, "file to write: the rows with their scores; .tsv has tabs, .gz is compressed"),
 }
 
 

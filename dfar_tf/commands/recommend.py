@@ -1,4 +1,4 @@
-"""recommend from the whole catalogue: the exact top K for a run's users or a history given
+"""recommend from the whole catalogue: the exact top K for users of a run or a given history
 
 ``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen] [--explain]
 [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked, 0 disliked) in place of
@@ -9,11 +9,11 @@ from recommenders_utils.errors import UserError
 
 FLAGS = {
     "run_dir": (None, "folder of a finished run"),
-    "users": (None, "raw ids with commas between, a file of one id a line, or all"),
-    "history": (None, 'a history instead, oldest first, as in "i1:1,i2:0"'),
-    "k": ("20", "how many items for each user"),
-    "exclude_seen": (False, "leave out the items of the user's whole history"),
-    "explain": (False, "of dfar: what the two towers and the head groups say"),
+    "users": (None, "raw ids separated by commas, a file with one id per line, or all"),
+    "history": (None, 'a history instead of users, oldest first, such as "i1:1,i2:0"'),
+    "k": ("20", "number of items per user"),
+    "exclude_seen": (False, "leave out all items of the user's history"),
+    "explain": (False, "for dfar: add what the two towers and the head groups contribute"),
     "output": (None, "file for the lists, .csv or .json"),
 }
 

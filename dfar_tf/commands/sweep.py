@@ -8,7 +8,7 @@ from dfar_tf.experiments.sweep import run_sweep
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
     "grid": (None, "key=value,value;key=value,...: every combination is trained"),
-    "seeds": ("1", "how many seeds, from --seed or 1 on"),
+    "seeds": ("1", "number of seeds, starting at --seed or 1"),
     "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
 }
 

@@ -1,7 +1,8 @@
 """the paper's Table 2: train every model on the same rows and compare, over seeds
 
-``bash run.sh table2 [--data=amazon] [--seeds=3] [--models=din,dfar] [--loss=softmax] [--tune] ...``. Trained
-cells are kept under ``runs/cells/`` and not trained again; Ctrl-C and the same command go on.
+``bash run.sh table2 [--data=amazon] [--seeds=3] [--models=din,dfar] [--loss=softmax] [--tune]
+...``. Trained cells are kept under ``runs/cells/`` and not trained again; after Ctrl-C, the same
+command resumes.
 """
 
 from dfar_tf.experiments.cells import BUDGET
@@ -9,10 +10,13 @@ from dfar_tf.experiments.table2 import run_table2
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
-    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "seeds": ("3", "number of seeds, starting at --seed or 1"),
     "models": (None, "models, comma-separated; all of Table 2 and SINE if not given"),
-    "tune": (False, "choose each model's settings on validation first, within --budget"),
-    "budget": (BUDGET, "what --tune tries for each model, every combination with the first seed"),
+    "tune": (False, "first select each model's settings on validation, within --budget"),
+    "budget": (
+        BUDGET,
+        "settings that --tune tries for each model: every combination, with the first seed",
+    ),
     "output": (None, "folder of the CSV, Markdown and JSON; results/ if not given"),
 }
 

@@ -7,7 +7,7 @@ from dfar_tf.experiments.table3 import run_table3
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
-    "seeds": ("3", "how many seeds, from --seed or 1 on"),
+    "seeds": ("3", "number of seeds, starting at --seed or 1"),
     "output": (None, "folder of the CSV, Markdown and JSON; results/ if not given"),
 }
 

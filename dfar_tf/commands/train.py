@@ -1,15 +1,15 @@
 """train a model on any log of users, items, times and feedback
 
 ``bash run.sh train --interactions=FILE [--adapter=NAME|PATH.yaml] [--split=last_day] [--model=dfar] ...``
-FILE is a CSV or TSV, plain or gzipped. An adapter says which column is what; without one the columns
-decide. docs/data.md has the adapters there are, and how to write one.
+FILE is a CSV or TSV, plain or gzipped. An adapter says what each column means; without one, the
+columns decide. docs/data.md lists the adapters and shows how to write one.
 """
 
 from dfar_tf.runs.run import run_experiment
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "go on with the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir"),
 }
 
 

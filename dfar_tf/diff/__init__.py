@@ -1,1 +1,1 @@
-"""A run of the released code in, a table of differences from ours out."""
+"""A released run in, a table of its differences from ours out."""

@@ -110,8 +110,8 @@ def translate(theirs, hparams, num_items, source):
     strange = sorted(name for name in set(theirs) - set(dict(pairs)) if not UNUSED.match(name))
     if strange:
         raise UserError(
-            f"{source}: variable {strange[0]!r} has no place in dfar_released ({len(strange)} such). "
-            "Give a checkpoint of the released DFAR with one block."
+            f"{source}: variable {strange[0]!r} is not part of dfar_released ({len(strange)} "
+            f"such). Give a checkpoint of the released DFAR with one block."
         )
     return values
 
@@ -134,13 +134,13 @@ def read_variables(path):
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise UserError(
-            f"{path}: no readable checkpoint: {str(error).splitlines()[0]}. Expected "
-            f"{os.path.basename(prefix)}.index and {os.path.basename(prefix)}.data-..., whole."
+            f"{path}: not a readable checkpoint: {str(error).splitlines()[0]}. Expected a complete "
+            f"{os.path.basename(prefix)}.index and {os.path.basename(prefix)}.data-..."
         ) from None
 
 
 def released_sizes(theirs, source):
-    """The hyper-parameters a released checkpoint's shapes tell, and its vocabulary.
+    """The hyper-parameters and vocabulary size that a released checkpoint's shapes imply.
 
     Args:
       theirs: {released name: array}.
@@ -151,7 +151,7 @@ def released_sizes(theirs, source):
       ``tower_layers``, num_items).
 
     Raises:
-      UserError: a variable that tells them is missing or has another rank.
+      UserError: a variable that implies them is missing or has another rank.
     """
 
     def shape(name):
@@ -188,12 +188,12 @@ def mapping_rows(theirs, hparams):
 
 
 def take_over(path, hparams, given=()):
-    """Reads a released checkpoint as the weights of a ``dfar_released``.
+    """Reads a released checkpoint into the weights of a ``dfar_released``.
 
     Args:
       path: see ``read_variables``.
       hparams: hyper-parameters; sizes not in ``given`` are the checkpoint's.
-      given: keys a person gave, which the checkpoint must fit.
+      given: keys that the user gave, which the checkpoint must match.
 
     Returns:
       (hparams with the checkpoint's sizes, num_items, {variable: array}, rows of the mapping).
@@ -210,17 +210,17 @@ def take_over(path, hparams, given=()):
 
 
 def save_converted(output, hparams, num_items, values):
-    """Makes a folder of ``best/`` with the checkpoint and ``hparams.yaml``, or nothing.
+    """Writes a folder with ``hparams.yaml`` and the checkpoint in ``best/``, or nothing.
 
     Args:
       output: folder to make; ``best_checkpoint(output)`` finds the checkpoint.
       hparams, num_items, values: what ``take_over`` gave.
 
     Raises:
-      UserError: ``output`` is there already.
+      UserError: ``output`` exists already.
     """
     if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
-        raise UserError(f"{output}: is there already. Give another --output.")
+        raise UserError(f"{output}: already exists. Give another --output.")
     with atomic_directory(output) as folder:
         save_values(values, hparams, num_items, os.path.join(folder, "best", "model.ckpt"))
         hparams.save(os.path.join(folder, "hparams.yaml"))
@@ -235,8 +235,8 @@ def _prefix(path):
         found = tf.train.latest_checkpoint(path)
         if found is None:
             raise UserError(
-                f"{path}: no file 'checkpoint' there that names one. Give a checkpoint's prefix, "
-                "such as epoch_5."
+                f"{path}: it has no file 'checkpoint' that names one. Give a checkpoint's prefix, "
+                f"such as epoch_5."
             )
         return found
     return re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)

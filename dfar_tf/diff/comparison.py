@@ -30,7 +30,7 @@ class ReleasedRun:
       ratings: the ratings that the run was prepared from, or None to look for ``ratings_*.csv``.
 
     Raises:
-      UserError: a folder or file that is not there; several checkpoints to choose from.
+      UserError: a missing folder or file; several checkpoints to choose from.
     """
 
     def __init__(self, folders, checkpoint=None, predictions=None, ratings=None):
@@ -103,20 +103,20 @@ def _require_figures(path, figures):
 
 
 def diff_released(run, given=None, output=None, command="", say=print):
-    """Compares every stage that the run left something of, prints the table and writes it.
+    """Compares every stage that the run recorded, prints the table and writes it.
 
     Args:
       run: ReleasedRun.
       given: hyper-parameters to change, by key.
       output: folder of ``diff-<name>.json`` and ``.csv``; ``results/`` in the checkout if None.
-      command: what the person typed, for the record.
+      command: the command line, for the record.
       say: called with each line to print.
 
     Returns:
       List of Row; nothing differs beyond tolerance if all are ``sound()``.
 
     Raises:
-      UserError: a damaged file or a line that is none, by file and line.
+      UserError: a damaged file or a malformed line, by file and line.
     """
     # Sizes and settings of the release; the checkpoint's sizes are taken over.
     hparams = merge_hparams(
@@ -170,7 +170,7 @@ def _write(rows, run, output, command, say):
     folder = output or in_checkout("results")
     name = "diff-" + run.name
     record = [{**dataclasses.asdict(row), "verdict": row.verdict()} for row in rows]
-    # JSON has no infinity, which stands for things that cannot be compared at all.
+    # JSON has no infinity, which marks values that cannot be compared at all.
     record = json.loads(json.dumps(record), parse_constant=str)
     path = os.path.join(folder, name + ".json")
     write_json(path, {"command": command, "versions": versions(), "stages": record})

@@ -12,13 +12,13 @@ from recommenders_utils.released.metrics import (
     released_values,
 )
 
-SCORES = 1e-5  # how far a prediction may be off
+SCORES = 1e-5  # largest accepted difference of a prediction
 FIGURES = 1e-4  # and a figure of four digits that was computed from such predictions
 _SHOWN = {"auc": "AUC", "mean_mrr": "MRR", "ndcg@10": "N@10", "logloss": "LL"}
 
 
 def checkpoint_rows(path, store, hparams):
-    """Takes a released checkpoint over and looks whether all of it arrived.
+    """Loads a released checkpoint and checks that all of it is used.
 
     Args:
       path: the checkpoint.
@@ -62,7 +62,8 @@ def checkpoint_rows(path, store, hparams):
     if num_items < entries:
         raise UserError(
             f"{path}: {num_items + 1} rows of the item table, but the vocabulary of the data files has "
-            f"{entries} entries and the padding: another run's checkpoint? Give that of this run."
+            f"{entries} entries and the padding: the checkpoint may belong to another run. Give "
+            f"the one of this run."
         )
     rows.append(
         Row(
@@ -88,7 +89,7 @@ def our_scores(store, split, model):
 
 
 def prediction_rows(split, theirs, frame, scores):
-    """Their predictions beside ours.
+    """Compares their predictions with ours.
 
     Args:
       split: ``test`` or ``valid``.
@@ -108,7 +109,7 @@ def prediction_rows(split, theirs, frame, scores):
         labels = int((theirs["label"].to_numpy() != frame["label"].to_numpy()).sum())
         off = float(gap.max()) if not labels else np.inf
         details = {"mean": float(gap.mean()), "other_labels": labels}
-    because = f"the file is of other lines or weights, or the graphs differ; see {MODEL}"
+    because = f"the file has other lines or weights, or the graphs differ; see {MODEL}"
     shown = [f"{len(each):,} rows" for each in (theirs, scores)]
     return [Row(stage, *shown, off, SCORES, because, details)]
 
@@ -147,7 +148,7 @@ def _metric_row(part, whose, theirs, frame):
         _figures(rounded),
         difference,
         0.0 if whose == "theirs" else FIGURES,
-        f"figures are computed by other rules; see {DATA} rows 26 and 27",
+        f"the figures follow other rules; see {DATA} rows 26 and 27",
         {"theirs": theirs, "ours": exact},
     )
 

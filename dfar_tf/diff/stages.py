@@ -1,4 +1,4 @@
-"""The stages of ``diff``: what a released run left, beside what this code makes of the same."""
+"""The stages of ``diff``: what a released run wrote, compared with what this code makes of the same input."""
 
 import dataclasses
 import gzip
@@ -42,8 +42,8 @@ class Row:
       theirs: their side, in a few words.
       ours: our side.
       difference: how much they differ, in the stage's own unit; None if there is nothing to compare.
-      tolerance: up to which they count as the same.
-      because: what a larger difference comes from, and where it is described.
+      tolerance: largest difference that counts as equal.
+      because: the cause of a larger difference, and where it is described.
       details: JSON-able, for the record.
     """
 
@@ -107,7 +107,7 @@ def preparation_rows(run, store, data, say):
             found = run.find(name)
             if found is not None and name in names:
                 row = _file_row(f"prepared: {name}", found, os.path.join(written, name))
-                row.because = f"the ratings or the filter are others, or see {DATA} rows 16, 17, 19"
+                row.because = f"the ratings or the filter differ, or see {DATA} rows 16, 17, 19"
                 rows.append(row)
         if seed is None:
             rows.append(Row("prepared: negatives", "drawn from another seed", "-", None))
@@ -136,7 +136,9 @@ def _file_row(stage, theirs, ours):
         first, second = first.split(b"\n"), second.split(b"\n")
         shown = [f"{len(each) - 1:,} lines" for each in (first, second)]
         different = sum(a != b for a, b in itertools.zip_longest(first, second))
-    because = f"lines hold what is not kept: other categories, parts of seconds; or see {DATA}"
+    because = (
+        f"the lines contain what is not kept: other categories, fractions of seconds; or see {DATA}"
+    )
     return Row(stage, *shown, different, because=because)
 
 
@@ -149,7 +151,7 @@ def content(path):
 
 
 def vocabulary_rows(store):
-    """The vocabularies beside what the files' lines count to."""
+    """Compares the vocabularies with the counts of the files' lines."""
     if f"{next(iter(DEFAULTS))}_vocabulary" not in store.extras:
         return [Row("vocabularies", "-", "-", None)]
     theirs, counts, rows = vocabularies(store), count(store), []
@@ -158,7 +160,7 @@ def vocabulary_rows(store):
         names = theirs[kind]
         because = f"the vocabulary was made from other lines; see {DATA} row 21"
         if kind == "item" and unknown:
-            # Unknown targets add to counts: how many must there be for their order to be one of counts?
+            # Unknown targets add to counts: how many are needed for the order to be by count?
             needed = _additions([counts[kind].get(name, 0) for name in names])
             strange = len(set(counts[kind]) - set(names))
             ours = f"{len(counts[kind]):,} counted; {unknown} unknown targets explain the order"
@@ -179,7 +181,7 @@ def _additions(counts):
 
 
 def split_rows(store, data):
-    """Which records are targets, and of what kind the candidates are, by our own rules.
+    """Compares targets and candidates with our own rules.
 
     Args:
       store: the imported data.
@@ -212,7 +214,9 @@ def split_rows(store, data):
         broken |= part.labels[:, 1:].any(axis=1)
         ordered = np.sort(part.candidates, axis=1)
         broken |= ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)).any(axis=1)
-        because = f"they are not {num_negatives} distinct others of label 0; see {DATA} row 24"
+        because = (
+            f"they are not {num_negatives} distinct other items with label 0; see {DATA} row 24"
+        )
         shown = [f"{int(each.sum()):,} rows" for each in (part.counts, counts)]
         rows.append(Row(f"candidates: {split}", *shown, int(broken.sum()), because=because))
     return rows
@@ -245,7 +249,7 @@ def batch_rows(run, store, hparams):
                 same = theirs.shape == mine.shape
                 differences[key] = float(abs(theirs - mine).max()) if same else np.inf
                 total += len(theirs) if key.endswith("/items") else 0
-        because = f"rows, ids or draws are others; see {DATA} rows 21 to 23"
+        because = f"rows, ids or draws differ; see {DATA} rows 21 to 23"
         rows.append(
             Row(
                 f"batches: {name}",

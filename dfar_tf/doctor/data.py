@@ -49,14 +49,14 @@ def _log(path, name):
         try:
             _, _, adapter = choose(path, None, ADAPTERS)
         except UserError:
-            return Finding(name, f"{size}, not readable as ratings: {no_ratings}", PROBLEM, _MEND)
+            return Finding(name, f"{size}, not readable as ratings: {no_ratings}", PROBLEM, _FIX)
         text = f"{size}, a log for --interactions={name} (adapter {adapter.name})"
         return Finding(name, text, GOOD)
     columns = ", ".join(form.found(layout).values())
     return Finding(name, f"{size}, ratings with columns {columns}", GOOD)
 
 
-_MEND = "give it a header such as user_id,item_id,rating,timestamp, or an adapter (docs/data.md)"
+_FIX = "give it a header such as user_id,item_id,rating,timestamp, or an adapter (docs/data.md)"
 
 
 def _amazon(names):
@@ -68,14 +68,14 @@ def _amazon(names):
     place = os.environ.get("DFAR_DATA")
     if place and not os.path.exists(place):
         text = f"DFAR_DATA={place}, which does not exist"
-        return Finding(what, text, PROBLEM, "unset DFAR_DATA or point it at a ratings file")
+        return Finding(what, text, PROBLEM, "unset DFAR_DATA or set it to a ratings file")
     if place:
         return Finding(what, f"DFAR_DATA={place}", GOOD)
     if os.environ.get("DFAR_OFFLINE", "").strip().lower() in ("1", "true", "yes"):
         text = "a SYNTHETIC stand-in, since DFAR_OFFLINE is set and no file is there"
     else:
         text = "a download from the publisher; a SYNTHETIC stand-in without a network"
-    return Finding(what, text, GOOD, f"for a file of your own: data/{FILE_NAME} or --ratings=FILE")
+    return Finding(what, text, GOOD, f"for your own file: data/{FILE_NAME} or --ratings=FILE")
 
 
 def find_prepared(cache_dir):
@@ -106,7 +106,7 @@ def _prepared(folder):
         store = SequenceStore.load(folder)
     except DamagedStore as damage:
         reason = str(damage).split(": not usable prepared data: ")[-1].split(";")[0]
-        suggestion = f"delete {shown(folder)}; a run prepares the data again by itself"
+        suggestion = f"delete {shown(folder)}; the next run prepares the data again"
         return Finding("prepared data", f"{name} is damaged: {reason}", PROBLEM, suggestion)
     synthetic = " SYNTHETIC," if store.meta.get("synthetic") else ""
     text = (

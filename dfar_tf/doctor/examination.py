@@ -1,4 +1,4 @@
-"""Says what was found on this machine, what would be used and why, and how to mend what is wrong."""
+"""Says what was found on this machine, what would be used and why, and how to fix problems."""
 
 import collections
 import os
@@ -11,12 +11,12 @@ from dfar_tf.paths import ROOT, in_checkout, shown
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import write_json
 
-ROOM = 2 << 30  # bytes that a run with its data and checkpoints may well take
+ROOM = 2 << 30  # bytes that a run with its data and checkpoints may need
 GIB = float(1 << 30)
 
 
 def run_doctor(hparams, output=None, root=ROOT, say=print):
-    """Looks, prints what was found section by section, and writes it.
+    """Examines the machine, prints the findings by section, and writes them.
 
     Args:
       hparams: the merged hyper-parameters: ``device`` and ``cache_dir`` are those of a run.
@@ -68,7 +68,7 @@ def _look(hparams, root):
 
 def _data(root, cache_dir, unreadable):
     if unreadable:
-        return [Finding("logs", "not looked at: the packages that read them are broken", GOOD)]
+        return [Finding("logs", "not checked: the packages that read them are broken", GOOD)]
     # Not at the top: these modules import packages that may be what is broken.
     from dfar_tf.doctor.data import find_data_files, find_prepared
 
@@ -101,7 +101,7 @@ def _memory():
     text = f"{total / GIB:.1f} GiB, {free / GIB:.1f} GiB free"
     if free < ROOM:
         return Finding(
-            "memory", text, PROBLEM, "end other programs, or lower batch_size and eval_batch_size"
+            "memory", text, PROBLEM, "close other programs, or lower batch_size and eval_batch_size"
         )
     return Finding("memory", text, GOOD)
 
@@ -134,15 +134,15 @@ def _disk(name, folder):
     free = shutil.disk_usage(there).free
     text = f"{free / GIB:.1f} GiB free in {shown(there)}"
     if free < ROOM:
-        return Finding(name, text, PROBLEM, f"make room: a run may take {ROOM / GIB:.0f} GiB")
+        return Finding(name, text, PROBLEM, f"free space: a run may take {ROOM / GIB:.0f} GiB")
     return Finding(name, text, GOOD)
 
 
 def _device(tf, device, gpus):
-    """What ``--device`` comes to, and why."""
+    """The device that ``--device`` selects, and why."""
     name = f"--device={device}"
     if tf is None:
-        return Finding(name, "nothing: TensorFlow cannot be used", BROKEN, "mend TensorFlow first")
+        return Finding(name, "nothing: TensorFlow is not usable", BROKEN, "fix TensorFlow first")
     from dfar_tf.estimator.session import choose_devices, device_line
 
     try:
@@ -153,10 +153,10 @@ def _device(tf, device, gpus):
     if device != "auto" or config.device_count.get("GPU", 1) != 0:
         return Finding(name, line, GOOD)
     if not gpus.names:
-        return Finding(name, f"{line} No NVIDIA driver finds one either.", GOOD)
+        return Finding(name, f"{line} No NVIDIA driver reports one either.", GOOD)
     return Finding(
         name,
-        f"{line} The driver finds {len(gpus.names)}, TensorFlow cannot use it.",
+        f"{line} The driver finds {len(gpus.names)}, but TensorFlow cannot use it.",
         PROBLEM,
         gpus.advice(tf.__version__),
     )
@@ -165,7 +165,7 @@ def _device(tf, device, gpus):
 def _verdict(broken, problems):
     if broken:
         names = ", ".join(found.name for found in broken)
-        return f"Broken, and needed: {names}. Nothing will run before that is mended; see above."
+        return f"Broken, and needed: {names}. Nothing will run until this is fixed; see above."
     if problems:
-        return f"All that is needed is there; {len(problems)} problem(s) above have a suggestion."
-    return "All that is needed is there."
+        return f"Everything needed is there; each of the {len(problems)} problem(s) above has a suggestion."
+    return "Everything needed is there."

@@ -10,7 +10,7 @@ import typing
 from dfar_tf.doctor.report import GOOD, PROBLEM, Finding
 from dfar_tf.paths import IN_CHECKOUT
 
-# What TensorFlow opens when it runs, by its version; 1.15 does not say itself what it was built for.
+# What TensorFlow opens when it runs, by version; 1.15 does not report what it was built for.
 BUILT_FOR = {"1.15": ("10.0", "7"), "2.15": ("12.2", "8")}
 LIBRARIES = {
     "1.15": "libcudart.so.10.0 libcublas.so.10.0 libcudnn.so.7 libcusparse.so.10.0",
@@ -48,10 +48,11 @@ class Gpus(typing.NamedTuple):
             )
             return f"install {toolkit}, and unset CUDA_VISIBLE_DEVICES if it hides the GPU"
         if version.startswith("1."):
-            return "install CUDA 10.0 and cuDNN 7 (run.sh does with conda), or use DFAR_TF=2.15"
+            return "install CUDA 10.0 and cuDNN 7 (run.sh does so with conda), or use DFAR_TF=2.15"
         return (
-            "pip install -r requirements/tf2.15-cuda.txt into the environment (run.sh does where "
-            "nvidia-smi works), and unset CUDA_VISIBLE_DEVICES if it hides the GPU"
+            "pip install -r requirements/tf2.15-cuda.txt into the environment (run.sh does so if "
+            "nvidia-smi works)"
+            ", and unset CUDA_VISIBLE_DEVICES if it hides the GPU"
         )
 
 
@@ -82,7 +83,7 @@ def find_gpus(program="nvidia-smi"):
             capabilities.append(float(capability))
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None:
-        found.append(Finding("CUDA_VISIBLE_DEVICES", f"{hidden!r} is all that programs see", GOOD))
+        found.append(Finding("CUDA_VISIBLE_DEVICES", f"programs see only {hidden!r}", GOOD))
     return Gpus([row[0] for row in rows], max(capabilities), found)
 
 
@@ -115,7 +116,7 @@ def find_cuda(tf, wanted):
       List of Findings.
     """
     if tf is None:
-        return [Finding("CUDA", "not looked at: TensorFlow cannot be imported", GOOD)]
+        return [Finding("CUDA", "not checked: TensorFlow cannot be imported", GOOD)]
     series = "1.15" if tf.__version__.startswith("1.") else "2.15"
     built = tf.test.is_built_with_cuda()
     info = dict(tf.sysconfig.get_build_info()) if hasattr(tf.sysconfig, "get_build_info") else {}

@@ -11,7 +11,9 @@ from dfar_tf.paths import IN_CHECKOUT, shown, typed
 
 PACKAGES = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "yaml", "absl", "tqdm")
 if IN_CHECKOUT:
-    AGAIN = f"remove its folder below .envs and run `{typed('doctor')}` again, which makes it anew"
+    AGAIN = (
+        f"remove its folder below .envs and run `{typed('doctor')}` again, which creates it again"
+    )
     ANOTHER = "; or give another Python with DFAR_PYTHON=/path/to/python"
     OTHER_TENSORFLOW = "DFAR_TF=2.15 makes an environment for it"
 else:
@@ -51,12 +53,12 @@ def _environment(root):
     if not IN_CHECKOUT:
         return Finding("environment", text, GOOD)
     asked = [f"{key}={os.environ[key]}" for key in ("DFAR_TF", "DFAR_PYTHON") if os.getenv(key)]
-    why = "as " + " and ".join(asked) + " asks" if asked else "DFAR_TF and DFAR_PYTHON are not set"
+    why = "requested by " + " and ".join(asked) if asked else "DFAR_TF and DFAR_PYTHON are not set"
     return Finding("environment", f"{text}; {why}", GOOD)
 
 
 def find_packages(root, packages=PACKAGES):
-    """Versions of the packages the code imports, and whether the environment is whole.
+    """Versions of the packages that the code imports, and whether the environment is complete.
 
     Args:
       root: the checkout.
@@ -83,7 +85,7 @@ def find_packages(root, packages=PACKAGES):
         if done.returncode:
             text = done.stdout.decode(errors="replace").strip()
             suggestion = AGAIN + ANOTHER
-            # Imports decide; metadata may be missing from a build of somebody's own.
+            # Imports decide; the user's own builds may lack metadata.
             found.append(Finding("requirements", text, PROBLEM, suggestion))
     return found
 
@@ -98,8 +100,8 @@ def load_tensorflow(cpuinfo="/proc/cpuinfo"):
       (the module ``tf`` or None, Finding).
     """
     if platform.machine().lower() in ("x86_64", "amd64") and not _has_avx(cpuinfo):
-        text = "not tried: this processor has no AVX instructions, which its builds need"
-        return None, Finding("TensorFlow", text, BROKEN, "use another machine, or a build of yours")
+        text = "not tried: this processor has no AVX instructions, which TensorFlow's builds need"
+        return None, Finding("TensorFlow", text, BROKEN, "use another machine, or your own build")
     try:
         from recommenders_utils.backend import tf
     except Exception as error:  # ImportError, but also what protobuf and numpy raise
@@ -120,4 +122,4 @@ def _has_avx(cpuinfo):
                     return "avx" in line.split()
     except OSError:
         pass
-    return True  # a system that does not say is not held to be without
+    return True  # if the system does not say, AVX is assumed

@@ -14,8 +14,8 @@ class Finding(typing.NamedTuple):
     Attributes:
       name: of the thing.
       found: what was found, as text.
-      state: ``GOOD``, ``PROBLEM`` (a run works all the same) or ``BROKEN`` (none does).
-      suggestion: how to mend it; empty where there is nothing to mend.
+      state: ``GOOD``, ``PROBLEM`` (runs still work) or ``BROKEN`` (no run works).
+      suggestion: how to fix it; empty if there is nothing to fix.
     """
 
     name: str

@@ -26,7 +26,7 @@ def checkpoints_in(folder):
 
 
 def steps_in(folder, suffix=r"\.(?:index|data-\d+-of-\d+)"):
-    """Steps of which a folder holds checkpoint files, ascending; ``suffix`` says which files count."""
+    """Steps for which a folder holds checkpoint files, ascending; ``suffix`` selects the files."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     found = [re.match(rf"{re.escape(NAME)}-(\d+){suffix}$", name) for name in names]
     return sorted({int(match.group(1)) for match in found if match})
@@ -35,7 +35,8 @@ def steps_in(folder, suffix=r"\.(?:index|data-\d+-of-\d+)"):
 def recover(folder, knows):
     """Makes the newest usable checkpoint of a folder the one that TensorFlow restores.
 
-    Damaged newer ones, and what a killed write left, are deleted once an older one is found whole. Each
+    Damaged newer ones and the remains of a killed write are deleted once an older intact one is
+    found. Each
     is logged.
 
     Args:
@@ -54,7 +55,7 @@ def recover(folder, knows):
         path = os.path.join(folder, f"{NAME}-{step}")
         trouble = damage(path)
         if trouble is None and not knows(step):
-            trouble = "training_state.json holds nothing of it"
+            trouble = "training_state.json has no entry for it"
         if trouble is None:
             break
         useless.append((step, path, trouble))
@@ -65,8 +66,8 @@ def recover(folder, knows):
         _, path, trouble = useless[0]
         raise UserError(
             f"{folder}: none of its {len(useless)} checkpoints can be used; the newest, "
-            f"{os.path.basename(path)}: {trouble}. Put back a copy of the folder, or train anew in "
-            "another --run_dir."
+            f"{os.path.basename(path)}: {trouble}. Restore a copy of the folder, or train again "
+            f"in another --run_dir."
         )
     for lost, path, trouble in useless:
         where = f"step {step}" if step else "the beginning"
@@ -88,7 +89,7 @@ def damage(path):
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except Exception as error:  # the two TensorFlows raise a dozen kinds, IndexError among them
+    except Exception as error:  # the two TensorFlows raise a dozen kinds, including IndexError
         return (str(error).splitlines() or [type(error).__name__])[0][:200]
     return None
 
@@ -130,7 +131,7 @@ class CheckpointFitsHook(tf.estimator.SessionRunHook):
         for variable in tf.global_variables():
             name, shape = variable.op.name, variable.shape.as_list()
             if there.get(name) != shape:
-                found = f"has shape {there[name]} there" if name in there else "is not in it"
+                found = f"has shape {there[name]} in it" if name in there else "is not in it"
                 raise UserError(
                     f"{self.checkpoint}: this checkpoint does not fit the model and data: {name} "
                     f"{found}, the model has {shape}. Give the hyper-parameters and data it was "

@@ -18,21 +18,21 @@ logger = logging.getLogger(__name__)
 
 
 class EpochHook(tf.estimator.SessionRunHook):
-    """Runs what happens between epochs inside the training session.
+    """Validates, saves and stops between epochs, inside the training session.
 
     Args:
       state: the run's ``TrainingState``.
-      checkpoint_dir: the Estimator's ``model_dir``; the two newest checkpoints lie there.
+      checkpoint_dir: the Estimator's ``model_dir``; holds the two newest checkpoints.
       best_dir: folder of the checkpoints of the best epoch and the best before it.
-      steps_per_epoch: steps an epoch.
-      targets_per_epoch: training instances an epoch, for the rate.
-      epochs: at most so many.
+      steps_per_epoch: steps per epoch.
+      targets_per_epoch: training instances per epoch, for the rate.
+      epochs: maximum number of epochs.
       evaluate: predictions (dict of arrays, rows of candidates) -> dict of metrics.
       validate_checkpoint: checkpoint path -> predictions, where the graph holds no validation (several
         devices); None otherwise.
       show_progress: whether to draw a bar.
       checkpoint_every: steps between checkpoints within an epoch; 0 writes none.
-      interrupts: ``Interrupts`` that hold Ctrl-C back until a step is saved.
+      interrupts: ``Interrupts`` that delay Ctrl-C until a step is saved.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class EpochHook(tf.estimator.SessionRunHook):
     def begin(self):
         """Adds the savers before the graph is closed."""
         self.saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
-        # The best before the best: a run that goes on from before the best epoch may need it again.
+        # The previous best too: a run that resumes from before the best epoch may need it again.
         self.best_saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
         self.saver.recover_last_checkpoints(checkpoints_in(self.checkpoint_dir))
         self.best_saver.recover_last_checkpoints(checkpoints_in(self.best_dir))
@@ -76,7 +76,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         outlive_full_disk(self.writer)
 
     def after_create_session(self, session, coord):
-        """Finds out where a resumed run stands."""
+        """Finds the position of a resumed run."""
         self.step = int(session.run(tf.train.get_global_step()))
         self.state.truncate(self.step, self.steps_per_epoch)
         self._start_epoch(self.state.sums_at(self.step) or {})
@@ -101,7 +101,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         done = (self.step - 1) % self.steps_per_epoch + 1
         self._advance(done, loss)
         if done == self.steps_per_epoch:
-            self.interrupts.end_step()  # validation may take long, and can be done again
+            self.interrupts.end_step()  # validation may take long, and can be repeated
             self._finish_epoch(run_context.session)
             if self.state.should_stop() or len(self.state.epochs) >= self.epochs:
                 run_context.request_stop()
@@ -147,7 +147,8 @@ class EpochHook(tf.estimator.SessionRunHook):
 
     def _save_within(self, session):
         sums = {"step": self.step, "loss": self.loss_sum, "terms": dict(self.term_sums)}
-        # The state goes first, as at an epoch's end: a checkpoint without its sums is of no use.
+        # The state is written first, as at the end of an epoch: a checkpoint without its sums is
+        # useless.
         self.state.note({**sums, "seconds": time.time() - self.started})
         self._save(self.saver, session, self.checkpoint_dir)
 
@@ -166,8 +167,8 @@ class EpochHook(tf.estimator.SessionRunHook):
             "train_terms": {k: v / self.steps_per_epoch for k, v in self.term_sums.items()},
             "validation": metrics,
         }
-        # The state goes first: were the process killed in between, the older checkpoint makes the
-        # resumed run forget this epoch and repeat it.
+        # The state is written first: if the process is killed in between, the older checkpoint
+        # makes the resumed run forget this epoch and repeat it.
         best = self.state.add(record)
         if best:
             self._save(self.best_saver, session, self.best_dir)
@@ -185,7 +186,7 @@ class EpochHook(tf.estimator.SessionRunHook):
 
     def _validation_predictions(self, session):
         if self.validate_checkpoint is not None:
-            # Not beside the others: the state does not know the epoch yet.
+            # Not among the others: the state does not have the epoch yet.
             folder = os.path.join(self.checkpoint_dir, "validated")
             os.makedirs(folder, exist_ok=True)
             return self.validate_checkpoint(self._save(self.validation_saver, session, folder))
@@ -203,10 +204,12 @@ class EpochHook(tf.estimator.SessionRunHook):
         try:
             return saver.save(session, path, global_step=self.step, write_meta_graph=False)
         except tf.errors.OutOfRangeError as error:
-            # What TensorFlow makes of "File too large"; a session would take it for the data's end.
+            # TensorFlow's form of "File too large"; a session would take it for the end of the
+            # data.
             raise UserError(
-                f"{folder}: a checkpoint cannot be written: {error.message.splitlines()[0]}. Make room, "
-                "then go on with --run_dir and --resume."
+                f"{folder}: a checkpoint cannot be written: {error.message.splitlines()[0]}. Free "
+                f"space, then resume with --run_dir and --resume"
+                "."
             ) from None
 
 
@@ -217,7 +220,7 @@ def join_predictions(batches):
       batches: dicts of arrays as ``make_predictions`` names them, [B, C] or [B].
 
     Returns:
-      dict of flat arrays, one row a candidate: user, instance, item, label, score, logit.
+      dict of flat arrays, one row per candidate: user, instance, item, label, score, logit.
     """
     width = max(batch["score"].shape[1] for batch in batches)
     real = np.concatenate([batch["candidate_mask"] for batch in batches]) > 0

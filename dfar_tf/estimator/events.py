@@ -1,4 +1,4 @@
-"""TensorBoard's events on a disk that fills up: training goes on without them and says so once."""
+"""TensorBoard events on a full disk: training continues without them and reports it once."""
 
 import logging
 
@@ -6,10 +6,10 @@ logger = logging.getLogger(__name__)
 
 
 def outlive_full_disk(writer):
-    """Makes an event writer give up at the first error of its file instead of raising it.
+    """Makes an event writer stop at the first error of its file instead of raising it.
 
-    TensorFlow writes events in a thread of its own, where an error ends in a traceback that nobody can
-    catch. Where TensorFlow keeps that thread elsewhere, nothing is changed.
+    TensorFlow writes events in a thread of its own, where an error ends in a traceback that no
+    caller can catch. If TensorFlow keeps that thread elsewhere, nothing changes.
 
     Args:
       writer: a ``tf.summary.FileWriter``.
@@ -42,7 +42,7 @@ class _Lenient:
                 self._broken = True
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 logger.warning(
-                    f"TensorBoard's events cannot be written, training continues: {reason}"
+                    f"TensorBoard events cannot be written; training continues without them: {reason}"
                 )
                 return True
 

@@ -1,4 +1,4 @@
-"""Adam that leaves the embedding rows of other batches alone: another optimiser than Adam."""
+"""Adam that leaves the embedding rows of other batches unchanged; not the same optimiser as Adam."""
 
 from recommenders_utils.backend import tf
 
@@ -13,7 +13,8 @@ class LazyAdamOptimizer(tf.train.AdamOptimizer):
         every other row:         as it was
 
     Adam decays the moments of all rows and moves them at every step, whether the batch has the item or
-    not; so results differ. A step's cost no longer grows with the catalogue. Dense gradients go Adam's way.
+    not; so results differ. A step's cost no longer grows with the catalogue. Dense gradients are
+    treated as by Adam.
     """
 
     def _resource_apply_sparse(self, grad, handle, indices):

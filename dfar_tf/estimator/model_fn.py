@@ -27,7 +27,7 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None, asyn
       num_items: items in the vocabulary.
       num_users: users in the store.
       validation_dataset: function without arguments that returns a ``tf.data.Dataset``. If given,
-        training's graph also scores it with the very same variables, so that validating costs
+        training's graph also scores it with the same variables, so that validating costs
         neither a new graph nor a checkpoint; its ops are put into collection ``VALIDATION``.
 
     Returns:
@@ -75,7 +75,7 @@ def apply_model(model, features, training, share_history=True):
       features: a batch of ``SequentialIterator``.
       training: Python bool.
       share_history: whether a history is encoded once for its C candidates; if not it is repeated
-        and encoded C times, which gives the same numbers and is there to be compared with.
+        and encoded C times, which gives the same numbers, for comparison.
 
     Returns:
       What ``model.score`` returns; every tensor has [B, C, ...].
@@ -104,7 +104,7 @@ def _encode(model, history, training):
 
 
 def make_predictions(outputs, features):
-    """Scores in [0, 1] and logits, [B, C], with what is needed to tell whose they are."""
+    """Scores in [0, 1] and logits, [B, C], with what identifies their rows."""
     predictions = {"logit": outputs["logits"], "score": tf.sigmoid(outputs["logits"])}
     for name in ("user", "instance", "candidates", "candidate_mask", "labels"):
         if name in features:
@@ -130,7 +130,7 @@ def loss_terms(model, outputs, features):
 def make_train_op(hparams, loss, model, asynchronous=False):
     """One optimiser step, with the moving averages of the model's normalisations."""
     optimizer = make_optimizer(hparams)
-    # Over sockets the rows of the batch are far less than a dense table of them.
+    # Over sockets, the batch's rows are far smaller than a dense table.
     gradients = make_gradients(hparams, optimizer, loss, model, dense=not asynchronous)
     return apply_gradients(optimizer, gradients, model, asynchronous)
 
@@ -139,8 +139,8 @@ def make_gradients(hparams, optimizer, loss, model, dense=True):
     """[(gradient or None, variable)] as the optimiser takes them: clipped, and ``dense`` for Adam."""
     gradients = optimizer.compute_gradients(loss, model.trainable_weights)
     if dense and hparams.optimizer == "adam":
-        # Adam moves every row at every step. Of a sparse gradient TensorFlow makes some ten passes over
-        # the table of that, of a dense one a single fused pass.
+        # Adam moves every row at every step. With a sparse gradient TensorFlow makes some ten
+        # passes over the table, with a dense one a single fused pass.
         gradients = [(g if g is None else tf.convert_to_tensor(g), v) for g, v in gradients]
     if hparams.max_grad_norm:
         values, variables = zip(*gradients)
@@ -183,7 +183,7 @@ def make_optimizer(hparams):
         "lazy_adam": LazyAdamOptimizer,
     }
     if hparams.optimizer not in kinds:
-        raise UserError(f"optimizer: {hparams.optimizer!r} is none of {', '.join(kinds)}.")
+        raise UserError(f"optimizer: {hparams.optimizer!r} is not one of {', '.join(kinds)}.")
     optimizer = kinds[hparams.optimizer](hparams.learning_rate)
     if hparams.mixed_precision:
         # Half precision where it is safe, and a loss scale that keeps small gradients.

@@ -1,4 +1,4 @@
-"""Scoring with given weights, outside an Estimator: any model, any batches."""
+"""Scores any batches with given weights and any model, outside an Estimator."""
 
 import contextlib
 import functools
@@ -35,8 +35,7 @@ def score_batches(batches, values, hparams, num_items):
 
     Args:
       batches: iterable of dicts with at least ``history_items``, ``history_labels``,
-        ``history_mask`` [B, T] and ``candidates`` [B, C]; rows that each have a history of their
-        own are C = 1.
+        ``history_mask`` [B, T] and ``candidates`` [B, C]; rows with separate histories have C = 1.
       values: {variable name: array}.
       hparams: the merged hyper-parameters.
       num_items: items in the vocabulary.

@@ -17,7 +17,7 @@ def choose_devices(device):
       (session config, strategy or None, replicas).
 
     Raises:
-      UserError: a device that is not spelled so, or is not there.
+      UserError: a malformed or missing device.
     """
     match = re.match(r"^(auto|cpu|gpu(?::(\d+(?:,\d+)*))?)$", device)
     if not match:
@@ -26,15 +26,16 @@ def choose_devices(device):
     wanted = [int(number) for number in match.group(2).split(",")] if match.group(2) else [0]
     if device.startswith("gpu") and max(wanted) >= found:
         raise UserError(
-            f"device: {device} asks for GPU {max(wanted)}, TensorFlow {tf.__version__} finds {found}. "
+            f"device: {device} requests GPU {max(wanted)}, but TensorFlow {tf.__version__} finds "
+            f"{found}. "
             "Use --device=auto or --device=cpu, or install the GPU's driver and the CUDA packages."
         )
     config = tf.ConfigProto(allow_soft_placement=True)
     if not found:
         config.device_count["GPU"] = 0
         return config, None, 1
-    # Newer GPUs would cut the factors of a matrix product to 10 bits: scores would differ from the
-    # CPU's in the third digit. TensorFlow 1.15 has no such shortcut.
+    # Newer GPUs would round the factors of a matrix product to 10 bits, and scores would differ
+    # from the CPU's in the third digit. TensorFlow 1.15 has no such shortcut.
     if hasattr(tf.config.experimental, "enable_tensor_float_32_execution"):
         tf.config.experimental.enable_tensor_float_32_execution(False)
     config.gpu_options.allow_growth = True
@@ -56,10 +57,10 @@ def device_line(device, config):
 
 
 def in_one_thread(config):
-    """A session config under which a CPU takes every sum in one order; a GPU's is left as it is.
+    """A session config under which a CPU computes every sum in a fixed order; a GPU's is unchanged.
 
-    With several threads it may depend on their timing which summand comes first, and so does the last
-    bit of a sum.
+    With several threads, the order of summands may depend on their timing, and so may the last bit
+    of a sum.
     """
     if config.device_count.get("GPU") == 0:
         config.inter_op_parallelism_threads = config.intra_op_parallelism_threads = 1
@@ -69,8 +70,8 @@ def in_one_thread(config):
 def configure(config, hparams):
     """Sets a session's threads and compiler as the hyper-parameters say.
 
-    By default a CPU runs two operations at a time, since a model's two sides are two branches, each with all
-    cores to it: more at a time would only take the cores from one another.
+    By default a CPU runs two operations at a time, since a model's two sides are two branches, each
+    using all cores: more in parallel would only compete for the cores.
 
     Args:
       config: ``tf.ConfigProto``, of which a copy is changed, or None for one of TensorFlow's defaults.
@@ -81,7 +82,7 @@ def configure(config, hparams):
     """
     changed = tf.ConfigProto()
     changed.CopyFrom(config or tf.ConfigProto())
-    # What the configuration has already, for a deterministic run, goes before a choice.
+    # A value already set for a deterministic run takes precedence.
     intra = hparams.intra_op_threads or changed.intra_op_parallelism_threads
     inter = hparams.inter_op_threads or changed.inter_op_parallelism_threads
     if on_cpu(changed):
@@ -107,7 +108,7 @@ def cores():
 
 
 def check_precision(config, hparams):
-    """Raises UserError if mixed precision is asked for where there is no GPU to gain by it."""
+    """Raises UserError if mixed precision is requested without a GPU."""
     if hparams.mixed_precision and on_cpu(config):
         raise UserError(
             "mixed_precision: true needs a GPU, and this run is on the CPU, where half precision is slower. "

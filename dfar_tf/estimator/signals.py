@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill while training: the step in progress is finished and saved first."""
+"""Ctrl-C and SIGTERM during training: the current step is finished and saved first."""
 
 import signal
 import threading
@@ -7,13 +7,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Holds an interrupt back until a step is done; a second one is not held back.
+    """Delays an interrupt until a step is done; a second one takes effect at once.
 
-    A context: within it the signals are this object's, after it they are whose they were. Outside the main
-    thread, where Python gives no signals, it does nothing.
+    A context manager: handles the signals inside it; previous handlers are restored on exit.
+    Outside the main thread, where Python delivers no signals, it does nothing.
 
     Attributes:
-      asked: whether an interrupt waits.
+      asked: whether an interrupt is pending.
     """
 
     def __init__(self):
@@ -31,11 +31,11 @@ class Interrupts:
             signal.signal(number, handler)
 
     def begin_step(self):
-        """From now on an interrupt waits."""
+        """Delays interrupts from now on."""
         self._stepping = True
 
     def end_step(self):
-        """From now on an interrupt is one at once."""
+        """Lets interrupts take effect at once from now on."""
         self._stepping = False
 
     def _on_signal(self, *_):

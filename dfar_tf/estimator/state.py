@@ -1,4 +1,4 @@
-"""What a training remembers beside its checkpoints: epochs, the best, and sums within an epoch."""
+"""The training state beside the checkpoints: epochs, the best epoch, and sums within an epoch."""
 
 import os
 
@@ -13,16 +13,17 @@ REMEMBERED = (
 
 
 class TrainingState:
-    """What early stopping remembers, in ``training_state.json`` beside the checkpoints.
+    """The state of early stopping, in ``training_state.json`` beside the checkpoints.
 
     Args:
       folder: of the checkpoints.
       metric: of validation.
-      patience: stop after so many epochs in a row that are no better than the best.
-      counts_from: such epochs count only once the metric has been at least this good; None counts all.
+      patience: stop after this many epochs in a row without a better one.
+      counts_from: count such epochs only once the metric has reached this value; None counts all.
 
     Attributes:
-      epochs: one dict an epoch: epoch, step, seconds, train_loss, train_terms (the losses it is the
+      epochs: one dict per epoch: epoch, step, seconds, train_loss, train_terms (the losses it is
+        the
         weighted sum of, unweighted), targets_per_second, validation metrics.
       within: one dict for each of the newest checkpoints within an epoch: step, and what the epoch had
         summed up by then.
@@ -41,7 +42,7 @@ class TrainingState:
             self.epochs, self.within = self._read()
 
     def knows(self, step, steps_per_epoch):
-        """Whether a checkpoint of this step can be gone on from: its epochs and sums are noted."""
+        """Whether a run can resume from a checkpoint of this step: its epochs and sums are recorded."""
         epochs, done = divmod(step, steps_per_epoch)
         return len(self.epochs) >= epochs and (not done or self.sums_at(step) is not None)
 
@@ -73,7 +74,7 @@ class TrainingState:
         return max(self.epochs, key=lambda e: (self._good(e), -e["epoch"]))["epoch"]
 
     def should_stop(self):
-        """Whether ``patience`` epochs in a row that count were no better than the best."""
+        """Whether the last ``patience`` epochs that count brought no better one."""
         best = self.best_epoch()
         if self.counts_from is not None:
             sign = -1 if self.metric in LOWER_IS_BETTER else 1
@@ -91,8 +92,8 @@ class TrainingState:
             return list(content["epochs"]), list(content.get("within", []))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{self.path}: holds no state of a training ({error!r}); expected JSON with a list "
-                "'epochs'. Put back a copy of the file, or train anew in another --run_dir."
+                f"{self.path}: is not a training state ({error!r}); expected JSON with a list "
+                f"'epochs'. Restore a copy of the file, or train again in another --run_dir."
             ) from None
 
     def _good(self, epoch):

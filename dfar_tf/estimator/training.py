@@ -27,11 +27,11 @@ from recommenders_utils.io import make_iterator
 logger = logging.getLogger(__name__)
 
 CHECKPOINTS, BEST = "checkpoints", "best"
-UNWRITABLE = {  # what TensorFlow says -> what a person can do
-    "No space left": "the disk is full. Make room",
-    "File too large": "the disk is full. Make room",
-    "Disk quota exceeded": "the disk quota is used up. Make room",
-    "Permission denied": "the folder may not be written. Allow it",
+UNWRITABLE = {  # what TensorFlow says -> what the user can do
+    "No space left": "the disk is full. Free space",
+    "File too large": "the disk is full. Free space",
+    "Disk quota exceeded": "the disk quota is used up. Free space",
+    "Permission denied": "the folder is not writable. Make it writable",
     "Read-only file system": "the disk is read-only. Make it writable",
 }
 
@@ -42,7 +42,7 @@ class Trained:
 
     Attributes:
       checkpoint: path of the best epoch's checkpoint.
-      epochs: how it went, one dict an epoch.
+      epochs: one dict per epoch.
       best_epoch: number of the best.
       parameters: how many trainable numbers the model has.
     """
@@ -54,7 +54,7 @@ class Trained:
 
 
 def train(hparams, store, run_dir, evaluate):
-    """Trains until the epochs are over or validation stops improving; resumes where it finds a run.
+    """Trains until the last epoch or until validation stops improving; resumes an existing run.
 
     Args:
       hparams: the merged hyper-parameters.
@@ -66,8 +66,8 @@ def train(hparams, store, run_dir, evaluate):
       Trained.
 
     Raises:
-      UserError: a batch size the devices do not divide; a loss that is not finite; checkpoints none of
-        which can be used; a full disk; a cluster's run.
+      UserError: a batch size that is not a multiple of the devices; a loss that is not finite; no
+        usable checkpoint among the existing ones; a full disk; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device)
     logger.info(device_line(hparams.device, config))
@@ -80,8 +80,8 @@ def train(hparams, store, run_dir, evaluate):
     folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
     if os.path.exists(os.path.join(folder, PROGRESS_FILE)):
         raise UserError(
-            f"{run_dir}: holds a run that a cluster trains, whose steps are counted otherwise. Go on "
-            "with it on a cluster (docs/cluster.md), or give another --run_dir."
+            f"{run_dir}: holds a run of a cluster, which counts steps differently. Resume it on a "
+            f"cluster (docs/cluster.md), or give another --run_dir."
         )
     os.makedirs(best_dir, exist_ok=True)
     state = TrainingState(
@@ -92,7 +92,7 @@ def train(hparams, store, run_dir, evaluate):
     with explained(folder):
         step = recover(folder, lambda step: state.knows(step, steps))
     state.truncate(step, steps)
-    # One pipeline feeds all devices, a batch each a step.
+    # One pipeline feeds all devices, one batch per device and step.
     first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
     if hparams.deterministic and strategy is None:
         config = in_one_thread(config)
@@ -142,7 +142,7 @@ def predict(hparams, store, split, checkpoint):
     """Scores a split's stored candidates with a checkpoint.
 
     Returns:
-      dict of flat arrays, one row a candidate in instance order (see ``join_predictions``).
+      dict of flat arrays, one row per candidate in instance order (see ``join_predictions``).
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0])
     iterator = make_iterator(store, hparams)
@@ -198,18 +198,18 @@ def count_parameters(checkpoint):
 
 @contextlib.contextmanager
 def explained(path):
-    """Turns what TensorFlow says of a disk it cannot write into a message for a person."""
+    """Turns TensorFlow's errors about an unwritable disk into messages for the user."""
     try:
         yield
     except (UserError, OSError):
-        raise  # which say what to do themselves
+        raise  # which already say what to do
     except Exception as error:
         # No narrower kind: the writer of TensorBoard's events raises IndexError for "File too large".
         text = str(error)
         for sign, what in UNWRITABLE.items():
             if sign in text:
                 raise UserError(
-                    f"{path}: {what}, then go on with --run_dir and --resume."
+                    f"{path}: {what}, then resume with --run_dir and --resume."
                 ) from None
         raise
 
@@ -229,8 +229,8 @@ def _settled(folder, state):
     trouble = damage(path)
     if trouble:
         raise UserError(
-            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Put back a copy of it, or "
-            "train anew in another --run_dir."
+            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Restore a copy of "
+            f"it, or train again in another --run_dir."
         )
     point_to(folder, step)
     return path

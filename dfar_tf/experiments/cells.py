@@ -11,7 +11,7 @@ from recommenders_utils.hparams import prepare_hparams
 
 # Section 4.1.3 of the paper; what it leaves open is base.yaml's, the release's values.
 PAPER_SETTINGS = {"learning_rate": 1e-4}
-# An AUC that has left chance: an epoch near .5 is not yet a failed one.
+# An AUC above chance: an epoch near .5 does not count as failed yet.
 PATIENCE_FROM = 0.55
 # What --tune tries.
 BUDGET = "learning_rate=0.0001,0.001,0.003;embed_l2=0.000001,0.0001"

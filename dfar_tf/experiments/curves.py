@@ -18,12 +18,12 @@ def run_curves(folders, command="", output=None, say=print):
 
     Args:
       folders: of the runs.
-      command: what the user typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 
     Returns:
-      Rows, one an epoch and run.
+      Rows, one per epoch and run.
 
     Raises:
       UserError: a folder without a run, or a run that has no epoch yet.
@@ -75,7 +75,7 @@ def run_curves(folders, command="", output=None, say=print):
 
 
 def read_run(folder):
-    """What a run's folder says of its epochs: name, data, seed, command, epochs.
+    """The epochs that a run folder records, with name, data, seed and command.
 
     Raises:
       UserError: there is none.
@@ -85,7 +85,8 @@ def read_run(folder):
         if not os.path.exists(path):
             missing = os.path.relpath(path, folder)
             raise UserError(
-                f"{folder}: no run with an epoch there ({missing} is missing); give a run folder."
+                f"{folder}: it holds no run with a finished epoch ({missing} is missing); give a "
+                f"run folder."
             )
     record, hparams = (
         read_json(os.path.join(folder, RUN_FILE)),
@@ -93,7 +94,7 @@ def read_run(folder):
     )
     epochs = read_json(state)["epochs"]
     if not epochs:
-        raise UserError(f"{folder}: the run has no epoch yet; wait for the first.")
+        raise UserError(f"{folder}: the run has not finished an epoch yet; wait for the first.")
     name = os.path.basename(os.path.normpath(folder))
     return {"name": name, "model": hparams.model_type, "epochs": epochs, **{
         key: record[key] for key in ("data", "synthetic", "seed", "command")

@@ -1,4 +1,4 @@
-"""Figure 4: how much attention passes between positive and negative heads, beside how often it could.
+"""Figure 4: attention between positive and negative heads, compared with the base rate of each pair.
 
 Letters: B batch, T history, H heads. Head pair (h1, h2): query head, key head; the first half of the heads
 stands for negative feedback, the second for positive (Eq. 11).
@@ -33,8 +33,8 @@ def run_figure4(
       given: hyper-parameters given as flags.
       run_dir: a finished run to look at; the grid's DFARs (``table2``'s) if None.
       seeds: how many of those.
-      user: raw id of a user whose history is drawn instead.
-      command: what the user typed.
+      user: raw id of a user; draws that user's history instead.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 
@@ -73,7 +73,7 @@ def check_model(hparams):
         )
     if hparams.values().get("ablation", "none") in ("fha", "mo"):
         raise UserError(
-            f"ablation: {hparams.ablation!r} leaves out the label mask that Figure 4 is about."
+            f"ablation: {hparams.ablation!r} removes the label mask that Figure 4 shows."
         )
 
 
@@ -105,9 +105,9 @@ class Attention:
 def accumulate(store, hparams, folder):
     """Sums over the test histories, real positions only.
 
-    In ``dfar`` each head pair has a softmax of its own, so all its weights add up to the number of queries,
-    whatever was learned. What tells something is the weight on pairs of records (i, j) whose feedback
-    the pair of heads stands for, where the label mask is 1.
+    In ``dfar`` each head pair has its own softmax, so all its weights add up to the number of
+    queries, whatever was learned. Only the weight on pairs of records (i, j) whose feedback the
+    head pair stands for, where the label mask is 1, is informative.
 
     Returns:
       dict: ``attention`` [H, H], those weights; ``pairs`` [2, 2], how many such pairs (i, j) there are, by
@@ -168,10 +168,12 @@ def report(found, heads, about, failed, output, say):
     ]
     notes = [SYNTHETIC_NOTE] * about["synthetic"] + [f"FAILED {text}" for text in failed]
     notes.append(
-        "attention: of the encoder's weights on pairs (query i, key j) of the test histories whose feedback "
-        "the heads stand for, the share of each pair of feedbacks. share of pairs: how many such pairs there "
-        "are, so attention / share is 1 where attention only follows the base rate. share of transitions: of "
-        "neighbours in time. The paper prints no numbers with its Figure 4."
+        "attention: each feedback pair's share of the encoder's weights on pairs (query i, key j) "
+        "of the test histories whose feedback the heads stand for."
+        " share of pairs: the share of such pairs, so attention / share is 1 if attention only "
+        "follows the base rate."
+        " share of transitions: the same for neighbours in time."
+        " The paper prints no numbers with its Figure 4."
     )
     by_head = np.mean([share(each["attention"]) for each in found], 0)
     words = about["data"], about["model"], about["loss"]
@@ -207,12 +209,13 @@ def draw_user(store, hparams, folder, user, about, output, say):
     rows = np.flatnonzero(store.user_ids == str(user))
     if not len(rows):
         raise UserError(
-            f"--user={user}: no such user in {store.meta['name']}; {store.user_ids[0]!r} is one."
+            f"--user={user}: no such user in {store.meta['name']}; one that exists is "
+            f"{store.user_ids[0]!r}."
         )
     part = store.splits["test"]
     instance = np.flatnonzero(part.users == rows[0])
     if not len(instance):
-        raise UserError(f"--user={user}: has no test instance; another user has.")
+        raise UserError(f"--user={user}: has no test instance; choose another user.")
     attention = Attention(store, hparams, folder)
     batches = attention.iterator.eval_batches("test", 1)
     batch = next(b for k, b in enumerate(batches) if k == instance[0])

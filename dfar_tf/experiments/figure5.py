@@ -1,4 +1,4 @@
-"""Figure 5: how good models are by the length of the history."""
+"""Figure 5: metrics by history length."""
 
 import os
 
@@ -16,14 +16,14 @@ MODELS = "din,sasrec,tha4rec,dfn,feedrec,dfar"
 
 
 def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None, say=print):
-    """Trains what is not trained yet (``table2``'s cells), prints, writes and draws.
+    """Trains missing cells (``table2``'s cells), prints, writes and draws.
 
     Args:
       dataset: name of a data set's file in ``hparams/``; ``length_groups`` has the edges.
       given: hyper-parameters given as flags.
       models: names, comma-separated.
       seeds: how many.
-      command: what the user typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 
@@ -45,7 +45,8 @@ def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None,
         study.about(edges=edges),
         columns.of(entries),
         explained=[
-            "The paper prints no numbers with its Figure 5. Bars are sample deviations over seeds."
+            "The paper prints no numbers with its Figure 5. Bars are sample standard deviations "
+            "over seeds."
         ],
         draw=lambda: _draw(entries),
     )

@@ -14,7 +14,7 @@ def run_figure6(dataset, given, seeds=3, command="", output=None, say=print):
       dataset: name of a data set's file in ``hparams/``.
       given: hyper-parameters given as flags.
       seeds: how many.
-      command: what the user typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 
@@ -24,7 +24,8 @@ def run_figure6(dataset, given, seeds=3, command="", output=None, say=print):
     study = Study("figure6", dataset, given, seeds, WEIGHTS, command, output, say)
     points = [{weight: value} for weight in WEIGHTS for value in VALUES]
     note = (
-        "The weight that is not named is its default. The paper prints no numbers with its Figure 6; in "
-        "its text the AUC on Amazon has its peak at 1e-3 for both weights."
+        "The other weight keeps its default. The paper prints no numbers with its Figure 6; in "
+        "its text the AUC on Amazon peaks at 1e-3 for both weights"
+        "."
     )
     return run_points(study, "dfar", points, explained=[note])

@@ -1,4 +1,4 @@
-"""What models there are."""
+"""Lists the models."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def run_models(dataset, given=None, command="", output=None, say=print):
     Args:
       dataset: name of a data set's file in ``hparams/``.
       given: hyper-parameters to change, such as ``hidden_size``.
-      command: what the user typed.
+      command: the command line.
       output: folder, or None.
       say: called with each line to print.
 

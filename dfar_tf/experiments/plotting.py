@@ -1,6 +1,6 @@
-"""Figures as PNG and SVG that say what they are of, drawn without a display.
+"""Figures as PNG and SVG with a description of their data, drawn without a display.
 
-Colours are those of Okabe and Ito, which people with any colour vision can tell apart.
+Colours are those of Okabe and Ito, which are distinguishable with any colour vision.
 """
 
 import json
@@ -75,7 +75,7 @@ def heat_map(axis, values, title, rows, columns, form="{:.3f}"):
 def save_figure(figure, base, about):
     """Writes ``<base>.png`` and ``.svg`` with ``about`` in their metadata, and closes the figure.
 
-    SYNTHETIC data are written across the figure too.
+    SYNTHETIC data are also marked across the figure.
     """
     from matplotlib import pyplot
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of everything in a results folder: tables, figures, what they are of."""
+"""One self-contained HTML page of everything in a results folder: tables, figures and their settings."""
 
 import base64
 import datetime
@@ -45,7 +45,7 @@ def run_report(folder=None, output=None, command="", say=print):
     Args:
       folder: of the results; ``results/`` in the checkout if None.
       output: path of the page; ``report.html`` in that folder if None.
-      command: what the user typed.
+      command: the command line.
       say: called with each line to print.
 
     Returns:
@@ -91,7 +91,7 @@ def read_sections(folder):
 
 def page(sections, command=""):
     """The HTML text."""
-    links = " ".join(  # with blanks between, or the line could not be broken
+    links = " ".join(  # with blanks between, so that the line can break
         f'<a href="#{_text(s["name"])}">{_text(s["name"].split("-")[0])}</a>' for s in sections
     )
     made = datetime.datetime.now().isoformat(sep=" ", timespec="minutes")
@@ -117,7 +117,7 @@ def _section(section):
     parts += [f"<p>{_text(note)}</p>" for note in record.get("notes", [])]
     rest = {k: v for k, v in record.items() if k not in ("headers", "rows", "notes", "command")}
     about = "".join(f"<dt>{_text(k)}</dt><dd>{_text(_value(v))}</dd>" for k, v in rest.items())
-    parts.append(f"<details><summary>what this is of</summary><dl>{about}</dl></details></section>")
+    parts.append(f"<details><summary>settings</summary><dl>{about}</dl></details></section>")
     return "".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Results: one table printed, and as CSV, Markdown and JSON, each of which says what it is of."""
+"""Results: one table printed, and as CSV, Markdown and JSON, each with a description of its data."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from recommenders_utils.tables import format_table, to_csv, to_markdown
 
 
 def about_data(command, hparams, store, **more):
-    """What a table is of, for ``write_results``.
+    """The description of a table, for ``write_results``.
 
     Args:
-      command: what the user typed.
+      command: the command line.
       hparams: of one of the runs, for the protocol and the settings they share.
       store: the data.
       **more: entries that override or follow.
@@ -52,7 +52,7 @@ def heading(what, about):
     return "\n".join([*lines, f"{about['settings']}; {about['stopping']}"])
 
 
-SYNTHETIC_NOTE = "SYNTHETIC data: nothing here says anything about the models on real data."
+SYNTHETIC_NOTE = "SYNTHETIC data: these results say nothing about the models on real data."
 
 
 def write_results(name, headers, rows, about, output=None, notes=(), record=None, shown_as=None):

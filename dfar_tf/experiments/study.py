@@ -24,7 +24,7 @@ class Study:
       given: hyper-parameters given as flags, the same for all cells.
       seeds: how many, from ``seed`` of ``given`` or 1 on.
       own: keys that the table sets itself and that are not taken from ``given``.
-      command: what the user typed.
+      command: the command line.
       output: folder of the files; ``results/`` if None.
       say: called with each line to print.
 
@@ -37,7 +37,7 @@ class Study:
       store: the data.
 
     Raises:
-      UserError: ``seeds`` is no positive whole number.
+      UserError: ``seeds`` is not a positive whole number.
     """
 
     def __init__(self, name, dataset, given, seeds, own=(), command="", output=None, say=print):

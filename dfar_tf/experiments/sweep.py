@@ -14,7 +14,7 @@ def run_sweep(dataset, given, grid, seeds=1, command="", output=None, say=print)
       given: hyper-parameters given as flags; ``model_type`` among them names the model.
       grid: ``key=value,value;key=value,...``.
       seeds: how many.
-      command: what the user typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 

@@ -20,7 +20,7 @@ def run_table1(hparams, given=(), command="", output=None, say=print):
     Args:
       hparams: the merged hyper-parameters.
       given: keys the user gave.
-      command: what the user typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 

@@ -32,7 +32,7 @@ def run_table2(
     output=None,
     say=print,
 ):
-    """Trains what is not trained yet, prints the table and writes it.
+    """Trains missing cells, prints the table and writes it.
 
     Args:
       dataset: name of a data set's file in ``hparams/``.
@@ -41,7 +41,7 @@ def run_table2(
       seeds: how many, from ``seed`` of ``given`` or 1 on.
       tune: whether each model's settings are chosen on validation first, within ``budget``.
       budget: ``key=value,value;key=value,...``, every combination of which is tried with the first seed.
-      command: what the user typed.
+      command: the command line.
       output: folder of the files; ``results/`` if None.
       say: called with each line to print.
 
@@ -133,8 +133,8 @@ def _notes(entries, tests, loss, paper_column, chosen):
         if entry.results[0]["loss"] != loss
     ]
     notes.append(
-        "With softmax an instance's scores are free up to an offset: global AUC then also measures how they "
-        "compare across instances, GAUC, MRR and NDCG do not."
+        "With softmax an instance's scores are free up to an offset, so global AUC also measures "
+        "that offset; GAUC, MRR and NDCG do not."
     )
     if paper_column != "none":
         notes.append(

@@ -1,4 +1,4 @@
-"""Table 3: DFAR without one of its parts, against all of it."""
+"""Table 3: DFAR without one of its parts, compared with the complete model."""
 
 from dfar_tf.experiments.columns import MEASURES, Columns, Entry, Variant
 from dfar_tf.experiments.study import Study
@@ -11,13 +11,13 @@ ABLATIONS = {"w/o FHA": "fha", "w/o MO": "mo", "w/o IDL": "idl", "w/o IBL": "ibl
 
 
 def run_table3(dataset, given, seeds=3, command="", output=None, say=print):
-    """Trains what is not trained yet, prints the table and writes it.
+    """Trains missing cells, prints the table and writes it.
 
     Args:
       dataset: name of a data set's file in ``hparams/``.
       given: hyper-parameters given as flags.
       seeds: how many.
-      command: what the user typed.
+      command: the command line.
       output: folder; ``results/`` if None.
       say: called with each line to print.
 

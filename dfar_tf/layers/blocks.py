@@ -1,4 +1,4 @@
-"""What may stand around an attention: nothing, a residual, or a Transformer block.
+"""The block around an attention: nothing, a residual, or a Transformer block.
 
 Letters: B batch, T positions, D width.
 """
@@ -21,7 +21,7 @@ class AttentionBlock(tf.keras.layers.Layer):
     Args:
       attention: a layer of the attention family whose output is as wide as its input.
       kind: one of ``BLOCKS``.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
 
     Raises:
       ValueError: an unknown ``kind``.
@@ -81,7 +81,7 @@ class TransformerBlock(tf.keras.layers.Layer):
     Args:
       attention: a layer of the attention family as wide as its input.
       dropout: rate after both parts, in training.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, attention, dropout=0.0, **kwargs):

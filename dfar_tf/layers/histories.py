@@ -10,14 +10,14 @@ from recommenders_utils.backend import tf
 def ages(mask, length):
     """[B, T] int position of each record counted from the newest, 0; at most ``length`` - 1.
 
-    In a right-padded history this, not the column, is how far before the target a record is.
+    In a right-padded history this, and not the column, is a record's distance from the target.
     """
     age = tf.reduce_sum(mask, 1, keepdims=True) - tf.cumsum(mask, 1)  # [B, T]
     return tf.cast(tf.clip_by_value(age, 0.0, length - 1.0), tf.int32)
 
 
 def compact(history, keep, names=("history_items", "history_labels")):
-    """The kept records moved to the front, in order; as if the history held no others.
+    """The kept records, packed to the front in order, as if the history had no others.
 
     Args:
       history: dict of ``history_mask`` and ``names``, [B, T].

@@ -16,16 +16,17 @@ class InterestAggregation(tf.keras.layers.Layer):
         f = sum_t softmax_T(A)_t * S_t                                  (16, 17)
 
     The softmax runs over the real positions of the mask, for each of the D elements by itself; an
-    empty mask gives zeros. Two ways of computing less, neither of which changes the result:
+    empty mask gives zeros. Two shortcuts, which do not change the result:
 
-    * the first dense layer is applied to q and to S apart and the results are added: [B, C] + [B, T]
+    * the first dense layer is applied to q and to S separately and the results are added: [B, C] +
+    [B, T]
       rows of work, not [B, C, T];
     * only the P real positions of the batch are computed, packed one after the other, not B * T.
 
     Args:
       units: hidden widths of the MLP.
       activation: of its hidden layers.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units=(32,), activation="relu", **kwargs):

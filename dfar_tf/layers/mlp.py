@@ -7,7 +7,7 @@ NORMALIZATIONS = ("batch", "layer", "none")
 
 
 def flat_dense(layer, inputs):
-    """A Dense layer on [..., X] as one matrix product; Keras' own way there takes some twenty operations."""
+    """A Dense layer on [..., X] as one matrix product; Keras needs some twenty operations for it."""
     static = inputs.shape.as_list()
     if len(static) == 2:
         return layer(inputs)
@@ -22,7 +22,7 @@ class MLP(tf.keras.layers.Layer):
     Args:
       units: widths of the layers, the last one linear.
       activation: between them.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units, activation="relu", **kwargs):
@@ -68,7 +68,7 @@ class NormalizedTower(tf.keras.layers.Layer):
       normalization: ``batch``, ``layer`` or ``none``.
       activation: of the hidden layers.
       dropout: rate after each hidden layer, in training.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
 
     Raises:
       ValueError: an unknown ``normalization``.

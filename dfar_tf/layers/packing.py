@@ -9,7 +9,7 @@ BY_POSITION = ("history_items", "history_labels", "history_mask")  # [B, T] in a
 
 
 def encode_by_length(encode, history, parts):
-    """Encodes a batch's histories in parts of like length, each part only as long as its longest.
+    """Encodes a batch's histories in parts of similar length, each cut to its longest history.
 
     Args:
       encode: history -> dict of tensors with B rows; it may not look at other rows.
@@ -35,7 +35,7 @@ def encode_by_length(encode, history, parts):
 
 
 def front(mask, width=None):
-    """Where the marked positions of each row are, moved together.
+    """Indices of the marked positions of each row, packed together.
 
     Args:
       mask: [B, T] float, 1 or 0.

@@ -1,24 +1,24 @@
 """Random draws inside a training step that depend on the seed and the step alone.
 
-A generator with a state of its own begins anew in a resumed run. These draws are keyed instead by the
-graph's seed, by which draw of the graph they are, and by the global step, all of which a resumed run has.
+A stateful generator starts over in a resumed run. These draws are instead keyed by the graph's
+seed, the draw's number in the graph and the global step, all of which a resumed run has.
 """
 
 from recommenders_utils.backend import tf
 
 DRAWS = "keyed_draws"  # graph collection: one entry a draw, so that each has a number of its own
-APART = 1000003  # a prime between seeds, so that no draw of a seed meets a draw of the next
+APART = 1000003  # a prime between seeds, so that draws of different seeds never coincide
 
 
 def uniform(shape, low=0.0, high=1.0, dtype=tf.float32):
-    """Uniform numbers in [low, high), other ones at every step and call.
+    """Uniform numbers in [low, high), different at every step and call.
 
     In a graph without a seed or without a global step they come from TensorFlow's own generator.
 
     Args:
       shape: 1-D int tensor or list.
       low: the smallest number.
-      high: just above the largest.
+      high: above the largest.
       dtype: float32 or an int type.
     """
     key = _key()

@@ -13,7 +13,7 @@ from recommenders_utils.errors import UserError, shortened, suggest
 
 
 def model_names():
-    """Names of all models: the modules of this folder but ``base``, sorted."""
+    """Names of all models: the modules of this folder except ``base``, sorted."""
     found = pkgutil.iter_modules([os.path.dirname(__file__)])
     return sorted(each.name for each in found if not each.ispkg and each.name != "base")
 
@@ -22,7 +22,7 @@ def get_model(name):
     """The model class of a name.
 
     Raises:
-      UserError: no such model; names the nearest.
+      UserError: no such model; the message names the nearest.
     """
     names = model_names()
     if name not in names:
@@ -37,7 +37,7 @@ def model_class(hparams):
     """The class that hyper-parameters ask for: that of ``model_type``, or its released form.
 
     Raises:
-      UserError: no such model; names the nearest.
+      UserError: no such model; the message names the nearest.
     """
     model = get_model(hparams.model_type)
     if hparams.values().get("released_form"):

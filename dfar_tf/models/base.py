@@ -1,4 +1,4 @@
-"""What a model is: ``encode`` a history once, ``score`` any number of candidates against it.
+"""Base of the models: ``encode`` a history once, ``score`` any number of candidates against it.
 
 Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
@@ -22,7 +22,7 @@ class SequentialModel(tf.keras.layers.Layer):
       item_embedding: [num_items + 1, D] variable.
       title: the model's name as tables print it (class attribute).
       paper: where it was published.
-      feedback: in a few words, what it makes of positive and negative feedback.
+      feedback: in a few words, how it uses positive and negative feedback.
       embeds_users: whether ``encode`` reads ``user``.
       compared: whether it is one of the systems of Table 2, not a variant of one.
       any_length: whether ``encode`` reads rows one by one and takes them shorter than ``max_seq_length``.
@@ -44,7 +44,8 @@ class SequentialModel(tf.keras.layers.Layer):
     def check(cls, hparams):
         """Raises UserError if the model cannot be made with these hyper-parameters.
 
-        Called before anything is written or built; a model overrides it to refuse what it cannot do.
+        Called before anything is written or built; a model overrides it to refuse settings that it
+        does not support.
         """
 
     def encode(self, history, training):
@@ -131,14 +132,14 @@ class SequentialModel(tf.keras.layers.Layer):
 
 
 class BaselineModel(SequentialModel):
-    """What the baselines share: what they see of the feedback, and the tower on a user's vector.
+    """Base of the baselines: the feedback that they see, and the tower on a user's vector.
 
     A model has to override ``encode`` only, to return ``{"user": [B, X]}``, if the candidate meets the
     history in the tower alone. Its YAML has ``feedback_input``, ``tower_layers``, ``tower_norm``,
     ``activation`` and ``dropout``. ``feedback_input`` is
 
     * ``none``: every item, its feedback unseen;
-    * ``positive_only``: the liked items, moved together, as if the log held no others;
+    * ``positive_only``: the liked items, packed together, as if the log had no others;
     * ``label_embedding``: every item plus an embedding of its feedback, E^f of Eq. 1.
     """
 
@@ -152,7 +153,7 @@ class BaselineModel(SequentialModel):
         )
 
     def seen(self, history):
-        """The history as the model may see it, in the same form."""
+        """The history as the model sees it, in the same form."""
         if self.hp.feedback_input != "positive_only":
             return history
         return {**history, **compact(history, tf.equal(history["history_labels"], 1))}

@@ -3,7 +3,8 @@
 Letters: B batch, T history, S records of one feedback at most, C candidates, D width, H heads;
 P/N positive and negative feedback.
 
-NOTE What the paper leaves open is a hyper-parameter of ``hparams/model_dfar.yaml``, argued there:
+NOTE What the paper leaves open is a hyper-parameter in ``hparams/model_dfar.yaml``, with the reason
+for our choice:
 ``position_embedding``, ``encoder_block``, ``pooling``, the MLPs' widths and the tower's normalisation.
 """
 
@@ -86,7 +87,7 @@ class DFAR(SequentialModel):
         # Eq. 1
         inputs += tf.gather(self.label_embedding, history["history_labels"])
         if self.hp.position_embedding:
-            # Counted from the newest item, so that "just before the target" is one and the same row.
+            # Counted from the newest item, so that "just before the target" is always the same row.
             inputs += tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
         return inputs * mask[:, :, None]
 

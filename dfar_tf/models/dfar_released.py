@@ -1,8 +1,8 @@
-"""DFAR as the released code computes it, to the rounding; ``dfar`` is the paper's.
+"""DFAR as the released code computes it, up to rounding; ``dfar`` is the paper's.
 
-Each way in which the two differ has one named place: the attention's in
+Each difference between the two is in one named place: the attention's in
 ``layers/released/attention.py``, the other layers' in ``layers/released/blocks.py``, the losses' in
-``layers/released/losses.py``, and what is put together otherwise in a method below that says RELEASED.
+``layers/released/losses.py``, and different combinations are in methods below that say RELEASED.
 
 Letters: B batch, T history, C candidates, D width, H heads.
 """
@@ -143,7 +143,7 @@ class DFARReleased(SequentialModel):
         return self.towers[side](shared + own, [[2], [3], [1], [4]], training=training)
 
     def main_loss(self, outputs, labels, weights):
-        """RELEASED, loss: the log loss has its epsilon; ``softmax`` and ``bpr`` are everyone's."""
+        """RELEASED, loss: the log loss has its epsilon; ``softmax`` and ``bpr`` are the common ones."""
         if self.hp.loss == "log_loss":
             return released_log_loss(outputs["logits"], labels, weights)
         return super().main_loss(outputs, labels, weights)

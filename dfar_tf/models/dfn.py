@@ -4,8 +4,9 @@ Letters: B batch, T history, C candidates, D width; c click (liked), u unclick (
 
 NOTE Deviations from the paper: of its three feedbacks (click, unclick, dislike) the harness's log has two:
 liked is click, the strong positive one, disliked is unclick, the weak one; the third, its internal and its
-external attention are left out. Its log loss with a weight a feedback is the harness's main loss, whose
-targets have one kind. Only the behaviours, the item and their places are fields: there are no profiles. FM's
+external attention are left out. Its log loss with one weight per feedback is replaced by the
+harness's main loss, whose targets have one kind. Only the behaviours, the item and their places are
+fields: there are no profiles. FM's
 interactions go into the tower as a vector, behind its normalisation: sums over a history grow with it.
 """
 

@@ -1,4 +1,4 @@
-"""A cluster on this machine: one process a task on loopback, for trying what several machines would do."""
+"""A cluster on this machine: one process per task on loopback, to try what several machines would do."""
 
 import os
 import shlex
@@ -18,8 +18,8 @@ from recommenders_utils.files import read_json
 
 LEAST = {"workers": 0, "ps": 1, "restarts": 0}
 POLL = 0.2  # seconds
-LEAVE = 60.0  # seconds a worker has to end after chief and evaluator have
-DIED = 1  # exit status where processes died more often than they may
+LEAVE = 60.0  # seconds a worker has to exit after chief and evaluator
+DIED = 1  # exit status if processes died too often
 
 
 def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()):
@@ -28,7 +28,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     Args:
       hparams: the merged hyper-parameters.
       sizes: ``workers``, ``ps`` and ``restarts``, ints or their text.
-      command: what the user typed, for the record.
+      command: the command line, for the record.
       run_dir: the run's folder; a new one under ``runs/`` if None.
       resume: resume the run in ``run_dir``.
       given: keys given as flags.
@@ -37,7 +37,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
       The exit status: 0, or 1 if processes died too often.
 
     Raises:
-      UserError: bad input of any kind, a task's too.
+      UserError: bad input of any kind, also from a task.
       KeyboardInterrupt: after all processes have ended, with a message that says how to resume.
     """
     from dfar_tf.models import model_class
@@ -45,10 +45,11 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
 
     counts = {name: _count(name, sizes[name]) for name in LEAST}
     if resume and run_dir is None:
-        raise UserError("--resume: give the folder of the run to go on with as --run_dir.")
+        raise UserError("--resume: give the folder of the run to resume as --run_dir.")
     if "," in hparams.device:
         raise UserError(
-            f"device: {hparams.device!r}, but a task of a cluster takes one device; expected auto, cpu, "
+            f"device: {hparams.device!r}, but a task of a cluster uses one device; expected auto, "
+            f"cpu, "
             "gpu or gpu:N."
         )
     model_class(hparams).check(hparams)
@@ -66,7 +67,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
         return _run(folder, counts, hparams, targets)
     except KeyboardInterrupt:
         again = command if run_dir else f"{command} --run_dir={shlex.quote(shown(folder.path))}"
-        raise KeyboardInterrupt(f"To go on: {again if resume else again + ' --resume'}") from None
+        raise KeyboardInterrupt(f"To resume: {again if resume else again + ' --resume'}") from None
 
 
 def _run(folder, counts, hparams, targets):
@@ -100,7 +101,7 @@ def _watch(processes, follower, bar):
                 return 0
             leave = leave or time.time() + LEAVE
             if time.time() > leave:
-                print("cluster: a worker that does not end is ended", flush=True)
+                print("cluster: stopping a worker that does not exit", flush=True)
                 return 0
         time.sleep(POLL)
 
@@ -111,12 +112,12 @@ def _count(name, text):
     except ValueError:
         number = -1
     if number < LEAST[name]:
-        raise UserError(f"--{name}: {text!r} is no whole number >= {LEAST[name]}.")
+        raise UserError(f"--{name}: {text!r} is not a whole number >= {LEAST[name]}.")
     return number
 
 
 class _Follower:
-    """Prints what others append to a file from now on."""
+    """Prints what other processes append to a file from now on."""
 
     def __init__(self, path, say):
         self.path, self.say = path, say
@@ -134,7 +135,7 @@ class _Follower:
 
 
 class _Bar:
-    """Training targets of all tasks together, as the chief's notes tell."""
+    """Training targets of all tasks together, from the chief's notes."""
 
     def __init__(self, folder, targets):
         from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE

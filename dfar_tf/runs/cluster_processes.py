@@ -1,4 +1,4 @@
-"""The processes of a cluster on this machine: started, watched, started again, ended."""
+"""The processes of a cluster on this machine: start, watch, restart, stop."""
 
 import contextlib
 import json
@@ -14,20 +14,23 @@ from dfar_tf.paths import IN_CHECKOUT, ROOT, shown
 from recommenders_utils.errors import BAD_INPUT, UserError
 from recommenders_utils.files import write_json
 
-LOGS, TASKS_FILE = "cluster", "tasks.json"  # in the run folder: a log a task, and who they are
-GRACE = 10.0  # seconds a process has to end when told to
+LOGS, TASKS_FILE = (
+    "cluster",
+    "tasks.json",
+)  # in the run folder: a log per task, and the list of tasks
+GRACE = 10.0  # seconds a process has to exit when terminated
 
 
 class Processes:
-    """One process a task, each in a session of its own, so that Ctrl-C reaches it through us only.
+    """One process per task, each in its own session, so that Ctrl-C reaches it only through us.
 
-    A context: at its end, however it comes, no process is left.
+    A context manager: when it exits, for whatever reason, no process is left.
 
     Args:
       folder: the run's ``RunFolder``.
       sizes: {kind: how many} of chief, worker and ps; an evaluator is added.
       flags: of every process.
-      restarts: how often in all one that died is started again.
+      restarts: maximum number of restarts, in total.
       say: called with each line to print.
     """
 
@@ -64,10 +67,10 @@ class Processes:
         return {kind for kind, _ in self.running}
 
     def look(self):
-        """Takes note of who has ended, and starts again who died.
+        """Notes which tasks have exited, and restarts those that died.
 
         Returns:
-          None, or what to say if one died and may not be started again.
+          None, or a message if one died and may not be restarted.
 
         Raises:
           UserError: a task's own.
@@ -84,21 +87,21 @@ class Processes:
                 raise UserError(f"{name}: {_error_in(log)} Its log is {shown(log)}.")
             how = f"ended by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
             if not self.restarts:
-                return f"{name} died ({how}) and is not started again; see {shown(log)}."
+                return f"{name} died ({how}) and is not restarted; see {shown(log)}."
             self.restarts -= 1
-            self.say(f"cluster: {name} died ({how}); started again, {self.restarts} times left")
+            self.say(f"cluster: {name} died ({how}); restarted, {self.restarts} restarts left")
             self._start(*task)
         return None
 
     def end(self):
-        """Ends all processes: told to first, then killed."""
+        """Stops all processes: terminates them first, then kills them."""
         try:
             self._signal(signal.SIGTERM)
             until = time.time() + GRACE
             while self.running and time.time() < until:
                 self.running = {t: p for t, p in self.running.items() if p.poll() is None}
                 time.sleep(0.05)
-        finally:  # a second Ctrl-C does not leave them either
+        finally:  # a second Ctrl-C does not leave them running either
             self._signal(signal.SIGKILL)
             for process in self.running.values():
                 process.wait()
@@ -155,7 +158,7 @@ def free_ports(count):
 
 
 def _error_in(path):
-    """What a command said last in its log, without the word ``error``."""
+    """The last message in a command's log, without the word ``error``."""
     with open(path, encoding="utf-8", errors="replace") as stream:
         lines = [line.strip() for line in stream if line.startswith("error: ")]
     return lines[-1][len("error: ") :] if lines else "ended with status 2."

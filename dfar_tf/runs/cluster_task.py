@@ -11,19 +11,19 @@ from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metric
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
-LOOK_EVERY = 0.5  # seconds between two looks for the run's folder
+LOOK_EVERY = 0.5  # seconds between two checks for the run's folder
 SAY_EVERY = 60.0  # seconds between two lines while waiting for it
 
 
 def enter_run(task, hparams, command, run_dir, resume=False, given=()):
-    """Does a task's part of a run that every task is given the same flags of.
+    """Runs a task of a run for which all tasks get the same flags.
 
     The chief makes the folder, the others wait for it.
 
     Args:
       task: ``Task`` that this process is.
       hparams: the merged hyper-parameters.
-      command: what the user typed, for the record.
+      command: the command line, for the record.
       run_dir: the run's folder, the same and shared by all tasks.
       resume: resume the run in ``run_dir``.
       given: keys given as flags.
@@ -37,8 +37,8 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     """
     if run_dir is None:
         raise UserError(
-            f"run_dir: not given, but {VARIABLE} names a cluster, whose tasks meet in the run's folder. "
-            "Give every task the same --run_dir, on a disk that they share."
+            f"run_dir: not given, but {VARIABLE} names a cluster, whose tasks share the run's "
+            f"folder. Give every task the same --run_dir, on a shared disk."
         )
     started = time.time()
     folder = RunFolder(run_dir)
@@ -56,16 +56,16 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
         return run_task(task, folder, store, started)
     except KeyboardInterrupt:
         again = f"start all its tasks again with --resume (run folder {shown(run_dir)})"
-        raise KeyboardInterrupt(f"To go on: {again}") from None
+        raise KeyboardInterrupt(f"To resume: {again}") from None
 
 
 def join_run(task, run_dir, given):
-    """Does a task's part of the run in a folder, whose hyper-parameters are the folder's.
+    """Runs a task of the run in a folder, with the folder's hyper-parameters.
 
     Args:
       task: ``Task`` that this process is.
       run_dir: the run's folder.
-      given: hyper-parameters given as flags: where and how loudly, not what.
+      given: hyper-parameters given as flags: where it runs and what it prints, not what is trained.
 
     Returns:
       As ``enter_run``.
@@ -75,15 +75,15 @@ def join_run(task, run_dir, given):
     """
     if not run_dir or not os.path.exists(os.path.join(run_dir, HPARAMS_FILE)):
         raise UserError(
-            f"run_dir: {run_dir or 'not given'}: holds no run to join ({HPARAMS_FILE} is missing). Give "
-            f"the folder of one, or begin it with `{typed('amazon')}` under this {VARIABLE}."
+            f"run_dir: {run_dir or 'not given'}: holds no run to join ({HPARAMS_FILE} is "
+            f"missing). Give the folder of a run, or start one with"
+            f" `{typed('amazon')}` under this {VARIABLE}."
         )
     changing = sorted(set(given) - set(FREE_KEYS))
     if changing:
         raise UserError(
-            f"--{changing[0]}: a task that joins takes the run's own ({HPARAMS_FILE}); expected only "
-            + ", ".join(FREE_KEYS)
-            + ". Leave it out."
+            f"--{changing[0]}: a task that joins uses the run's own settings ({HPARAMS_FILE}); "
+            f"expected only " + ", ".join(FREE_KEYS) + ". Leave it out."
         )
     started = time.time()
     folder = RunFolder(run_dir)
@@ -97,7 +97,7 @@ def join_run(task, run_dir, given):
 
 
 def run_task(task, folder, store, started):
-    """Does a task's part of a run whose folder is there.
+    """Runs a task of a run whose folder exists.
 
     Args:
       task: ``Task`` that this process is.
@@ -118,7 +118,7 @@ def run_task(task, folder, store, started):
     hparams, say = folder.hparams, print
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
-        folder.say(f"cluster: {sizes}; asynchronous, so that no two runs are the same")
+        folder.say(f"cluster: {sizes}; asynchronous, so no two runs are the same")
         folder.say(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
         say = folder.say

@@ -1,4 +1,4 @@
-"""Which log a run is on, and what reads it."""
+"""Finds the log of a run and its reader."""
 
 import os
 
@@ -36,12 +36,12 @@ def find_data(hparams, root=ROOT, say=print):
     if not hparams.interactions:
         if hparams.adapter:
             raise UserError(
-                f"--adapter={hparams.adapter} says how to read --interactions=FILE, which is not given."
+                f"--adapter={hparams.adapter} applies to --interactions=FILE, which is not given."
             )
         source = find_ratings(hparams.ratings, root, say)
         return source, ratings_reader(source.path, hparams.show_progress)
     if hparams.ratings:
-        raise UserError("--ratings and --interactions: give one of the two, not both.")
+        raise UserError("--ratings and --interactions: give only one of the two.")
     path = in_checkout(hparams.interactions)
     layout, form, adapter = choose(path, hparams.adapter, ADAPTERS)
     name, synthetic = name_of(path)
@@ -51,7 +51,7 @@ def find_data(hparams, root=ROOT, say=print):
     missing = [key for key in form.expressions if key in ("finish", "dwell")]
     missing = [key for key in missing if key not in reader.extras]
     if missing:
-        say(f"data: no columns for {' and '.join(missing)} of adapter {adapter.name}; left out")
+        say(f"data: no columns for {' and '.join(missing)} of adapter {adapter.name}; ignored")
     return source, reader
 
 
@@ -99,8 +99,8 @@ def find_kuairand(given, folder=None):
             path = os.path.join(folder, name)
     if not path:
         raise UserError(
-            f"{shown(folder)}: no KuaiRand log there (looked for {', '.join(KUAIRAND_FILES)}). Get "
+            f"{shown(folder)}: found no KuaiRand log (looked for {', '.join(KUAIRAND_FILES)}). Get "
             "KuaiRand-27K, or the smaller KuaiRand-1K or KuaiRand-Pure, from its authors at "
-            "https://kuairand.com, and give a log of it with --interactions=FILE."
+            "https://kuairand.com, and pass one of its logs as --interactions=FILE."
         )
     return {"adapter": "kuairand", **given, "interactions": path}

@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, on what, with what, and everything that came out of it."""
+"""A run's folder: its settings, data and versions, and everything that it produced."""
 
 import contextlib
 import datetime
@@ -24,8 +24,8 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
-# What may differ between a run and its continuation: where and how loudly, not what. The keys of logs
-# are held fast by the fingerprint of the data.
+# What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
+# keys of logs are covered by the data's fingerprint.
 FREE_KEYS = (
     *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
     *("intra_op_threads", "inter_op_threads", "xla", "fast_attention"),
@@ -53,12 +53,12 @@ class RunFolder:
         self._early = []  # lines logged before there is a folder
 
     def open(self, hparams, store, command, resume=False):
-        """Makes the folder, or with ``resume`` checks that it holds this very run.
+        """Makes the folder, or with ``resume`` checks that it holds this run.
 
         Args:
           hparams: the run's hyper-parameters.
           store: the ``SequenceStore`` it trains on.
-          command: what the person typed.
+          command: the command line.
           resume: whether the folder must hold the run already.
 
         Raises:
@@ -68,14 +68,14 @@ class RunFolder:
         if os.path.exists(self.file(HPARAMS_FILE)):
             if not resume:
                 raise UserError(
-                    f"{self.path}: holds a run already. Add --resume to go on with it, or give "
-                    "another --run_dir."
+                    f"{self.path}: holds a run already. Add --resume to resume it, or give "
+                    f"another --run_dir."
                 )
             self.check_same(hparams)
             self.attach(hparams, store)
             return
         if resume:
-            raise UserError(f"{self.path}: no run to resume there ({HPARAMS_FILE} is missing).")
+            raise UserError(f"{self.path}: it holds no run to resume ({HPARAMS_FILE} is missing).")
         if os.path.isdir(self.path) and os.listdir(self.path):
             raise UserError(
                 f"{self.path}: is not empty and holds no run. Give a new or an empty --run_dir."
@@ -115,7 +115,7 @@ class RunFolder:
         return os.path.join(self.path, name)
 
     def say(self, line=""):
-        """Keeps a line in ``run.log``, from before the folder was there too, and prints it."""
+        """Writes a line to ``run.log`` and prints it; lines from before the folder exists are kept for it."""
         if self.echo:
             print(line, flush=True)
         self._early.append(line)
@@ -125,7 +125,7 @@ class RunFolder:
             self._early = []
 
     def write_predictions(self, split, flat, store):
-        """Writes ``predictions_<split>.csv``: a row a candidate, scores in full precision.
+        """Writes ``predictions_<split>.csv``: one row per candidate, scores in full precision.
 
         Args:
           split: ``valid`` or ``test``.
@@ -153,10 +153,10 @@ class RunFolder:
         return path
 
     def attach(self, hparams, store):
-        """Takes a folder that holds this run already.
+        """Attaches to a folder that already holds this run.
 
         Raises:
-          UserError: the store is not the data the run was made on.
+          UserError: the store is not the run's data.
         """
         if read_json(self.file(RUN_FILE))["data_fingerprint"] != store.meta["fingerprint"]:
             raise UserError(
@@ -171,7 +171,7 @@ class RunFolder:
         now = hparams.values()
         differing = [k for k in now if k not in FREE_KEYS and then.get(k) != now[k]]
         if differing:
-            shown = ", ".join(f"{k} was {then.get(k)!r}, is {now[k]!r}" for k in differing)
+            shown = ", ".join(f"{k} was {then.get(k)!r}, is now {now[k]!r}" for k in differing)
             raise UserError(
                 f"{self.path}: holds a run with other hyper-parameters ({shown}). Give the same flags "
                 "to resume it, or another --run_dir."
@@ -187,7 +187,8 @@ def open_run(path):
     for name in (HPARAMS_FILE, RUN_FILE, RESULTS_FILE):
         if not os.path.exists(os.path.join(path, name)):
             raise UserError(
-                f"{path}: no finished run there ({name} is missing). Give a run folder, or finish "
+                f"{path}: it holds no finished run ({name} is missing). Give a run folder, or "
+                f"finish "
                 "the run with --resume."
             )
     return prepare_hparams(os.path.join(path, HPARAMS_FILE))

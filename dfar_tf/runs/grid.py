@@ -1,4 +1,4 @@
-"""Many runs, one after the other: skipped where finished, resumed where stopped, averaged over seeds."""
+"""Many runs in turn: finished ones are skipped, interrupted ones resumed; averages over seeds."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ class Cell(typing.NamedTuple):
 
 
 class Outcome(typing.NamedTuple):
-    """What became of a cell: its folder, and its ``results.json`` or, if it failed, the reason."""
+    """The outcome of a cell: its folder, and its ``results.json`` or, if it failed, the reason."""
 
     folder: str
     results: typing.Optional[dict]
@@ -42,16 +42,16 @@ class Outcome(typing.NamedTuple):
 
 
 def run_cells(cells, given=(), command="", say=print, folder=None):
-    """Trains every cell that has not been, and gives the results of all.
+    """Trains all cells that are not trained yet, and returns the results of all.
 
-    A cell is an ordinary run folder under ``runs/cells/``, named by what it is, with a digest of its
-    hyper-parameters and data: other settings or other data are another cell, and several tables share
-    the cells they have in common.
+    A cell is an ordinary run folder under ``runs/cells/``, named by its model, loss and seed with a
+    digest of its hyper-parameters and data: other settings or data are another cell, and tables
+    share their common cells.
 
     Args:
       cells: Cells, all on the same data.
       given: keys the user gave (see ``prepare_data``).
-      command: what the user typed, for the record and to say how to resume.
+      command: the command line, for the record and for the message that says how to resume.
       say: called with each line to print: one a cell, with the time left.
       folder: of the cells; ``runs/cells`` in the checkout if None.
 
@@ -76,7 +76,7 @@ def run_cells(cells, given=(), command="", say=print, folder=None):
             outcome = _run(cell, path, given, command, finished)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{number - 1} of {len(cells)} cells are done. To go on: {command}"
+                f"{number - 1} of {len(cells)} cells are done. To resume: {command}"
             ) from None
         outcomes.append(outcome)
         clock.count(finished)
@@ -111,7 +111,7 @@ def mean_and_deviation(values):
 
 
 def seeds_and_rest(given, seeds, *own):
-    """The seeds of a table, and what the user gave beside them.
+    """The seeds of a table, and what else the user gave.
 
     Args:
       given: hyper-parameters given as flags.
@@ -122,7 +122,7 @@ def seeds_and_rest(given, seeds, *own):
       (list of seeds, ``given`` without ``seed``, ``model_type`` and ``own``).
 
     Raises:
-      UserError: ``seeds`` is no positive whole number.
+      UserError: ``seeds`` is not a positive whole number.
     """
     first = int(given.get("seed", 1))
     numbers = list(range(first, first + positive_number(seeds, "seeds")))
@@ -130,7 +130,7 @@ def seeds_and_rest(given, seeds, *own):
 
 
 def positive_number(text, flag):
-    """A flag's whole number of 1 or more.
+    """The whole number of a flag, 1 or more.
 
     Raises:
       UserError: it is none.
@@ -148,7 +148,7 @@ def _run(cell, path, given, command, finished):
         results = run_experiment(cell.hparams, command, path, resume, given, echo=False)
     except UserError as error:
         return Outcome(path, None, str(error))
-    except Exception as error:  # of whatever kind: the other cells are not to be lost for it
+    except Exception as error:  # of any kind: it must not cost the other cells
         if os.path.isdir(path):
             with open(os.path.join(path, LOG_FILE), "a", encoding="utf-8") as stream:
                 stream.write(traceback.format_exc())
@@ -167,7 +167,7 @@ def _summary(outcome, finished):
 
 
 class _Clock:
-    """Time left, from the cells that were trained in this call."""
+    """Time left, estimated from the cells trained in this call."""
 
     def __init__(self, cells):
         self.started, self.left_over, self.trained = time.time(), cells, 0

@@ -1,4 +1,4 @@
-"""From ratings to table: prepare, train, evaluate, report."""
+"""One run: prepare, train, evaluate, report."""
 
 import os
 import shlex
@@ -13,11 +13,11 @@ from recommenders_utils.files import read_json, write_json
 
 
 def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), echo=True):
-    """Prepares, trains, evaluates and prints the table; leaves a run folder.
+    """Prepares, trains, evaluates, prints the table and writes a run folder.
 
     Args:
       hparams: the merged hyper-parameters.
-      command: what the user typed, for the record.
+      command: the command line, for the record.
       run_dir: the run's folder; a new one under ``runs/`` if None.
       resume: resume the run in ``run_dir``.
       given: keys given as flags.
@@ -41,8 +41,8 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
 
     started = time.time()
     if resume and run_dir is None:
-        raise UserError("--resume: give the folder of the run to go on with as --run_dir.")
-    # All that can be refused is refused before anything is prepared or written.
+        raise UserError("--resume: give the folder of the run to resume as --run_dir.")
+    # Refuse whatever can be refused before anything is prepared or written.
     model_class(hparams).check(hparams)
     expand(hparams.metrics)
     choose_devices(hparams.device)
@@ -60,7 +60,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
             return _train_and_report(folder, store, started)
     except KeyboardInterrupt:
         again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"
-        raise KeyboardInterrupt(f"To go on: {command if resume else again}") from None
+        raise KeyboardInterrupt(f"To resume: {command if resume else again}") from None
 
 
 def _train_and_report(folder, store, started):
@@ -86,7 +86,7 @@ def evaluate_run(run_dir, given=None):
       dict, as written to ``results.json``.
 
     Raises:
-      UserError: no finished run there, or its data are no longer what they were.
+      UserError: no finished run there, or its data have changed.
     """
     from dfar_tf.estimator.training import best_checkpoint
 

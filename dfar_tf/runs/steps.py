@@ -17,7 +17,7 @@ from recommenders_utils.tables import to_csv
 
 
 def prepare_data(hparams, given=(), say=print, engine=None):
-    """The prepared data of a run: a prepared folder as it is, or a log found and prepared.
+    """The prepared data of a run: a prepared folder as it is, or a log that is found and prepared.
 
     Args:
       hparams: the merged hyper-parameters.
@@ -49,7 +49,7 @@ def prepare_data(hparams, given=(), say=print, engine=None):
 
 
 def validation_metrics(hparams):
-    """The function predictions -> dict of metrics that training validates with."""
+    """The function that training validates with: predictions -> dict of metrics."""
     metrics = list(dict.fromkeys([*hparams.metrics, hparams.early_stop_metric]))
 
     def evaluate(flat):
@@ -104,7 +104,7 @@ def score(folder, store, checkpoint):
     for split in ("valid", "test"):
         flat = predict(hparams, store, split, checkpoint)
         path = folder.write_predictions(split, flat, store)
-        # From the file, so that the command `metrics` on it can give nothing else.
+        # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
     return metrics
 
@@ -161,7 +161,7 @@ def report(results, paper_column, folder):
 
 @contextlib.contextmanager
 def at(path):
-    """Says which folder could not be written where the system's error names none."""
+    """Adds the folder's name to system errors that name no file."""
     try:
         yield
     except OSError as error:

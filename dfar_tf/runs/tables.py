@@ -1,4 +1,4 @@
-"""The table that sets our results beside the paper's, and what tables say of metrics and protocols."""
+"""The table that sets our results beside the paper's, and the names of metrics and protocols in tables."""
 
 import textwrap
 
@@ -87,7 +87,7 @@ def describe_protocol(protocol, part="test"):
     Args:
       protocol: ``{key: value}`` of data hyper-parameters (``protocol``, ``split``,
         ``<part>_num_ngs``, ``candidate_sampling``, ``candidate_seed``, ``train_targets``,
-        ``max_seq_length``, ``ties``); what is missing is left out.
+        ``max_seq_length``, ``ties``); missing keys are skipped.
       part: ``test`` or ``valid``.
     """
     says = [f"split {protocol['split']}"] if "split" in protocol else []

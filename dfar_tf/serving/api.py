@@ -24,7 +24,7 @@ def load(run_dir, say=lambda line: None, **given):
       Run.
 
     Raises:
-      UserError: no finished run there; its data are no longer what they were; another key is given.
+      UserError: no finished run there; its data have changed; another key is given.
     """
     hparams, store = open_data(run_dir, given, say)
     return Run(hparams, store, best_checkpoint(run_dir), say)
@@ -47,13 +47,14 @@ def open_data(run_dir, given, say=lambda line: None):
 class Run:
     """A trained model with its vocabularies and stored histories.
 
-    A *history* is a list of (raw item id, label) pairs, oldest first, label 1 or 0; where a history is
-    taken, a string is the raw id of a stored user, whose whole stored history is meant.
+    A *history* is a list of (raw item id, label) pairs, oldest first, label 1 or 0; in place of a
+    history, a string is the raw id of a stored user and stands for that user's whole stored
+    history.
 
     Args:
       hparams: the run's hyper-parameters.
       store: its data.
-      checkpoint: its weights; None leaves them random, to measure with.
+      checkpoint: its weights; None leaves them random, for measurements.
       say: called with the line that says which device is used.
 
     Attributes:
@@ -90,7 +91,7 @@ class Run:
           the training's data.
 
         Raises:
-          UserError: an unknown user; a history that is none.
+          UserError: an unknown user; a malformed history.
         """
         from dfar_tf.serving.predict import probabilities
 
@@ -105,15 +106,15 @@ class Run:
         Args:
           history_or_user: a history or a user's id, see the class.
           k: how many.
-          exclude_seen: leave out the items of the history, the records before the newest T as well.
-          explain: add what the two towers say of each item (see ``Scorer.explain``).
+          exclude_seen: leave out all items of the history, including records before the newest T.
+          explain: add what the two towers compute for each item (see ``Scorer.explain``).
 
         Returns:
-          DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows, the best
-          first, of equal ones the first in the vocabulary.
+          DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows,
+          best first; equal ones in the order of the vocabulary.
 
         Raises:
-          UserError: an unknown user; a history that is none; k below 1; nothing to explain with.
+          UserError: an unknown user; a malformed history; k below 1; nothing to explain with.
         """
         from dfar_tf.serving.recommend import recommend
 
@@ -124,7 +125,7 @@ class Run:
         """One history as ``Histories``.
 
         Raises:
-          UserError: an unknown user; a history that is none.
+          UserError: an unknown user; a malformed history.
         """
         if isinstance(history_or_user, str):
             row = self.vocabulary.user_rows([history_or_user])
@@ -147,8 +148,8 @@ class Run:
 
 
 def unknown_user(name, store):
-    """What to say of a user that a run's data do not have."""
+    """The message for a user that a run's data do not have."""
     return (
-        f"user {str(name)!r} is not in {store.meta['name']}; {str(store.user_ids[0])!r} is one. Give a user "
-        "of the run's data, or a history."
+        f"user {str(name)!r} is not in {store.meta['name']}; one that exists is "
+        f"{str(store.user_ids[0])!r}. Give a user of the run's data, or a history."
     )

@@ -1,4 +1,4 @@
-"""Which feedback a recommendation rests on: the head pairs' attention in one history."""
+"""Which feedback a recommendation is based on: the head pairs' attention in one history."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ def check_explainable(run):
     """Raises UserError unless the run's model has a tower for each feedback."""
     if not run.scorer.has_towers:
         raise UserError(
-            f"--explain: model {run.hparams.model_type!r} has no tower for each feedback to explain with. "
-            "Give a run of dfar, or leave out --explain."
+            f"--explain: model {run.hparams.model_type!r} has no tower per feedback, which "
+            f"--explain needs. Give a run of dfar, or leave out --explain."
         )
 
 
 def head_groups(run, arrays):
-    """Of the encoder's attention in one history, how much passes between which feedbacks.
+    """The shares of the encoder's attention between feedbacks in one history.
 
     As in Figure 4 the weights counted are those on pairs (query record, key record) whose feedback the
     head pair stands for (Eq. 11).

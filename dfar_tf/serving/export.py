@@ -1,4 +1,4 @@
-"""A run as a SavedModel: raw ids in, scores out; vocabulary, cutting and masks are inside the graph.
+"""A run as a SavedModel: raw ids in, scores out; vocabulary, truncation and masks are inside the graph.
 
 Letters: B rows, N records of a history as fed, T history that the model reads, C candidates, I items.
 """
@@ -19,11 +19,11 @@ from recommenders_utils.io import make_iterator
 
 ABOUT_FILE = os.path.join("assets.extra", "about.json")
 INPUTS = {
-    "history_items": "string [B, N]: raw item ids, oldest first; '' and unknown ones are passed over",
+    "history_items": "string [B, N]: raw item ids, oldest first; '' and unknown ones are skipped",
     "history_labels": "int32 [B, N]: 1 liked, 0 disliked",
     "candidates": "string [B, C]: raw item ids",
 }
-# Of a model that embeds users; '' or an unknown one is what an unknown user is in training.
+# For a model that embeds users; '' or an unknown id is an unknown user.
 USER = {"user": "string [B]: raw user ids; '' where unknown"}
 OUTPUTS = {
     "scores": "float32 [B, C]: probability that the user likes it next; NaN for an unknown item",
@@ -36,15 +36,15 @@ def export_run(run_dir, output, say=print, **given):
 
     Args:
       run_dir: folder of the run.
-      output: folder to make; it is whole or absent.
+      output: folder to make; complete or absent.
       say: called with each line to print.
       **given: as of ``dfar_tf.serving.api.load``.
 
     Raises:
-      UserError: ``output`` is there already; see ``load``.
+      UserError: ``output`` exists already; see ``load``.
     """
     if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
-        raise UserError(f"{output}: is there already. Give another --output.")
+        raise UserError(f"{output}: already exists. Give another --output.")
     hparams, store = open_data(run_dir, given)
     iterator = make_iterator(store, hparams)
     about = {
@@ -90,7 +90,7 @@ def _save(hparams, store, iterator, checkpoint, folder):
     os.rmdir(made)
     os.rmdir(base)
     for path in files.values():
-        os.remove(path)  # a copy is among the SavedModel's assets
+        os.remove(path)  # the SavedModel's assets include a copy
 
 
 def _receiver(with_user):
@@ -139,13 +139,13 @@ def _model_fn(hparams, store, iterator, files):
         outputs = {"serving_default": tf.estimator.export.PredictOutput(predictions)}
         return tf.estimator.EstimatorSpec(mode, predictions=predictions, export_outputs=outputs)
 
-    # As make_model_fn does, for the same reasons.
+    # As in make_model_fn, for the same reasons.
     plain = tf.autograph.experimental.do_not_convert(model_fn)
     return lambda features, labels, mode: plain(features, labels, mode)
 
 
 def newest(items, labels, length):
-    """The newest T known records of each history, moved to the front.
+    """The newest T known records of each history, packed to the front.
 
     Args:
       items: [B, N] int ids, oldest first; 0 where unknown or padding, anywhere.

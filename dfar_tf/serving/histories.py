@@ -16,7 +16,7 @@ LONGEST = 1 << 20  # characters of one history: some hundred thousand records
 
 @dataclasses.dataclass
 class Histories:
-    """H histories whole, before the newest T are cut out; n records of known items in all.
+    """H complete histories, before truncation to the newest T; n records of known items in all.
 
     Attributes:
       offsets: int64 [H + 1], history h is the records ``[h]`` to ``[h + 1]``.
@@ -96,7 +96,7 @@ class Vocabulary:
         Args:
           texts: [H] str in the form of ``FORM``; an empty one is an empty history.
           users: [H] rows of the store's users, -1 where unknown; all unknown if None.
-          where: row of ``texts`` -> what an error calls its place.
+          where: row of ``texts`` -> name of its place, for messages.
 
         Raises:
           UserError: a text in another form or over a million characters, named by its place.
@@ -121,8 +121,7 @@ class Vocabulary:
         if len(bad):
             found = shortened("".join(records.iloc[bad[0]]))
             raise UserError(
-                f"{where(owner[bad[0]])}: {found!r} is no record of a history; expected {FORM}. Write each "
-                "record so."
+                f"{where(owner[bad[0]])}: {found!r} is not a record of a history; expected {FORM}."
             )
         return self.made(raw, labels.astype(np.int8), owner, len(texts), users)
 

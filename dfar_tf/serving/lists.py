@@ -1,4 +1,4 @@
-"""Top-K lists of many users: whose, printed, and written as CSV or JSON while they are made."""
+"""Top-K lists of many users: chosen, printed, and written as CSV or JSON while they are computed."""
 
 import contextlib
 import json
@@ -22,17 +22,17 @@ AD_HOC = "(given history)"
 
 
 def choose_users(run, text):
-    """Rows of the users that a person asks for.
+    """Rows of the users that were requested.
 
     Args:
       run: ``dfar_tf.serving.api.Run``.
       text: ``all``, a file of one raw id a line (plain or gzip), or raw ids with commas between.
 
     Returns:
-      int64 array of rows of the store, in the order asked for.
+      int64 array of rows of the store, in the requested order.
 
     Raises:
-      UserError: a user who is not in the run's data, named with the file's line; nobody at all.
+      UserError: a user who is not in the run's data, with the file's line; no user at all.
     """
     if text == "all":
         return np.arange(run.store.num_users)
@@ -46,7 +46,9 @@ def choose_users(run, text):
     else:
         named = _named(text.split(","))
     if not named:
-        raise UserError(f"--users={text}: no user there; expected raw ids, a file of them, or all.")
+        raise UserError(
+            f"--users={text}: no user found; expected raw ids, a file of raw ids, or all."
+        )
     rows = run.vocabulary.user_rows([name for _, name in named])
     if (rows < 0).any():
         number, name = named[int(np.argmax(rows < 0))]
@@ -72,16 +74,14 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
       **options: ``k``, ``exclude_seen`` and ``explain`` of ``recommend``.
 
     Returns:
-      Mean seconds a user.
+      Mean seconds per user.
 
     Raises:
       UserError: both or neither of users and history; an output of another kind; see ``choose_users``,
         ``recommend``.
     """
     if (users is None) == (history is None):
-        raise UserError(
-            "--users and --history: expected one of the two. Give whom to recommend to."
-        )
+        raise UserError("--users and --history: give exactly one of the two.")
     if output and not output.endswith((".csv", ".json")):
         raise UserError(
             f"--output={output}: expected a name that ends in .csv or .json. Rename it."
@@ -116,12 +116,12 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
                 count, seconds = count + 1, seconds + found.seconds
                 bar.update()
     if count > PRINTED:
-        rest = f"in {output}" if output else "nowhere: give --output=FILE for them"
+        rest = f"in {output}" if output else "not written: give --output=FILE for them"
         say(f"\nthe lists of {count - PRINTED:,} more users are {rest}")
     took = time.perf_counter() - begun
     say(
         f"\n{count:,} user{'s'[: count != 1]}, {run.store.num_items:,} items: "
-        f"{1000 * seconds / count:.2f} ms a user to encode, score and rank; {took:.2f} s in all"
+        f"{1000 * seconds / count:.2f} ms per user to encode, score and rank; {took:.2f} s in all"
     )
     return seconds / count
 
@@ -151,7 +151,7 @@ def _bar(run, total):
 
 @contextlib.contextmanager
 def _writer(output, run, options):
-    """Yields a function that adds a user's list to the file; the file is whole or absent."""
+    """Yields a function that adds a user's list to the file; the file is complete or absent."""
     if output is None:
         yield lambda name, found: None
         return

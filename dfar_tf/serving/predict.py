@@ -38,10 +38,10 @@ class Counts:
     seconds: float = 0.0
 
     def describe(self, meta):
-        """The counts as lines for a person; ``meta`` is the store's."""
+        """The counts as lines for the user; ``meta`` is the store's."""
         rate = self.rows / self.seconds if self.seconds else 0.0
         synthetic = " (SYNTHETIC)" if meta["synthetic"] and "SYNTHETIC" not in meta["name"] else ""
-        rows = f"{self.rows:,} rows in {self.seconds:.2f} s, {rate:,.0f} rows a second"
+        rows = f"{self.rows:,} rows in {self.seconds:.2f} s, {rate:,.0f} rows per second"
         lines = [f"{meta['name']}{synthetic}: {rows}; {self.encoded:,} histories encoded"]
         missing = "the run's data do not have the"
         for count, what in (
@@ -59,8 +59,9 @@ def predict_file(run, path, output, show_progress=None, chunk=CHUNK):
 
     Args:
       run: ``dfar_tf.serving.api.Run``.
-      path: input, see ``Rows``. With a column ``history`` that is the history, and a column ``user`` beside
-        it only says whose it is; without, the user's whole stored history is taken.
+      path: input, see ``Rows``. With a column ``history`` that is the history, and a column
+        ``user`` only says which user it belongs to; without one, the user's whole stored history is
+        used.
       output: file to write, see ``RowsOut``: the input's columns and ``score``, the probability in full
         precision, which replaces a column of that name.
       show_progress: whether to show a bar with the rate; ``run.hparams.show_progress`` if None.

@@ -41,7 +41,7 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False):
       run: ``dfar_tf.serving.api.Run``.
       histories: ``Histories``.
       k: how many items.
-      exclude_seen: leave out all items of the history, those before the newest T as well.
+      exclude_seen: leave out all items of the history, including those before the newest T.
       explain: add what the model's two towers and its head pairs say.
 
     Yields:
@@ -49,7 +49,7 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False):
       are the same.
 
     Raises:
-      UserError: k below 1; a model that ``explain`` knows nothing of.
+      UserError: k below 1; a model that ``explain`` does not support.
     """
     if k < 1:
         raise UserError(
@@ -127,7 +127,7 @@ def _merged(best, items, logits, k, left_out):
     if left_out is not None and len(left_out):
         items, logits = np.delete(items, left_out), np.delete(logits, left_out)
     if len(known) == k:
-        # An equal one that comes later in the vocabulary does not displace.
+        # An equal item later in the vocabulary does not displace an earlier one.
         better = logits > known[-1]
         items, logits = items[better], logits[better]
     elif len(logits) > k:

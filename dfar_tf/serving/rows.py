@@ -26,7 +26,8 @@ class Rows:
     """A table with a header, in chunks of bounded size.
 
     Args:
-      path: the file; whether it is gzip is told by its first bytes, tab or comma by its header.
+      path: the file; its first bytes tell whether it is gzip, its header whether it has tabs or
+        commas.
 
     Attributes:
       roles: role -> column name: ``item`` and at least one of ``history`` and ``user``.
@@ -62,7 +63,7 @@ class Rows:
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
             raise UserError(
-                f"{path}:1: column {shortened(twice[0])!r} is there twice. Rename one of the two."
+                f"{path}:1: column {shortened(twice[0])!r} appears twice. Rename one of the two."
             )
 
     def chunks(self, size):
@@ -99,26 +100,22 @@ class Rows:
             raise UserError(f"{self.path}:1: no header: {error}; expected {EXAMPLES}.") from None
 
     def line(self, row):
-        """What an error calls a row of the file, counted from 0: ``FILE:LINE``."""
+        """The name of a row of the file in messages, counted from 0: ``FILE:LINE``."""
         return f"{self.path}:{row + 2}"
 
     def _error(self, row, text):
         return UserError(f"{self.line(row)}: {text}. Correct the row.")
 
     def _quoting(self):
-        comma = (
-            "a history has commas, so that it stands in quotes in a CSV"
-            if self.delimiter == ","
-            else ""
-        )
-        return comma or "expected one field a column"
+        comma = "a history contains commas, so quote it in a CSV" if self.delimiter == "," else ""
+        return comma or "expected one field per column"
 
     def _explained(self):
         return _Explained(self)
 
 
 def _raising(reader, source):
-    """The reader's frames; of an error in reading, that error and not what pandas makes of it."""
+    """The reader's frames; an error in reading is raised as it is, not as pandas reports it."""
     try:
         for frame in reader:
             source.release()
@@ -130,7 +127,7 @@ def _raising(reader, source):
 
 
 class _Explained:
-    """Context in which what Python says of a file that cannot be read becomes a UserError."""
+    """A context that turns Python's errors on unreadable files into UserErrors."""
 
     def __init__(self, rows):
         self.rows = rows
@@ -149,15 +146,17 @@ class _Explained:
         of_gzip = isinstance(error, OSError) and error.errno is None
         if of_gzip or isinstance(error, (EOFError, zlib.error)):
             raise UserError(
-                f"{path}: the gzip data is truncated or damaged; fetch or pack the file again."
+                f"{path}: the gzip data is truncated or damaged; download or compress the file "
+                f"again."
             ) from None
 
 
 class RowsOut:
-    """A table being written: whole at the end of its context, or absent.
+    """A table being written: complete at the end of its context, or absent.
 
     Args:
-      path: file to write; ``.gz`` packs it, ``.tsv`` before that has tabs, any other name commas.
+      path: file to write; ``.gz`` compresses it, ``.tsv`` before that uses tabs, any other name
+        commas.
     """
 
     def __init__(self, path):
@@ -171,7 +170,7 @@ class RowsOut:
         binary = self._file.__enter__()
         self._packed = None
         if self.path.endswith(".gz"):
-            # No name and time inside: the same rows give the same bytes.
+            # Without name and time inside, the same rows give the same bytes.
             binary = self._packed = gzip.GzipFile("", "wb", 6, binary, mtime=0)
         self._text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=False)
         return self

@@ -21,7 +21,8 @@ class Scorer:
       hparams: the run's hyper-parameters.
       num_items: items in the model's vocabulary.
       num_users: users in the store.
-      checkpoint: path of the checkpoint; None leaves the weights as they are drawn, to measure with.
+      checkpoint: path of the checkpoint; None leaves the weights at their random initial values,
+        for measurements.
       say: called with the line that says which device is used.
 
     Raises:
@@ -58,7 +59,7 @@ class Scorer:
         self._candidates = tf.placeholder(tf.int32, [None, None], "candidates")
         model = self._model = make_model(self.hparams, self.num_items, self.num_users)
         self._encoded = model.encode(self._history, False)
-        # Fed, the encoder is not run again; the names are the model's own.
+        # When fed, the encoder does not run again; the names are the model's own.
         self._state = {
             name: tf.placeholder(tensor.dtype, tensor.shape, "state_" + name)
             for name, tensor in self._encoded.items()
@@ -77,7 +78,7 @@ class Scorer:
 
     @property
     def has_heads(self):
-        """Whether the model's heads stand for feedback (Eq. 11), so that their attention tells something."""
+        """Whether the model's heads stand for feedback (Eq. 11), so that their attention is informative."""
         of_feedback = hasattr(get_model(self.hparams.model_type), "head_attention")
         return of_feedback and self.hparams.values().get("ablation") not in ("fha", "mo")
 
@@ -98,11 +99,12 @@ class Scorer:
         return self._run(self._logits, self._fed_state(state, candidates))
 
     def explain(self, state, candidates):
-        """What the two towers say of each candidate, a dict of [B, C] float32.
+        """The two towers' outputs for each candidate, a dict of [B, C] float32.
 
         ``positive_logit`` is the prediction (Eq. 19), ``negative_logit`` the other tower's (Eq. 20);
-        ``positive_cosine`` and ``negative_cosine`` are between the interest that the candidate called up in
-        the records of that feedback (Eqs. 15-17) and the candidate's own embedding with that feedback's
+        ``positive_cosine`` and ``negative_cosine`` are between the interest that the candidate
+        evokes in the records of that feedback (Eqs. 15-17) and the candidate's own embedding with
+        that feedback's
         label; NaN where the history has no record of it.
         """
         return self._run(self._parts, self._fed_state(state, candidates))
@@ -124,7 +126,7 @@ class Scorer:
             self.head_attention(empty)
 
     def close(self):
-        """Ends the session; the scorer is of no use afterwards."""
+        """Ends the session; the scorer is unusable afterwards."""
         self._session.close()
 
     def _run(self, fetches, feeds):
@@ -146,7 +148,7 @@ def _interest_scores(model, outputs, candidates):
             query = model.embed_items(candidates) + model.label_embedding[label]  # [B, C, D]
             interest = outputs[side + "_interest"]
             product = tf.reduce_sum(interest * query, -1)
-            # 0 / 0 is wanted: an interest of no record has no direction.
+            # 0 / 0 is intended: an interest without records has no direction.
             parts[side + "_cosine"] = product / (
                 tf.norm(interest, axis=-1) * tf.norm(query, axis=-1)
             )

@@ -1,4 +1,4 @@
-"""Draws what validation and test targets are ranked against, once, from a seed."""
+"""Draws the candidates of validation and test targets, once, from a seed."""
 
 from typing import Tuple
 
@@ -7,7 +7,7 @@ import numpy as np
 from recommenders_utils.errors import UserError
 
 METHODS = ("popularity", "uniform")
-_ROUNDS = 30  # of redrawing collisions, before what is left is drawn one row at a time
+_ROUNDS = 30  # of redrawing collisions; the remaining rows are then drawn one at a time
 
 
 def draw_candidates(
@@ -21,7 +21,8 @@ def draw_candidates(
     """Draws negatives for the liked targets of a split.
 
     As released (RELEASED, data, 7): without replacement within an instance, only the target itself
-    excluded (items of the history may come up), label 0 whatever the user thinks of them. A target
+    excluded (items of the history may come up), label 0 whatever the user's feedback on them. A
+    target
     that the user disliked stands alone with its label 0.
 
     Args:

@@ -1,7 +1,7 @@
-"""One file over HTTP(S): streamed, resumed where it stopped, checked, and whole or absent.
+"""One file over HTTP(S): streamed, resumed where it stopped, checked, and complete or absent.
 
 Beside the destination ``path`` there are, while a download is unfinished, ``path.part`` (the bytes
-so far) and ``path.part.json`` (where they came from and the server's mark of that version). Only a
+so far) and ``path.part.json`` (their source and the server's tag of that version). Only a
 complete, checked file gets the name ``path``.
 """
 
@@ -24,16 +24,16 @@ from recommenders_utils.files import locked, read_json, sha256_of, write_json
 
 CHUNK = 1 << 16
 MAX_TRIES = 50  # in all, however little each brings
-TRY_AGAIN = (408, 429, 500, 502, 503, 504)  # HTTP statuses that may pass
+TRY_AGAIN = (408, 429, 500, 502, 503, 504)  # HTTP statuses that may be temporary
 UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
 class OfflineError(UserError):
-    """The server's machine cannot be reached at all: no name, no route, refused, or no reply."""
+    """The server cannot be reached at all: no name, no route, refused, or no reply."""
 
 
 class _Dropped(Exception):
-    """The connection ended early; another try can go on from the bytes there are."""
+    """The connection ended early; another attempt can resume from the bytes so far."""
 
 
 def download(
@@ -50,10 +50,10 @@ def download(
 ) -> str:
     """Downloads ``url`` to ``path``.
 
-    A part left by an earlier try is resumed with a Range request bound to the server's ETag or
-    Last-Modified (If-Range), so a file that changed in between is fetched anew, never spliced; a
-    part without such a mark is not trusted and starts over. A dropped connection is tried again
-    from where it stopped, after ``backoff``, 2 ``backoff``, ... seconds. Interrupted in any way,
+    A part left by an earlier attempt is resumed with a Range request bound to the server's ETag or
+    Last-Modified (If-Range), so a file that changed in between is downloaded again, never spliced;
+    a part without such a tag is not trusted and starts over. A dropped connection is resumed, after
+    ``backoff``, 2 ``backoff``, ... seconds. Interrupted in any way,
     the part stays and the next call resumes it.
 
     Args:
@@ -62,8 +62,8 @@ def download(
       say: called with one line of text at start and end, and for each retry.
       sha256: hex digest the file must have, or None.
       max_bytes: refuse anything longer.
-      attempts: how many tries in a row may bring no new byte before giving up.
-      backoff: seconds before the second try; doubles with each, at most 30.
+      attempts: number of attempts in a row without a new byte before giving up.
+      backoff: seconds before the second attempt; doubles with each, at most 30.
       connect_timeout: seconds to wait for a connection.
       read_timeout: seconds to wait for an answer, and between bytes.
       show_progress: show a bar with rate and time left, on a terminal.
@@ -72,9 +72,10 @@ def download(
       ``path``.
 
     Raises:
-      OfflineError: at once, if the first try cannot reach the server's machine.
+      OfflineError: at once, if the first attempt cannot reach the server.
       UserError: if the server refuses, the connection keeps dropping, the length or the digest
-        is wrong, or the file cannot be written. Names the address, the bytes got and the remedy.
+        is wrong, or the file cannot be written. Names the address, the bytes received and what to
+        do.
     """
     _check_address(url)
     part = _Part(url, path)
@@ -88,8 +89,9 @@ def download(
             _finish(part, total, sha256)
     except OSError as error:
         raise UserError(
-            f"cannot write {part.path}: {error.strerror or error}; the {part.size:,} bytes got so far "
-            "are kept: make room or mend the permissions, then run the same command again"
+            f"cannot write {part.path}: {error.strerror or error}; the {part.size:,} bytes "
+            f"received so far are kept"
+            ": free space or fix the permissions, then run the same command again"
         ) from error
     say(f"downloaded {os.path.getsize(path):,} bytes to {path}")
     return path
@@ -106,7 +108,7 @@ def _check_address(url):
 
 
 class _Connection(http.client.HTTPConnection):
-    """Waits shortly for the connection, then longer for what comes through it."""
+    """Waits briefly for the connection, then longer for its data."""
 
     read_timeout = None
 
@@ -155,7 +157,7 @@ class _Part:
 
     @property
     def mark(self):
-        """The server's mark of the version the part is of, or None: not resumable."""
+        """The server's tag of the part's version, or None if it cannot be resumed."""
         try:
             note = read_json(self.note)
             return note["mark"] if note["url"] == self.url else None
@@ -163,7 +165,7 @@ class _Part:
             return None
 
     def trusted_size(self):
-        """Bytes to go on from; a part of unknown origin is dropped."""
+        """Bytes to resume from; a part of unknown origin is dropped."""
         if not self.mark:
             self.discard()
         return self.size
@@ -192,7 +194,7 @@ class _Part:
 
 
 def _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progress):
-    """Fetches until the part is whole; returns the file's length, or None if nobody told it."""
+    """Downloads until the part is complete; returns the file's length, or None if unknown."""
     best, fruitless = part.size, 0
     for tried in range(1, MAX_TRIES + 1):
         try:
@@ -200,7 +202,7 @@ def _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progr
         except OfflineError:
             if tried == 1:
                 raise
-            reason = "the server cannot be reached any more"
+            reason = "the server is no longer reachable"
         except _Dropped as error:
             reason = str(error)
         fruitless = 0 if part.size > best else fruitless + 1
@@ -208,10 +210,10 @@ def _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progr
         if fruitless >= attempts:
             break
         wait = min(30.0, backoff * 2 ** max(0, fruitless - 1))
-        say(f"stopped at {part.size:,} bytes ({reason}); trying again in {wait:g} s")
+        say(f"stopped at {part.size:,} bytes ({reason}); retrying in {wait:g} s")
         time.sleep(wait)
     raise UserError(
-        f"cannot download {part.url}: {reason}; {part.size:,} bytes got in {tried} tries. "
+        f"cannot download {part.url}: {reason}; {part.size:,} bytes received in {tried} attempts. "
         + _remedy(part)
     )
 
@@ -220,7 +222,7 @@ def _fetch(part, opener, connect_timeout, max_bytes, show_progress):
     """One request, from where the part ends; returns the file's length or None.
 
     Raises:
-      _Dropped: if another try may do better.
+      _Dropped: if another attempt may succeed.
       OfflineError, UserError: as `download`.
       OSError: if the part cannot be written.
     """
@@ -257,13 +259,13 @@ def _fetch(part, opener, connect_timeout, max_bytes, show_progress):
 
 
 def _refused(part, error, have, mark):
-    """The answer was an HTTP error: the length of a part that is whole already, or an exception."""
+    """The answer was an HTTP error: the length of a part that is already complete, or an exception."""
     if error.code == 416 and have:
         told = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
         if told and int(told.group(1)) == have and _mark(error.headers) in (None, mark):
             return have
         part.discard()
-        raise _Dropped("the part does not fit the server's file") from error
+        raise _Dropped("the part does not match the server's file") from error
     if error.code in TRY_AGAIN:
         raise _Dropped(f"HTTP {error.code} {error.reason}") from error
     raise UserError(
@@ -273,11 +275,11 @@ def _refused(part, error, have, mark):
 
 
 def _resumed_total(part, headers, have, mark):
-    """The file's length, of an answer that must go on where the part ends."""
+    """The file's length, from an answer that must continue where the part ends."""
     told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", headers.get("Content-Range", ""))
     if not told or int(told.group(1)) != have or not have or _mark(headers) not in (None, mark):
         part.discard()
-        raise _Dropped("the server sent another range than asked for")
+        raise _Dropped("the server sent a different range than requested")
     return int(told.group(2))
 
 
@@ -290,8 +292,9 @@ def _fresh_total(part, headers):
     if headers.get("Transfer-Encoding", "").lower() == "chunked":
         return None  # the last chunk tells the end
     raise UserError(
-        f"cannot download {part.url}: the server tells no length, so a dropped connection would pass "
-        "for the end of the file. " + _remedy(part)
+        f"cannot download {part.url}: the server reports no length, so a dropped connection would "
+        f"look like the end of the file."
+        " " + _remedy(part)
     )
 
 
@@ -337,7 +340,7 @@ def _finish(part, total, sha256):
     if total is not None and size != total:
         part.discard()
         raise UserError(
-            f"cannot download {part.url}: got {size:,} bytes, the server told {total:,}. "
+            f"cannot download {part.url}: received {size:,} bytes, the server announced {total:,}. "
             + _remedy(part)
         )
     if sha256 is not None:
@@ -345,8 +348,9 @@ def _finish(part, total, sha256):
         if digest != sha256.lower():
             part.discard()
             raise UserError(
-                f"cannot use {part.url}: its SHA-256 is {digest}, expected {sha256.lower()}: the file"
-                " there is damaged or another one. " + _remedy(part)
+                f"cannot use {part.url}: its SHA-256 is {digest}, expected {sha256.lower()}: the "
+                f"file there is damaged or different."
+                " " + _remedy(part)
             )
     os.replace(part.path, part.final)
     with contextlib.suppress(FileNotFoundError):
@@ -355,11 +359,11 @@ def _finish(part, total, sha256):
 
 def _remedy(part):
     again = "Run the same command again to resume" if part.size else "Try again later"
-    return f"{again}, or fetch the file by hand and put it at {part.final}"
+    return f"{again}, or download the file yourself and save it as {part.final}"
 
 
 def _is_offline(reason):
-    """Whether no machine answered at all, rather than one that answered badly."""
+    """Whether no server answered at all, rather than one that answered with an error."""
     if isinstance(reason, (socket.gaierror, socket.timeout, ConnectionRefusedError)):
         return True
     return isinstance(reason, OSError) and reason.errno in UNREACHABLE

@@ -1,4 +1,4 @@
-"""Which records stay: duplicates, rare items, short users; and Table 1's row for the rest."""
+"""Which records stay: drops duplicates, rare items and short users; and Table 1's row for the rest."""
 
 from typing import Any, Dict, Tuple
 
@@ -27,7 +27,7 @@ def first_of_pairs(users: np.ndarray, items: np.ndarray) -> np.ndarray:
 def one_of_pairs(
     users: np.ndarray, items: np.ndarray, times: np.ndarray, which: str = "first"
 ) -> np.ndarray:
-    """Marks the one record of every (user, item) pair that stays.
+    """Marks the record of every (user, item) pair that is kept.
 
     Args:
       users: int [n] user codes from 0, in file order.
@@ -99,7 +99,7 @@ def nothing_left(
     min_user_records: int,
     method: str,
 ) -> UserError:
-    """The UserError of a filter that leaves nothing.
+    """The UserError for a filter that leaves nothing.
 
     Args:
       sizes: (records, users, items) before the filter.
@@ -125,7 +125,7 @@ def check_duplicates(which: str) -> None:
 
 
 def check_core_filter(method: str) -> None:
-    """Raises UserError unless ``method`` is a way to filter."""
+    """Raises UserError unless ``method`` is a known filter."""
     if method not in ("one_pass", "fixed_point"):
         raise UserError(f"core_filter: {method!r} is unknown, expected one_pass or fixed_point")
 

@@ -40,7 +40,7 @@ SHAPING_KEYS = (
     "duplicates",
     "utc_offset_hours",
 )
-# Keys that came later: at these values they are left out, so that older prepared data are found again.
+# Keys added later: at these values they are left out, so that older prepared data are still found.
 _AS_BEFORE = {"duplicates": "first", "utc_offset_hours": 0.0}
 
 
@@ -99,8 +99,8 @@ def prepare(
         other = _cached(folder, fingerprint, say)
         if other is None:
             raise UserError(
-                f"{folder}: the prepared data cannot be written: {error.strerror or error}; make "
-                "room there or set cache_dir to another folder"
+                f"{folder}: the prepared data cannot be written: {error.strerror or error}; free "
+                f"space there or set cache_dir to another folder"
             ) from error
         return other
     say(f"data: prepared {folder} ({time.perf_counter() - begun:.2f} s)")
@@ -115,7 +115,7 @@ def protocol_of(data: Any) -> Dict[str, Any]:
 
 
 def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] = None) -> str:
-    """Table 1's row for a store, as text, beside the paper's if given.
+    """Table 1's row for a store as text, with the paper's if given.
 
     Args:
       meta: ``SequenceStore.meta``.
@@ -129,7 +129,7 @@ def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] =
 
 
 def _cached(folder, fingerprint, say):
-    """The store in ``folder`` if it is sound and the right one, else None."""
+    """The store in ``folder`` if it is intact and the right one, else None."""
     if not os.path.isdir(folder):
         return None
     try:
@@ -186,7 +186,7 @@ def add_candidates(store: SequenceStore, data: Any) -> None:
 
 
 def _require_histories(store, say):
-    """How many users have one record; they stay, but their record is nobody's target."""
+    """Number of users with one record; they stay, but give no target."""
     single = int(np.count_nonzero(np.diff(store.user_offsets) == 1))
     if single == store.num_users:
         raise UserError(
@@ -194,7 +194,7 @@ def _require_histories(store, say):
             "that the user column is the right one, or use a longer log"
         )
     if single:
-        say(f"data: {single} users have one record: no instance, but their items count")
+        say(f"data: {single} users have one record: they give no instance, but their items count")
     return single
 
 

@@ -24,9 +24,9 @@ def sequences(
     """Groups records by user in time order and numbers users and items.
 
     Users are numbered by first appearance, items by descending count, ties by first appearance.
-    Day stamps leave many of a user's records with equal times, and nobody knows their true order.
-    The released code gathers the records by item before it sorts them, stably, by time: there
-    they follow their items' first appearance in the file (seen in its recorded output).
+    With day stamps, many of a user's records have equal times, and their true order is unknown.
+    The released code groups the records by item before it sorts them stably by time, so that ties
+    follow the items' first appearance in the file (seen in its recorded output).
 
     Args:
       users: int [n] codes into ``user_ids``, in file order.
@@ -37,12 +37,12 @@ def sequences(
       item_ids: the same for items; one without record is left out.
       tie_order: order of a user's records of equal time: ``item``, by first appearance of the item
         in the file, as released, or ``file``, as given.
-      extras: name -> [n], more of each record, or None.
+      extras: name -> [n], further values of each record, or None.
 
     Returns:
       SequenceStore without splits, with the given extras in its order, and the extras ``user_order`` and
-      ``item_order``: in which order the released code writes users, and the items' first appearance (see
-      ``released_order``).
+      ``item_order``: in which order the released code writes users, and the items' first appearance
+      (see ``recommenders_utils/released/order.py``).
 
     Raises:
       UserError: an unknown ``tie_order``.

@@ -1,15 +1,15 @@
 """Which ratings file a run uses: the first of five places that has one.
 
-1. ``--ratings``: the file a person named.
+1. ``--ratings``: the file that the user named.
 2. ``data/ratings_Toys_and_Games.csv`` below the checkout (plain or .gz).
 3. ``$DFAR_DATA``: a file, or a folder that holds a file of that name.
 4. A download from the publisher into ``data/`` (see `download`).
 5. Only where the publisher's machine cannot be reached (or ``DFAR_OFFLINE=1`` says not to try): a
    SYNTHETIC stand-in of Table 1's shape (see `synthetic`).
 
-What a person named and is not there is an error, never passed over. So is a publisher who answers
-but does not give the file (HTTP error, wrong length or digest, a connection that keeps dropping): only
-a machine that is *offline* gets the stand-in, and is told so.
+A named file that is missing is an error and is never skipped. So is a publisher that answers but
+does not deliver the file (HTTP error, wrong length or digest, a connection that keeps dropping).
+Only a machine that is *offline* gets the stand-in, with a message.
 """
 
 import collections
@@ -59,10 +59,10 @@ def find_ratings(
     """Finds, fetches or generates the ratings file; the module's text gives the order.
 
     Args:
-      ratings: the path a person gave, or None.
+      ratings: the path that the user gave, or None.
       root: the checkout, the folder that holds ``data/``.
-      say: called with lines of text for the person.
-      allow_download: False goes on to the stand-in without trying the publisher.
+      say: called with lines of text for the user.
+      allow_download: False uses the stand-in without trying the publisher.
       url: address to download from; by default ``$DFAR_RATINGS_URL``, else the publisher's.
       sha256: digest the download must have, or None.
       environ: environment variables (by default the process's): DFAR_DATA, DFAR_RATINGS_URL,
@@ -73,7 +73,8 @@ def find_ratings(
       Source.
 
     Raises:
-      UserError: if a named file is missing, or the download fails other than by being offline.
+      UserError: if a named file is missing, or the download fails for another reason than being
+        offline.
     """
     environ = os.environ if environ is None else environ
     folder = os.path.join(root, "data")
@@ -136,7 +137,7 @@ def _from_environment(place):
 
 
 def _checked(path, name, how):
-    """The Source of a real file, or of a stand-in that somebody names again."""
+    """The Source of a real file, or of a stand-in that is named explicitly."""
     if not os.path.isfile(path):
         what = "is a folder, not a file" if os.path.isdir(path) else "does not exist"
         raise UserError(
@@ -146,7 +147,7 @@ def _checked(path, name, how):
     if not os.access(path, os.R_OK):
         raise UserError(f"ratings file {path} ({how}) cannot be read: check its permissions")
     if os.path.basename(path).upper().startswith("SYNTHETIC"):
-        # A generated file stays one, whatever way it comes in.
+        # A generated file stays marked, however it is given.
         amazon = os.path.basename(path) == STAND_IN_NAME
         overrides = synthetic.stand_in_overrides() if amazon else {}
         title = STAND_IN_TITLE if amazon else name
@@ -155,7 +156,7 @@ def _checked(path, name, how):
 
 
 def _stand_in(path, wanted, reason, say):
-    """Generates the stand-in, or takes the stored one if this generator made it."""
+    """Generates the stand-in, or reuses the stored one if this generator version made it."""
     about = {
         "what": f"{STAND_IN_TITLE}; no real ratings",
         "generator_version": synthetic.GENERATOR_VERSION,
@@ -175,7 +176,7 @@ def _stand_in(path, wanted, reason, say):
             write_json(note, dict(about, bytes=os.path.getsize(path)))
         except OSError as error:
             raise UserError(
-                f"cannot write {path}: {error.strerror or error}; make room or mend the permissions"
+                f"cannot write {path}: {error.strerror or error}; free space or fix the permissions"
             ) from error
     banner = "=" * 78
     for line in (

@@ -37,16 +37,16 @@ def split_instances(
     Args:
       method: one of the above.
       user_offsets: int64 [U + 1].
-      times: [n] unix seconds, never falling within a user.
+      times: [n] unix seconds, never decreasing within a user.
       labels: int8 [n] 1 positive, 0 negative feedback.
       ratio: train, valid and test shares, for ``ratio``.
-      utc_offset_hours: whose calendar days they are, hours east of Greenwich.
+      utc_offset_hours: time zone of calendar days, in hours east of UTC.
 
     Returns:
       dict: split -> Instances without candidates, in the order of users and their records.
 
     Raises:
-      UserError: an unknown method, shares that are none, a split without an instance.
+      UserError: an unknown method, invalid shares, a split without an instance.
     """
     if method == "leave_one_out":
         parts = _leave_one_out(user_offsets, len(times))
@@ -99,7 +99,7 @@ def _ratio(times, ratio):
     shares = np.asarray(ratio, np.float64)
     if shares.shape != (3,) or np.any(shares <= 0) or abs(shares.sum() - 1) > 1e-6:
         raise UserError(
-            f"split_ratio: {list(ratio)} is no split, expected three positive shares (train, "
+            f"split_ratio: {list(ratio)} is not a split, expected three positive shares (train, "
             "valid, test) that add up to 1, such as [0.8, 0.1, 0.1]"
         )
     ranks = np.empty(len(times), np.int64)
@@ -109,7 +109,7 @@ def _ratio(times, ratio):
 
 
 def _nothing_in(name, method, times, utc_offset_hours):
-    """What to say of a split without an instance."""
+    """The message for a split without an instance."""
     liked = " and is liked" if name == "test" else ""
     instead = "use a longer log or filter less"
     if method == "last_day":
@@ -127,7 +127,7 @@ def _nothing_in(name, method, times, utc_offset_hours):
         why = f"none in its share of the log's {len(times)} records has a history{liked}"
         instead = "choose another split_ratio, use a longer log or filter less"
     elif name == "test":
-        why = "no user has two records or more of which the last is liked"
+        why = "no user with at least two records liked the last one"
     else:
-        why = f"no user has {3 if name == 'valid' else 4} records or more"
+        why = f"no user has {3 if name == 'valid' else 4} or more records"
     return f"split={method}: no {name} instance: {why}; {instead}"

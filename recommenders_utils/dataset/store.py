@@ -32,7 +32,7 @@ _EXTRA = "extra_"  # beginning of an extra array's file name
 
 
 class DamagedStore(UserError):
-    """Prepared arrays that are missing, of another version, or not what their checksums say."""
+    """Prepared arrays that are missing, of another version, or differ from their checksums."""
 
 
 @dataclasses.dataclass
@@ -71,12 +71,13 @@ class SequenceStore:
       user_offsets: int64 [U + 1], the records of user row u are ``[u]`` to ``[u + 1]``.
       items: int32 [n], 1-based item ids; 0 is left for padding.
       labels: int8 [n], 1 positive feedback, 0 negative.
-      times: int64 [n], unix seconds, never falling within a user.
+      times: int64 [n], unix seconds, never decreasing within a user.
       user_ids: unicode [U], raw id of each user row.
       item_ids: unicode [I], item k has raw id ``item_ids[k - 1]``.
       splits: Instances by split name.
       meta: JSON-able description: name, source, synthetic, protocol, statistics, fingerprint, ...
-      extras: further arrays by name, kept as they are; ``dataset/released_order.py`` says which.
+      extras: further arrays by name, kept as they are; see
+        ``recommenders_utils/released/order.py``.
     """
 
     user_offsets: np.ndarray
@@ -110,7 +111,7 @@ class SequenceStore:
         return statistics(users, self.items, self.labels)
 
     def check(self) -> None:
-        """Raises ValueError unless the arrays fit one another."""
+        """Raises ValueError unless the arrays are consistent."""
         n, offsets = len(self.items), self.user_offsets
         _require(len(offsets) == self.num_users + 1, "user_offsets and user_ids disagree in length")
         _require(offsets[0] == 0 and offsets[-1] == n, "user_offsets do not span the records")
@@ -152,7 +153,7 @@ class SequenceStore:
         """Writes one ``.npy`` file per array and ``meta.json`` into ``folder``, or nothing.
 
         Raises:
-          ValueError: the arrays do not fit one another (a defect of the caller).
+          ValueError: the arrays are inconsistent (a defect of the caller).
           OSError: from writing.
         """
         self.check()
@@ -179,7 +180,7 @@ class SequenceStore:
         """Maps a saved store into memory after checking versions, checksums and shapes.
 
         Raises:
-          DamagedStore: with the reason, if the folder is not a whole, unaltered store.
+          DamagedStore: with the reason, if the folder is not a complete, unaltered store.
         """
         try:
             meta = read_json(os.path.join(folder, "meta.json"))

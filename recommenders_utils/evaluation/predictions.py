@@ -35,7 +35,7 @@ def read_predictions(path: str) -> pd.DataFrame:
     """The needed columns of a predictions.csv as a DataFrame: numbers, and users as text.
 
     Raises:
-      UserError: as ``evaluate_file``, except for what the values mean.
+      UserError: as ``evaluate_file``, except for the meaning of the values.
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no such file; give a run's predictions.csv")
@@ -48,7 +48,7 @@ def read_predictions(path: str) -> pd.DataFrame:
                     path, ", ".join(missing), ",".join(COLUMNS), ",".join(map(str, header))
                 )
             )
-        # A user may be called "NA" or "007": text, as written. Scores exactly as written.
+        # A user may be named "NA" or "007": text, as written. Scores exactly as written.
         frame = pd.read_csv(
             path,
             dtype={"user": "category"},

@@ -8,7 +8,7 @@ import numpy as np
 def positive_ranks(
     labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, ties: str = "expected"
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Rank of every positive row within its group, 1 the best.
+    """Rank of every positive row within its group; 1 is the best.
 
     Among equal scores, ``expected`` gives the rank a random order would give on average: the j-th
     of p positives tied with m negatives stands j (p + m + 1) / (p + 1) places below the better

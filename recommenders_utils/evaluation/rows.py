@@ -19,7 +19,7 @@ _NEEDS_PROBABILITIES = ("logloss", "rmse", "acc", "f1")
 
 
 class Rows:
-    """Checked rows, with what several metrics need computed once."""
+    """Checked rows, with values that several metrics share computed once."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Rows:
         return {name: float(self._value(name)) for name in self.names}
 
     def counts(self) -> Dict[str, int]:
-        """How many rows, groups and users there are, and how many were left out."""
+        """Numbers of rows, groups and users, and of those left out."""
         excluded = np.isnan(self._user_auc()[0]).sum()
         without = self.num_groups - len(np.unique(self._ranks()[0]))
         return {
@@ -153,9 +153,9 @@ def _numbers(values, what, locate):
     try:
         values = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UserError(f"{what}: not all of the values are numbers") from None
+        raise UserError(f"{what}: not all values are numbers") from None
     if values.ndim != 1:
-        raise UserError(f"{what}: expected one value a row, got an array of shape {values.shape}")
+        raise UserError(f"{what}: expected one value per row, got an array of shape {values.shape}")
     _refuse(~np.isfinite(values), values, what, "a finite number", locate)
     return values
 

@@ -1,4 +1,4 @@
-"""Is one model better than another? Paired tests on the same instances, seeds averaged first."""
+"""Paired tests of two models on the same instances, seeds averaged first."""
 
 from typing import Dict, NamedTuple, Sequence
 
@@ -38,7 +38,7 @@ def compare(
 
     * ``mrr@k``, ``ndcg@k``, ``hit@k``: paired t-test over the instances with a positive.
     * ``gauc``: paired t-test over the users' AUCs, of users with both classes.
-    * ``auc``: no mean over anything, so users are drawn with repetition (bootstrap, 500 times) and the
+    * ``auc``: not a mean, so users are resampled (bootstrap, 500 times) and the
       p-value is twice the smaller share of differences on one side of 0, at least 2 / 501.
 
     Args:
@@ -56,7 +56,7 @@ def compare(
     for frame in every[1:]:
         for name in ("instance", "label"):
             if not np.array_equal(frame[name].to_numpy(), every[0][name].to_numpy()):
-                raise ValueError("the predictions are not of the same rows")
+                raise ValueError("the predictions have different rows")
     found = {}
     for metric in metrics:
         if metric == "auc":

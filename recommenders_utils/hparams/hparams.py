@@ -127,7 +127,7 @@ class HParams:
         """Text: one key a line under its section, value and meaning in columns."""
         shown = {name: to_yaml(value) for name, value in self._values.items()}
         width = max(map(len, shown))
-        # A long list must not push every meaning off the screen.
+        # A long list must not push all meanings off the screen.
         room = min(max(map(len, shown.values())), 24)
         lines = []
         for section, keys in self._by_section():
@@ -185,19 +185,21 @@ def _declare(entry, schema, first):
     if first or entry.section == "model":
         if key is not None and _unusable(entry.name):
             raise UserError(
-                f"{entry.where}: '{shortened(entry.name)}' cannot be a key's name (it is not a plain word or "
-                "is used otherwise); choose another"
+                f"{entry.where}: '{shortened(entry.name)}' cannot be a key's name (it is not a "
+                f"plain word, or is reserved"
+                "); choose another"
             )
         if key is not None:
             return key
     if first:
         raise UserError(
-            f"{entry.where}: '{shortened(entry.name)}' needs a comment {COMMENT_FORM} behind its value; "
+            f"{entry.where}: '{shortened(entry.name)}' needs a comment {COMMENT_FORM} after its "
+            f"value; "
             f"got {brief(entry.comment)}"
         )
     hint = ""
     if entry.section == "model":
-        hint = f" A model's own new key needs a comment {COMMENT_FORM} behind its value"
+        hint = f" A model's own new key needs a comment {COMMENT_FORM} after its value"
     elif key is not None:
         hint = " Only section model may bring new keys"
     raise UserError(

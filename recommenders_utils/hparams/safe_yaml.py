@@ -1,7 +1,7 @@
-"""YAML of texts, numbers, truths and lists, safe to read from anybody.
+"""YAML of text, numbers, booleans and lists, safe to read from untrusted sources.
 
-PyYAML's safe loader makes no objects, but a small file can still keep it busy for ever: merge keys (``<<``)
-double with every level, and a scalar with a wrong tag ends in whatever Python raises.
+PyYAML's safe loader makes no objects, but a small file can still keep it busy forever: merge keys
+(``<<``) double with every level, and a scalar with a wrong tag raises any Python error.
 """
 
 from typing import IO, Any
@@ -12,10 +12,10 @@ LONGEST = 128 << 10  # characters; reading takes about a second for each 100 KiB
 
 
 class PlainLoader(yaml.SafeLoader):
-    """A safe loader that refuses merge keys and calls whatever is wrong with a value a YAMLError."""
+    """A safe loader that refuses merge keys and raises YAMLError for every invalid value."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Refuses merge keys, for which settings have no use."""
+        """Refuses merge keys, which settings do not need."""
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
@@ -32,15 +32,15 @@ class PlainLoader(yaml.SafeLoader):
         try:
             return super().construct_document(node)
         except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
-            # A wrong value of a timestamp, truth or number ends in any of these.
-            problem = f"a value that is not of its type ({error})"
+            # An invalid timestamp, boolean or number raises any of these.
+            problem = f"a value that does not fit its type ({error})"
         except RecursionError:
             problem = "values nested too deeply"
         raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 class TreeLoader(PlainLoader):
-    """Refuses aliases too, so that what is read is no larger than its text."""
+    """Also refuses aliases, so that the result is no larger than its text."""
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node:
         """Refuses an alias."""
@@ -51,7 +51,7 @@ class TreeLoader(PlainLoader):
 
 
 def read_text(stream: IO[str]) -> str:
-    """The text of an open file; raises ``TooLong`` if no settings are as long."""
+    """The text of an open file; raises ``TooLong`` above the limit."""
     text = stream.read(LONGEST + 1)
     if len(text) > LONGEST:
         raise TooLong(f"over {LONGEST >> 10} KiB, expected a short file of 'key: value' lines")

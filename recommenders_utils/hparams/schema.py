@@ -1,4 +1,4 @@
-"""What a hyper-parameter may be: its type, bounds and choices, read from its comment.
+"""The type, bounds and choices of a hyper-parameter, read from its comment.
 
 ``key: 3  # int in [1, 9] (1, 3, 9): what it means`` is documentation and schema at once, so the
 two cannot drift apart.
@@ -30,7 +30,7 @@ _HOLDS = {
     "<=": lambda value, limit: value <= limit,
     "<": lambda value, limit: value < limit,
 }
-_MEND = {
+_FIXES = {
     "str": "write text, in quotes if YAML would read it as something else",
     "str or null": "write text (in quotes if YAML would read it as something else) or null",
     "int": "write a whole number such as 10",
@@ -48,7 +48,7 @@ class Key(NamedTuple):
       type: ``str``, ``str or null``, ``int``, ``float``, ``bool`` or ``list of str|int|float``.
       choices: the values allowed (for a list: its elements); empty if not restricted.
       bounds: pairs such as ``(">=", 1.0)`` that a number (for a list: every element) must satisfy.
-      meaning: one line for a person.
+      meaning: one line for the user.
     """
 
     name: str
@@ -134,9 +134,9 @@ class Key(NamedTuple):
             else:
                 result = _convert(self.type, value, text)
         except (ValueError, OverflowError):  # 10 ** 400 is no float
-            mend = _MEND.get(self.type, "write a list such as [a, b] (on the command line: a,b)")
+            fix = _FIXES.get(self.type, "write a list such as [a, b] (on the command line: a,b)")
             raise UserError(
-                f"{where}: '{self.name}' must be {self.kind}, got {brief(value)}; {mend}"
+                f"{where}: '{self.name}' must be {self.kind}, got {brief(value)}; {fix}"
             ) from None
         for item in result if self.is_list else (result,):
             if self.choices and item not in self.choices:
@@ -220,7 +220,7 @@ def _from_text(kind, text):
 
 
 def _finite(value):
-    """``value``, unless it is NaN or infinite: no hyper-parameter means anything there."""
+    """``value``, unless it is NaN or infinite: no hyper-parameter may be either."""
     if not math.isfinite(value):
         raise ValueError
     return value

@@ -1,4 +1,4 @@
-"""Batches as the released code makes them: its item ids, its draws, its order of lines.
+"""Batches as in the released code: its item ids, its draws, its order of lines.
 
 RELEASED, data, 6 and batches. Letters: B batch, T history, C candidates, K negatives.
 """
@@ -26,8 +26,8 @@ class ReleasedIterator(SequentialIterator):
 
     An item that is in no vocabulary has id 0, which is also the padding id, at positions and candidates
     whose mask is 1. Training lines are shuffled by Python's ``random``, seeded with ``hparams.seed``
-    before the first epoch; every epoch shuffles what the last left and goes on with the same stream, so
-    that a resumed epoch is found by drawing those before it again. Every target has label 1.
+    before the first epoch; every epoch shuffles the previous order and continues the same stream,
+    so a resumed epoch is found by repeating the draws before it. Every target has label 1.
 
     Args:
       store: the prepared or imported data.
@@ -41,8 +41,9 @@ class ReleasedIterator(SequentialIterator):
         super().__init__(store, hparams)
         if hparams.train_targets != "all":
             raise UserError(
-                f"train_targets: {hparams.train_targets!r}, but iterator=released has every next item "
-                "as a target of label 1. Use train_targets=all or iterator=sequential."
+                f"train_targets: {hparams.train_targets!r}, but iterator=released uses every next "
+                f"item as a target with label 1. Use"
+                " train_targets=all or iterator=sequential."
             )
         self.vocabularies = vocabularies(store)
         self.ids = np.append(np.int32(0), released_ids(store.item_ids, self.vocabularies["item"]))
@@ -124,8 +125,8 @@ class ReleasedIterator(SequentialIterator):
         """[B, 1 + K] targets, each with negatives of the batch drawn again while they equal it."""
         if len(set(targets)) == 1:
             raise UserError(
-                "a training batch has one item only (released id "
-                f"{targets[0]}), so that it has no negative to draw; use iterator=sequential"
+                "a training batch has only one item (released id "
+                f"{targets[0]}) and so no negative to draw; use iterator=sequential"
             )
         count, last = self.hp.train_num_ngs, len(targets) - 1
         draw = generator.randint
@@ -140,11 +141,11 @@ class ReleasedIterator(SequentialIterator):
         return np.array(rows, np.int32)
 
     def released_rows(self, batch: Dict[str, np.ndarray], split: str) -> Dict[str, np.ndarray]:
-        """A batch as the arrays that the released code feeds, one row a candidate.
+        """A batch as the arrays that the released code feeds, one row per candidate.
 
         Args:
           batch: of ``train_batches`` or ``eval_batches``.
-          split: where it is from. The release fills categories and times of histories in training only.
+          split: its split. The release fills categories and times of histories in training only.
 
         Returns:
           dict of arrays of B * C rows under the released names: labels [n, 1], users, items, cates,

@@ -1,6 +1,6 @@
 """The sequential iterator: fixed-length histories with label histories, masks and candidates.
 
-As in Microsoft Recommenders a batch is a dict of arrays; here each is cut out of the store by one
+As in Microsoft Recommenders a batch is a dict of arrays; here each is cut from the store by one
 vectorised gather, and nothing is stored per instance that can be gathered.
 
 Letters: B batch, T history (``max_seq_length``), C candidates, N instances.
@@ -34,7 +34,7 @@ class SequentialIterator:
     """Batches of a ``SequenceStore``.
 
     A store with extras ``finish`` (1 if the record was consumed to its end) or ``dwell`` (how long), [n]
-    each, gives ``target_finish`` and ``target_dwell`` [B], which FeedRec has losses for.
+    each, gives ``target_finish`` and ``target_dwell`` [B], for which FeedRec has losses.
 
     Args:
       store: the prepared data.
@@ -65,7 +65,7 @@ class SequentialIterator:
 
     @property
     def num_items(self) -> int:
-        """Items in the vocabulary that batches are written in; ids are 1 to this, 0 is padding."""
+        """Number of items in the vocabulary of the batches; ids start at 1, 0 is padding."""
         return self.store.num_items
 
     def num_train(self) -> int:
@@ -89,8 +89,8 @@ class SequentialIterator:
 
         Args:
           epoch: number of the epoch, from 0.
-          batch_size: instances a batch; that of the hyper-parameters if None.
-          first: leave out so many batches, which are not made but whose negatives are drawn.
+          batch_size: instances per batch; by default ``hparams.batch_size``.
+          first: number of batches to skip; their negatives are drawn all the same.
 
         ``train_num_ngs`` negatives of a target are drawn uniformly from the batch's other targets,
         never its own item; column 0 is the target. A batch with one distinct item draws from the
@@ -98,7 +98,7 @@ class SequentialIterator:
 
         Args:
           epoch: number of the epoch, from 0.
-          batch_size: instances a batch, ``hparams.batch_size`` if None.
+          batch_size: instances per batch; by default ``hparams.batch_size``.
           shard: (k, n): only rows k, k + n, k + 2n, ... of the epoch's permutation. The n shards of
             an epoch are all of it, each instance once; each draws its negatives by (seed, epoch, k, n).
         """
@@ -107,7 +107,7 @@ class SequentialIterator:
         number, shards = shard
         if shards > 1:
             rows = rows[number::shards]
-            # Or all shards would draw with the same numbers.
+            # Otherwise all shards would draw the same numbers.
             random = np.random.RandomState([self.hp.seed, epoch, number, shards])
         step = batch_size or self.hp.batch_size
         instances = self.store.splits["train"]
@@ -157,8 +157,8 @@ class SequentialIterator:
 
         Args:
           first_epoch: number of the first epoch, from 0.
-          batch_size: instances a batch; that of the hyper-parameters if None.
-          first_batch: batches of the first epoch that are left out.
+          batch_size: instances per batch; by default ``hparams.batch_size``.
+          first_batch: number of batches of the first epoch to skip.
           shard: as of ``train_batches``.
 
         Raises:
@@ -167,7 +167,7 @@ class SequentialIterator:
         if shard[1] > self.num_train():
             raise UserError(
                 f"{shard[1]} processes train, but there are {self.num_train()} training instances; "
-                "expected one for each at least. Use fewer workers."
+                "expected at least one each. Use fewer workers."
             )
 
         def batches():
@@ -230,7 +230,7 @@ class SequentialIterator:
 
 
 def skip_negatives(rows: int, count: int, random: np.random.RandomState) -> None:
-    """Draws as many numbers as ``in_batch_negatives`` does for ``rows`` targets, and forgets them."""
+    """Draws and discards as many numbers as ``in_batch_negatives`` does for ``rows`` targets."""
     for start in range(0, rows, 1 << 16):
         random.random_sample([min(1 << 16, rows - start), count])
 
@@ -244,7 +244,7 @@ def in_batch_negatives(
 
     Args:
       targets: [B] item ids.
-      count: negatives a row.
+      count: negatives per row.
       num_items: size of the catalogue, for a batch that holds one distinct item.
       random: ``numpy.random.RandomState``.
 

@@ -43,7 +43,7 @@ CHOICES = {
     "conflict": ("drop", "negative", "positive", "malformed"),
     "delimiter": tuple(DELIMITERS),
 }
-# What a form knows of its log and passes on to the ``data`` hyper-parameters, flags going before.
+# What a form sets in the ``data`` hyper-parameters; flags take precedence.
 NUMBERS = {
     "threshold": "rating_threshold",
     "rating_min": "rating_min",
@@ -60,7 +60,7 @@ class Form:
 
     Attributes:
       name: of its adapter.
-      keys: what the adapter says of it, defaults left out; JSON-able.
+      keys: its keys in the adapter, without defaults; JSON-able.
       kind: a key of ``KINDS``.
       expressions: ``Expression`` by key: those of the kind, ``finish`` and ``dwell``.
       columns: names of the columns of a file without a header, or None for a file with one.
@@ -115,7 +115,7 @@ class Form:
         return self.columns is None and set(self.needed()) <= set(self.names(layout))
 
     def needed(self):
-        """Columns the form cannot do without, in order, each once."""
+        """Columns that the form needs, in order, each once."""
         return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
 
     def used(self, names):
@@ -128,7 +128,7 @@ class Form:
         return list(dict.fromkeys(c for key in keys for c in self.expressions[key].columns))
 
     def extras(self, names):
-        """Which of ``finish`` and ``dwell`` can be had from a file with these columns."""
+        """Which of ``finish`` and ``dwell`` a file with these columns provides."""
         told = [key for key in EXTRAS if key in self.expressions]
         return [key for key in told if set(self.expressions[key].columns) <= set(names)]
 
@@ -150,7 +150,7 @@ class Adapter:
       path: the file, or a description of where the adapter comes from.
       forms: the layouts, the preferred one first.
       hparams: name of the hyper-parameters a command merges for it, or None.
-      recognise: whether a file may be taken for one of this data set by its columns alone.
+      recognise: whether a file may be recognised as this data set by its columns alone.
       about: one line for the user.
     """
 
@@ -168,7 +168,7 @@ def adapter_files(folder):
 
 
 def is_path(named):
-    """Whether ``--adapter`` names a file rather than an adapter of ours."""
+    """Whether ``--adapter`` names a file rather than a built-in adapter."""
     return os.sep in named or "/" in named or named.lower().endswith((".yaml", ".yml"))
 
 

@@ -144,8 +144,8 @@ class ColumnReader:
             except csv.Error as error:
                 raise UserError(
                     f"{self.path}:{block.line + max(reader.line_num - 1, 0)}: cannot be read as "
-                    f"delimited text: {error}; look for binary data or, on a line before, a quote that "
-                    "is not closed"
+                    f"delimited text: {error}; look for binary data or, on an earlier line, an "
+                    f"unclosed quote"
                 ) from error
             if not rows:
                 return

@@ -1,7 +1,7 @@
 """Arithmetic over columns, as an adapter writes it: ``like - hate``, ``play >= 0.5 * duration``.
 
 A text is parsed to a syntax tree, of which only names, numbers, ``+ - * /``, comparisons, ``and``, ``or``,
-``not`` and brackets are taken; nothing is ever handed to Python's own evaluation.
+``not`` and brackets are taken; nothing is ever evaluated by Python.
 """
 
 import ast
@@ -57,8 +57,8 @@ class Expression:
                 tree = ast.parse(self._plain(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError, Warning):
             raise UserError(
-                f"{where}: {self.text!r} is not an expression; {ALLOWED}, such as like - hate; a "
-                "column whose name is no plain word goes between backticks"
+                f"{where}: {self.text!r} is not an expression; {ALLOWED}, such as like - hate; "
+                f"put a column whose name is not a plain word between backticks"
             ) from None
         self._value = self._compiled(tree)
 
@@ -106,9 +106,11 @@ class Expression:
             apply = _compared([_COMPARISONS[type(op)] for op in node.ops])
             parts = [node.left, *node.comparators]
         else:
-            raise UserError(f"{self.where}: {self.text!r} has more than is allowed; {ALLOWED}")
+            raise UserError(
+                f"{self.where}: {self.text!r} contains something that is not allowed; {ALLOWED}"
+            )
         parts = [self._compiled(part) for part in parts]
-        # Truths as 0 and 1: two of them add up, not ``or``.
+        # Booleans as 0 and 1, so that ``+`` adds them instead of combining them by ``or``.
         return lambda columns: np.asarray(apply(*(part(columns) for part in parts)), np.float64)
 
 

@@ -1,4 +1,4 @@
-"""From feedback columns to labels: 1 positive, 0 negative, and what is neither.
+"""From feedback columns to labels: 1 positive, 0 negative, or neither.
 
 A row can be malformed (``faults``: counted against ``max_malformed``) or sound but without a label
 (``drops``: counted, and left out however many there are).
@@ -74,8 +74,9 @@ def label_rows(form, columns, data):
 
 def _label(form, columns, data, label):
     detail = (
-        "the label is {:g}, expected 0 or 1; for other values write the adapter's feedback as an "
-        "expression, such as feedback: label - 2"
+        "the label is {:g}, expected 0 or 1; for other values, write the feedback as an "
+        "expression in the adapter"
+        ", such as feedback: label - 2"
     )
     return Labels(label == 1, (BAD_LABEL, (label != 0) & (label != 1), label, detail))
 
@@ -83,7 +84,7 @@ def _label(form, columns, data, label):
 def _rating(form, columns, data, rating):
     low, high = data.rating_min, data.rating_max
     detail = (
-        f"rating {{:g}} is outside the scale {low:g} to {high:g}; if the scale is another, set "
+        f"rating {{:g}} is outside the scale {low:g} to {high:g}; if the scale is different, set "
         "rating_min, rating_max and rating_threshold (threshold in an adapter)"
     )
     off = (rating < low) | (rating > high)

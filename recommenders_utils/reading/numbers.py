@@ -1,4 +1,4 @@
-"""Numbers from a log's text, each to the last digit and whatever stands beside it."""
+"""Numbers from a log's text, each to the last digit and whatever is next to it."""
 
 import contextlib
 

@@ -97,7 +97,7 @@ def choose(path, named, folder):
     names = list(dict.fromkeys(adapter.name for _, adapter in fitting))
     if len(names) > 1:
         raise UserError(
-            f"{path}: its columns fit several adapters; say which with --adapter={names[0]} or "
+            f"{path}: its columns fit several adapters; choose one with --adapter={names[0]} or "
             + " or ".join(f"--adapter={name}" for name in names[1:])
         )
     if fitting:
@@ -151,7 +151,7 @@ def _unknown(layout, adapters):
     ]
     named = f" Name one of {'; '.join(headless)}, or write" if headless else " Write"
     return (
-        f"{layout.path}: no adapter is known to fit it. The columns found: {layout.found()}."
+        f"{layout.path}: no known adapter fits it. Its columns: {layout.found()}."
         f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{_example(layout)}"
     )
 

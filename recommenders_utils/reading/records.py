@@ -85,7 +85,7 @@ class Reading:
 
     Attributes:
       kept: how many records are kept.
-      malformed, dropped: ``Tally``: rows that are no records, and records that are left out.
+      malformed, dropped: ``Tally``: rows that are not records, and records that are left out.
       times: ``Times``.
     """
 
@@ -133,7 +133,7 @@ class Reading:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.dropped.counts.items())
             raise UserError(
                 f"{path}: no record is left, all were dropped: {kinds} ({self.form.feedback()}); "
-                "choose another feedback or other options in the adapter"
+                "choose other feedback or options in the adapter"
             )
         self.times.require_one_unit(path)
 

@@ -1,4 +1,4 @@
-"""Sorts out the rows that are no records, by one table of faults, and labels the others."""
+"""Sorts out the rows that are not records, by one table of faults, and labels the others."""
 
 import numpy as np
 

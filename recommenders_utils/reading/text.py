@@ -1,7 +1,7 @@
-"""Text of files from anybody: opened by what they are, cut into blocks of whole records, never endless.
+"""Text of untrusted files: opened by what they are, cut into blocks of whole records, never endless.
 
-A gzip of a few kilobytes may hold gigabytes without a line end, and a quote that is not closed makes a
-parser take the rest of a file for one field.
+A gzip of a few kilobytes may hold gigabytes without a line end, and an unclosed quote makes a
+parser take the rest of a file as one field.
 """
 
 import contextlib
@@ -48,7 +48,8 @@ class readable:
         of_gzip = isinstance(error, OSError) and error.errno is None  # not the system's
         if of_gzip or isinstance(error, (EOFError, zlib.error)):
             raise UserError(
-                f"{self.path}: the gzip data is truncated or damaged; fetch or pack the file again"
+                f"{self.path}: the gzip data is truncated or damaged; download or compress the "
+                f"file again"
             ) from error
         if isinstance(error, OSError):
             raise UserError(f"{self.path}: cannot be read: {error.strerror or error}") from error
@@ -167,7 +168,7 @@ class ChunkText:
             if self._held > LONGEST_CHUNK:
                 raise UserError(
                     f"{self._path}: rows of over {LONGEST_CHUNK >> 20} Mi characters in one chunk; "
-                    "look for a quote that is not closed"
+                    "look for an unclosed quote"
                 )
         except Exception as error:
             self.error = error

@@ -38,7 +38,7 @@ class Times:
 
     Args:
       units: those of ``UNITS`` that a time may be in, in the order in which they are tried.
-      utc_offset_hours: of days without a zone, hours east of Greenwich.
+      utc_offset_hours: of days without a zone, hours east of UTC.
 
     Attributes:
       seen: unit -> (line, text) of the first time in it.
@@ -55,13 +55,14 @@ class Times:
         return several if len(self.units) > 1 else self.units[0]
 
     def read(self, column):
-        """Reads times without taking note of them.
+        """Reads times without recording their units.
 
         Args:
           column: ``columns.Texts`` [m], or int64 [m].
 
         Returns:
-          (seconds float64 [m], NaN for what is no time; int8 [m], indices into ``units``, or ``BAD``).
+          (seconds float64 [m], NaN for what is not a time; int8 [m], indices into ``units``, or
+          ``BAD``).
         """
         if isinstance(column, np.ndarray):
             unit = self._unit_of_all(column.min(), column.max())
@@ -78,7 +79,7 @@ class Times:
                 if len(rows):
                     seconds[rows] = self._in_seconds(numbers[rows], texts[rows], unit)
                     units[rows] = index
-            # Day 0 of an offset east of Greenwich begins in 1969 there.
+            # Day 0 of an offset east of UTC begins in 1969 there.
             bad = ~((seconds >= min(0, -self.offset)) & (seconds < 1e11))
         seconds[bad], units[bad] = np.nan, BAD
         return seconds[column.codes], units[column.codes]
@@ -104,7 +105,7 @@ class Times:
         return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & dated
 
     def note(self, units, column, rows, lines):
-        """Takes note of the units of rows that are kept.
+        """Records the units of the kept rows.
 
         Args:
           units: int8 [m], as ``read`` gives them.
@@ -152,7 +153,7 @@ class Times:
         try:
             stamps = stamps[shaped].astype("datetime64[us]")
             seconds[shaped] = stamps.astype(np.int64) / 1e6 - offset[shaped]
-        except ValueError:  # a 30th of February among them: one by one
+        except ValueError:  # if a date such as February 30 is among them: one by one
             shaped[:] = False
         seconds[~shaped] = [self._moment(value) for value in values[~shaped]]
         return seconds
@@ -175,7 +176,7 @@ def day_and_time(times, utc_offset_hours=0.0):
 
     Args:
       times: [n] unix seconds.
-      utc_offset_hours: hours east of Greenwich.
+      utc_offset_hours: hours east of UTC.
 
     Returns:
       (days int64 [n] since 1970-01-01, seconds of the day [n]).

@@ -1,1 +1,1 @@
-"""The released code's files and draws: what it writes in, our arrays out, and the other way."""
+"""The released code's files in, our arrays out, and the reverse; its draws, order and figures."""

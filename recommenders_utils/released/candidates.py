@@ -4,7 +4,7 @@ RELEASED, data, 7. One stream, seeded once: the lines of ``valid_dataA``, then t
 Each negative is ``random.choice`` of the item column of all records in the order they are written, and
 drawn again if it is the line's own item or among its negatives already. Validation lines of disliked
 targets are left alone; disliked test targets get negatives as well, in their turn, and go to
-``test_data_neg``, which is of no further use but moves the stream on.
+``test_data_neg``, which nothing else uses but which advances the stream.
 """
 
 import random
@@ -22,7 +22,7 @@ def draw_as_released(
 ) -> None:
     """Draws and stores the candidates of validation and test, and those of ``test_data_neg``.
 
-    With the seed that ``random.seed`` was given just before, the candidates are the released ones.
+    With the seed that was passed to ``random.seed``, the candidates are the released ones.
 
     Args:
       store: SequenceStore with splits; candidates, labels and counts of ``valid`` and ``test`` are set,
@@ -93,7 +93,7 @@ def seed_of(store: SequenceStore, first: np.ndarray, limit: int = 10000) -> Opti
 
 
 class _Draw:
-    """The stream and the list that it draws from."""
+    """The stream and the list from which it draws."""
 
     def __init__(self, store, seed):
         self.random = random.Random(seed)

@@ -1,4 +1,4 @@
-"""Why our figures and the released ones differ on the same predictions."""
+"""Explains why our figures and the released ones differ on the same predictions."""
 
 from typing import Callable, List
 
@@ -14,7 +14,7 @@ HEADERS = ("metric", "ours", "released", "difference", "because")
 
 
 def explain(frame: pd.DataFrame, locate: Callable[[int], str] = "row {}".format) -> List[list]:
-    """Each metric of the release by our rules and by its own, and what makes the difference.
+    """Each metric of the release by our rules and by its own, with the cause of the difference.
 
     Args:
       frame: columns ``instance``, ``user``, ``label``, ``score`` (see ``read_any_predictions``).

@@ -69,7 +69,7 @@ def export_released(
             write(RATINGS, lines.ratings())
             for name in RECORDS:
                 write(name, lines.records(with_split=name == RECORDS[0]))
-            # Of no use, and empty in the recorded preparation, too.
+            # Not used, and also empty in the recorded preparation.
             write("train_data_pos", ())
         whole = is_leave_one_out(store) and has_last_records(store)
         for split in SPLITS:
@@ -87,7 +87,7 @@ def export_released(
     sizes = ", ".join(f"{len(part)} {split}" for split, part in store.splits.items())
     say(f"data: wrote {len(written)} released files, {sizes} instances, to {folder}")
     if DISLIKED not in written:
-        say(f"data: no {DISLIKED}: its negatives are drawn with candidate_sampling=released only")
+        say(f"data: no {DISLIKED}: its negatives are drawn only with candidate_sampling=released")
     return written
 
 
@@ -184,7 +184,7 @@ class _Lines:
 
 
 def _require_replaceable(folder):
-    """Raises UserError if making the folder would destroy anything but an earlier export."""
+    """Raises UserError if writing the folder would destroy anything other than an earlier export."""
     if not os.path.exists(folder):
         return
     if not os.path.isdir(folder):
@@ -192,6 +192,7 @@ def _require_replaceable(folder):
     found = os.listdir(folder)
     if found and not {"train_dataA", vocabulary_file("item")} <= set(found):
         raise UserError(
-            f"{folder}: holds something else than an earlier export ({sorted(found)[0]}, ...); give "
+            f"{folder}: holds something other than an earlier export ({sorted(found)[0]}, ...); "
+            f"give "
             "a new or empty folder"
         )

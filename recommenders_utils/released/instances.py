@@ -1,4 +1,4 @@
-"""Imports the released code's instance files, with the very candidates its numbers were made on.
+"""Imports the released code's instance files, with the candidates behind its numbers.
 
 Consecutive lines of ``valid_dataA`` and ``test_dataA`` that share user and history are one instance:
 its target first, then the negatives drawn for it.
@@ -39,10 +39,10 @@ def import_released(
 ) -> SequenceStore:
     """Reads ``train_dataA``, ``valid_dataA`` and ``test_dataA`` (plain or ``.gz``) of a folder.
 
-    Where they are there, ``test_data_neg``, the length groups (which must be the parts of
-    ``test_dataA`` that they are called after) and the three vocabularies are read as well. Users'
-    sequences are put together from their longest line. Without ``test_data_neg`` no line tells of a
-    last record that the user disliked, so that it is not part of the result.
+    ``test_data_neg``, the length groups (which must be the parts of ``test_dataA`` that their names
+    say) and the three vocabularies are also read if they exist. Users'
+    sequences are put together from their longest line. Without ``test_data_neg`` no line shows a
+    last record that the user disliked, so it is not part of the result.
 
     Args:
       folder: folder of the files, or several, searched in turn.
@@ -51,7 +51,7 @@ def import_released(
 
     Returns:
       SequenceStore; instances and candidates in the order of the files, and the extras that
-      ``released_order`` names.
+      ``recommenders_utils/released/order.py`` names.
 
     Raises:
       UserError: a missing or damaged file, or a line that is malformed or contradicts another.
@@ -158,14 +158,14 @@ def _instances(path, split):
 
 
 def _true(target, split):
-    """A target as its user saw it: ``test_data_neg`` calls its disliked targets 1."""
+    """A target with its observed label: ``test_data_neg`` labels its disliked targets 1."""
     if split != DISLIKED:
         return target
     return target._replace(label="0", labels=target.labels[:-1] + "0")
 
 
 def _longest(targets):
-    """User -> the Line that tells most of its sequence; all others must be beginnings of it."""
+    """User -> the Line with most of its sequence; all others must be prefixes of it."""
     by_user = {}
     for line in targets:
         by_user.setdefault(line.user, []).append(line)
@@ -177,7 +177,8 @@ def _longest(targets):
                 if not (getattr(whole, key) + ",").startswith(getattr(line, key) + ","):
                     raise UserError(
                         f"{line.where}: the {key[:-1]} history and target of user {user} are not "
-                        f"a beginning of those in {whole.where}"
+                        f"a prefix of those in"
+                        f" {whole.where}"
                     )
         longest[user] = whole
     return longest
@@ -270,7 +271,7 @@ def _vocabulary_extras(paths, parts):
 
 
 def _check_group(path, number, test_path):
-    """A group file must be the lines of ``test_dataA`` with histories of its lengths."""
+    """A group file must contain the lines of ``test_dataA`` with histories of its lengths."""
     expected = (
         (line, history)
         for line, history in read_lines(test_path)

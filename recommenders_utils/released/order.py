@@ -1,7 +1,8 @@
-"""In which order the released code writes users and lines, and what a store keeps for its sake.
+"""The order in which the released code writes users and lines, and what a store keeps to reproduce it.
 
 The released preparation gathers the records by item, in order of the items' first appearance in the
-ratings file; a user then stands where its first record does (seen in its recorded output). Extras of a
+ratings file; a user's position is then that of its first record (seen in its recorded output).
+Extras of a
 ``SequenceStore``, all optional:
 
 - ``user_order`` int32 [U]: user rows in the order they are written; without it, as they are numbered.
@@ -55,7 +56,7 @@ def is_leave_one_out(store: SequenceStore) -> bool:
 def line_targets(store: SequenceStore) -> Tuple[np.ndarray, np.ndarray]:
     """Targets of all lines before negatives are drawn, in the order the files are written and read.
 
-    Test lines include the disliked ones, which are nobody's instance.
+    Test lines include the disliked ones, which are not instances.
 
     Returns:
       (users [n], ends [n]): user row and flat index of each line's target, train, then valid, test. An

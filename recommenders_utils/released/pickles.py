@@ -1,7 +1,8 @@
-"""Reads pickles of plain containers without running anything that is in them.
+"""Reads pickles of plain containers without running anything in them.
 
-A pickle is a program: opcodes that may import and call anything. Here every opcode is looked at before
-one is executed, and only those that build numbers, texts, lists and dicts pass. No tuples: hashing one as
+A pickle is a program: its opcodes may import and call anything. Here every opcode is checked before
+any is executed, and only those that build numbers, text, lists and dicts are allowed. No tuples:
+hashing one as
 a dict's key recurses as deep as they are nested, and takes 2 to the power of that where each is in the next
 twice.
 """
@@ -27,7 +28,7 @@ def read_plain_pickle(path: str) -> Any:
     """The object in a pickle of dicts, lists, texts and numbers (protocols 2 to 5).
 
     Raises:
-      UserError: no such file, truncated, or anything in it that is no such data; nothing was executed.
+      UserError: no such file, truncated, or anything else in it; nothing was executed.
     """
     try:
         if os.path.getsize(path) > LIMIT:
@@ -39,8 +40,8 @@ def read_plain_pickle(path: str) -> Any:
     _inspect(path, data)
     try:
         return _Plain(io.BytesIO(data)).load()
-    except Exception as error:  # opcodes that pass one by one may still not fit one another
-        raise UserError(f"{path}: not a sound pickle: {error}; fetch the file again") from error
+    except Exception as error:  # opcodes that are allowed one by one may still not fit together
+        raise UserError(f"{path}: not a sound pickle: {error}; download the file again") from error
 
 
 def _inspect(path, data):
@@ -50,9 +51,9 @@ def _inspect(path, data):
             count += 1
             if not _ALLOWED.fullmatch(opcode.name):
                 raise UserError(
-                    f"{path}: byte {position}: opcode {opcode.name}, which plain containers of texts "
-                    "and numbers have no use for; it could run code, so that nothing was executed. "
-                    "Take the file from whom you trust."
+                    f"{path}: byte {position}: opcode {opcode.name}, which plain containers of "
+                    f"text and numbers do not need; it could run code, so nothing was executed. "
+                    f"Get the file from a source you trust."
                 )
             # The memo is an array as long as its largest index.
             if opcode.name in _MEMO and argument > count:
@@ -62,15 +63,15 @@ def _inspect(path, data):
                 )
     except (ValueError, EOFError, IndexError, OverflowError) as error:
         raise UserError(
-            f"{path}: truncated or damaged after byte {position} of {len(data)}: {error}; fetch the "
-            "file again"
+            f"{path}: truncated or damaged after byte {position} of {len(data)}: {error}; "
+            f"download the file again"
         ) from error
     if stream.read(1):
         raise UserError(f"{path}: byte {position + 1}: data after the end of the pickle")
 
 
 class _Plain(pickle.Unpickler):
-    """Refuses by itself, too, to import anything."""
+    """Also refuses to import anything by itself."""
 
     def find_class(self, module, name):
         raise pickle.UnpicklingError(f"it names {module}.{name}")

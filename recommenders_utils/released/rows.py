@@ -1,4 +1,4 @@
-"""Batches straight from a released instance file, whatever its lines are of: nothing is stored.
+"""Batches directly from any released instance file; nothing is stored.
 
 Letters: B batch, T history, C candidates.
 """
@@ -21,9 +21,9 @@ def released_file_batches(
     Args:
       path: file of released instance lines, plain or ``.gz``.
       names: the item vocabulary's entries, id k at k - 1; an item that is not there has id 0, as
-        released (``released_vocabulary``, quirk 6).
-      length: T, so many newest records of a history are read.
-      batch_size: B, instances a batch.
+        released (see ``recommenders_utils/released/vocabulary.py``).
+      length: T, the number of newest records of a history to read.
+      batch_size: B, instances per batch.
 
     Yields:
       (batch, users): ``history_items``, ``history_labels``, ``history_mask`` [B, T], ``candidates``,

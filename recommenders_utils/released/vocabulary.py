@@ -1,8 +1,9 @@
 """The released vocabularies: how they are counted, numbered, written and read.
 
 RELEASED, data, 5 and 6. A vocabulary numbers entries from 1 by descending count over the lines of all
-three files before negatives are drawn, the first counted first among equals. Each is counted from the
-column beside the one meant: the **item** vocabulary from the targets and the *label* histories, so that
+three files before negatives are drawn, the first counted first among equals. Each is counted from
+the column next to the intended one: the **item** vocabulary from the targets and the *label*
+histories, so that
 "0" and "1" are entries of it; the **category** vocabulary from the targets' category and the *item*
 histories. An item that is never a target is in no item vocabulary and reads as 0, the padding.
 """
@@ -66,8 +67,8 @@ def number(counts: Mapping[str, int]) -> List[str]:
 def count(store: SequenceStore) -> Dict[str, Dict[str, int]]:
     """Counts the entries of each vocabulary over the lines of a store.
 
-    Of imported users without a last record (extra ``unknown_last``) the line is counted but for its
-    target, which is unknown; all but the item vocabulary are whole nevertheless.
+    For imported users without a last record (extra ``unknown_last``), the line is counted without
+    its target, which is unknown; all vocabularies except that of items are complete nevertheless.
 
     Args:
       store: SequenceStore.
@@ -133,7 +134,7 @@ def read_vocabulary(path: str, kind: str) -> List[str]:
       List of entries, id k at k - 1.
 
     Raises:
-      UserError: see ``read_plain_pickle``; or it is no table of ids 0, 1, 2, ...
+      UserError: see ``read_plain_pickle``; or it is not a table of ids 0, 1, 2, ...
     """
     table = read_plain_pickle(path)
     sound = isinstance(table, dict) and all(
@@ -152,7 +153,7 @@ def read_vocabulary(path: str, kind: str) -> List[str]:
     if zero not in ([], [DEFAULTS[kind]]):
         raise UserError(
             f"{path}: {shortened(zero[0])!r} has id 0, which is {DEFAULTS[kind]!r} in a {kind} vocabulary; "
-            "is it another kind's file?"
+            "the file may be of another kind"
         )
     return [entries[k] for k in range(1, len(entries) + 1)]
 

@@ -1,1 +1,1 @@
-"""A shape and a seed in, SYNTHETIC logs out, with or without a signal planted in them."""
+"""A shape and a seed in, a SYNTHETIC log out, with or without a planted signal."""

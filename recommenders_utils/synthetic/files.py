@@ -1,6 +1,7 @@
 """SYNTHETIC log files in the shapes of the paper's two data sets (Table 1).
 
-The log is made in `synthetic`; here is what distinguishes the data sets' files: size, columns, clock.
+The log is made in `synthetic`; this module has what differs between the data sets' files: size,
+columns, times.
 """
 
 import os
@@ -28,7 +29,7 @@ CHUNK = 1 << 19  # rows that are text at a time
 
 
 def scaled(shape: Dict[str, Any], scale: float) -> Dict[str, Any]:
-    """A smaller log of the same kind: ``scale`` times the users and items, records a user as they are.
+    """A smaller log of the same kind: ``scale`` times the users and items, the same records per user.
 
     Raises:
       UserError: a scale outside (0, 1], or one that leaves too few users or items.
@@ -49,7 +50,7 @@ def write_file(
     seed: str = "2023",
     say: Callable[[str], Any] = print,
 ) -> Dict[str, Any]:
-    """Writes a SYNTHETIC log file and says what is in it (the command ``generate``).
+    """Writes a SYNTHETIC log file and prints its shape (the command ``generate``).
 
     Args:
       kind: see ``generate_like``.
@@ -67,8 +68,8 @@ def write_file(
     name = os.path.basename(path)
     if not name.startswith("SYNTHETIC"):
         raise UserError(
-            f"--output: {name!r} does not begin with SYNTHETIC, by which a generated file is known "
-            f"wherever its numbers appear; call it SYNTHETIC-{name}"
+            f"--output: {name!r} must begin with SYNTHETIC, which marks the results of generated "
+            f"files; call it SYNTHETIC-{name}"
         )
     try:
         share, number = float(scale), int(seed)
@@ -142,7 +143,7 @@ def _millisecond_times(rng, counts):
     at -= np.repeat(at[starts], counts)
     spans = at[starts + counts - 1]
     room = LAST_MS - FIRST_MS - 1
-    # Squeeze who would outlast the log; the ceiling keeps a user's times apart.
+    # Compress users who would outlast the log; the ceiling keeps a user's times distinct.
     squeeze = np.minimum(1.0, (room - counts) / np.maximum(spans, 1.0))
     at = np.floor(at * np.repeat(squeeze, counts)) + (
         np.arange(records) - np.repeat(starts, counts)

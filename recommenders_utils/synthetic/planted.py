@@ -1,4 +1,4 @@
-"""What a SYNTHETIC log has to teach: labels and items whose order carries information.
+"""The signal in a SYNTHETIC log: labels and items whose order carries information.
 
 What is planted (``signal=1``), after the paper's reading of Figure 4 (section 4.4):
 
@@ -12,8 +12,8 @@ What is planted (``signal=1``), after the paper's reading of Figure 4 (section 4
 * Some moves are the user's own taste: a liked topic if the next record is positive, a disliked one
   if it is negative.
 
-With ``signal=0`` items are drawn by popularity and labels independently: nothing but the rule that
-a user meets an item once can be learnt. Values between mix the two, record by record.
+With ``signal=0`` items are drawn by popularity and labels independently: only the rule that a user
+meets an item once can be learned. Values between mix the two, record by record.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ def label_chains(
 
 
 def _steps(counts):
-    """Yields (step, number of users with a record at it) for steps 1, 2, ...; counts descending."""
+    """Yields (step, number of users with a record at that step) for steps 1, 2, ...; counts descending."""
     for step in range(1, int(counts[0])):
         yield step, int(np.searchsorted(-counts, -step, side="left"))
 
@@ -105,8 +105,8 @@ def _next_topic(rng, previous, label, next_label, own, topics):
     after_liked = np.select(
         [uniform < STAY, uniform < STAY + SUCCEED], [previous, (previous + 1) % topics], own
     )
-    # The far side is an arc of several topics: were it one, its share among all moves from k
-    # would stand out, and a model blind to labels could rank it high as well.
+    # The far side is an arc of several topics: a single one would stand out among all moves from k,
+    # and a model that ignores labels could rank it high as well.
     width = max(1, topics // 6)
     arc = rng.randint(width, size=len(previous)) - width // 2
     far = (previous + topics // 2 + arc) % topics
@@ -143,7 +143,9 @@ class _Catalogue:
             waiting = waiting[taken]
             if not len(waiting):
                 break
-        for user in waiting:  # has most of a small topic: take what is left, or of any topic
+        for (
+            user
+        ) in waiting:  # has most of a small topic: take a remaining item, or one of any topic
             free = np.setdiff1d(np.arange(topic[user], self._items, self._topics), history[user])
             if not len(free):
                 free = np.setdiff1d(np.arange(self._items), history[user])
@@ -154,7 +156,7 @@ class _Catalogue:
 def use_every_item(rng: Any, drawn: np.ndarray, item_topics: np.ndarray) -> np.ndarray:
     """Gives each item never drawn the place of a record whose item has others, same topic first.
 
-    An item that nobody has can go to any user without a pair being repeated.
+    An item without records can go to any user without repeating a pair.
     """
     drawn = drawn.copy()
     for same_topic in (True, False):

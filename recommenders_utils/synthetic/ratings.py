@@ -12,7 +12,7 @@ from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_write
 from recommenders_utils.synthetic.planted import draw_items, label_chains, use_every_item
 
-# Changes whenever the same seed gives another file: a stored stand-in of another version is stale.
+# Increment when the same seed gives another file: stored stand-ins of other versions are stale.
 GENERATOR_VERSION = 1
 
 # Table 1 of the paper, Amazon: 99,753 positive and 20,581 negative records.
@@ -33,7 +33,7 @@ SyntheticLog = collections.namedtuple(
 
 
 def stand_in_overrides() -> Dict[str, Any]:
-    """Data hparams under which a generated log comes through preparation whole.
+    """Data hyper-parameters under which preparation keeps a generated log complete.
 
     The paper filters the full 2.25 M-rating file, items (at least 10 records) before users, and
     only then counts Table 1: what is left has 120,334 / 28,695 = 4.2 records an item, and a
@@ -200,7 +200,7 @@ def _day_times(rng, counts):
     gaps[starts] = 0
     days = np.cumsum(gaps)
     days -= np.repeat(days[starts], counts)
-    # Squeeze careers that are longer than the log, then start each where it still fits.
+    # Compress histories that are longer than the log, then start each where it still fits.
     spans = days[starts + counts - 1]
     room = LAST_DAY - FIRST_DAY
     days = np.floor(days * np.repeat(np.minimum(1.0, room / np.maximum(spans, 1.0)), counts))

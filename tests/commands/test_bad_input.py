@@ -231,7 +231,7 @@ def test_a_file_in_the_run_folders_place(tmp_path, tmp_path_factory):
     for place in ("taken", "taken/run"):
         with nothing_written(tmp_path):
             outcome = again(tmp_path_factory, tmp_path / place)
-        refused(outcome, "taken", "choose a folder")
+        refused(outcome, "taken", "choose a writable folder")
 
 
 def test_a_checkpoint_of_another_shape(copy, tmp_path_factory):
@@ -359,7 +359,7 @@ def limited(size, *arguments):
 def test_prepare_on_a_full_disk(small_disk, tmp_path_factory):
     disk = small_disk(100)
     common = ("prepare", f"--ratings={ratings_file(tmp_path_factory)}", *WHOLE)
-    refused(call(*common, f"--cache_dir={disk}/cache"), f"{disk}/cache", "make room", "cache_dir")
+    refused(call(*common, f"--cache_dir={disk}/cache"), f"{disk}/cache", "free space", "cache_dir")
     assert [name for name in tree(disk) if name != "cache"] == []
 
 
@@ -368,7 +368,7 @@ def test_prepare_where_files_may_not_grow(tmp_path, tmp_path_factory):
         20000, "prepare", f"--ratings={ratings_file(tmp_path_factory)}", *WHOLE,
         f"--cache_dir={tmp_path}/cache",
     )  # fmt: skip
-    refused(outcome, f"{tmp_path}/cache", "make room", "cache_dir")
+    refused(outcome, f"{tmp_path}/cache", "free space", "cache_dir")
     assert [name for name in tree(tmp_path) if name != "cache"] == []
 
 
@@ -377,7 +377,7 @@ def test_a_run_folder_on_a_full_disk(small_disk, tmp_path_factory):
     (disk / "fill").write_bytes(b"0" * 12288)
     with nothing_written(disk):
         outcome = again(tmp_path_factory, disk / "run")
-    refused(outcome, str(disk), "No space left", "Make room")
+    refused(outcome, str(disk), "No space left", "Free space")
 
 
 def test_a_checkpoint_on_a_full_disk(small_disk, tmp_path_factory):
@@ -408,4 +408,4 @@ def test_a_folder_that_may_not_be_written(tmp_path, tmp_path_factory):
     (tmp_path / "mine").chmod(0o555)
     with nothing_written(tmp_path):
         outcome = again(tmp_path_factory, tmp_path / "mine" / "run")
-    refused(outcome, str(tmp_path / "mine"), "Permission denied", "choose a folder")
+    refused(outcome, str(tmp_path / "mine"), "Permission denied", "choose a writable folder")

@@ -49,11 +49,11 @@ def test_help_of_every_command(name):
         assert f"--{flag}=" in outcome.out
         assert meaning in outcome.out
     # Every hyper-parameter is a flag, with its meaning: base's first, each model's own below it.
-    base, models = outcome.out.split("\nof model ", 1)
+    base, models = outcome.out.split("\nfor model ", 1)
     base_schema = prepare_hparams(settings.hparams_file("base")).schema
     for key in base_schema.values():
         assert f"--{key.name} ({key.kind})\n      {key.meaning}\n" in base
-    (dfar,) = (part for part in models.split("\nof model ") if part.startswith("dfar:"))
+    (dfar,) = (part for part in models.split("\nfor model ") if part.startswith("dfar:"))
     schema = prepare_hparams(
         settings.hparams_file("base"), settings.hparams_file("model_dfar")
     ).schema
@@ -130,8 +130,8 @@ def test_gpus_is_short_for_device():
 )
 def test_bad_numbers_of_gpus_are_refused(gpus):
     message = refused("amazon", f"--gpus={gpus}")
-    assert message.startswith(f"--gpus={gpus}: expected different numbers of GPUs from 0 on")
-    assert message.endswith("such as --gpus=0 or --gpus=0,1; for the CPU --device=cpu.")
+    assert message.startswith(f"--gpus={gpus}: expected different GPU numbers separated by commas")
+    assert message.endswith("such as --gpus=0 or --gpus=0,1; for the CPU use --device=cpu.")
 
 
 def test_gpus_and_device_are_not_both_given():

@@ -50,7 +50,7 @@ def interrupted(server, target, sent=100_000):
     server.faults = [("drop", sent)]
 
     def kill(line):
-        if "trying again" in line:
+        if "retrying" in line:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -91,7 +91,7 @@ def test_more_drops_than_attempts_are_fine_while_bytes_come(server, target):
 
 def test_tries_are_bounded_even_if_each_brings_a_byte(server, target):
     server.faults = [("drop", 1)] * 1000
-    with pytest.raises(UserError, match="50 bytes got in 50 tries"):
+    with pytest.raises(UserError, match="50 bytes received in 50 attempts"):
         fetch(server, target, backoff=0.0)
     assert len(server.seen) == 50
 
@@ -148,7 +148,7 @@ def test_a_file_changed_between_two_tries_of_one_run(server, target):
     server.faults = [("drop", 100_000)]
 
     def change(line):
-        if "trying again" in line:
+        if "retrying" in line:
             server.body, server.etag = OTHER, '"v2"'
 
     fetch(server, target, say=change)
@@ -190,7 +190,9 @@ def test_a_changed_file_just_as_long_as_the_part(server, target):
 def test_a_server_that_always_tells_too_great_a_length(server, target):
     server.ranges = False
     server.faults = ["tells too much"] * 100
-    with pytest.raises(UserError, match=r"300,017 of 305,017 bytes; 300,017 bytes got in 4 tries"):
+    with pytest.raises(
+        UserError, match=r"300,017 of 305,017 bytes; 300,017 bytes received in 4 attempts"
+    ):
         fetch(server, target)
     assert not os.path.exists(target)
     assert len(server.seen) == 4
@@ -205,7 +207,7 @@ def test_chunked_answers_and_their_drops(server, target):
 
 def test_an_answer_without_length_is_refused(server, target):
     server.length = False
-    with pytest.raises(UserError, match="tells no length"):
+    with pytest.raises(UserError, match="reports no length"):
         fetch(server, target)
     assert not os.path.exists(target)
 
@@ -238,7 +240,7 @@ def test_a_refusal_keeps_the_part(server, target):
 
 def test_a_server_in_trouble_is_asked_a_few_times(server, target):
     server.faults = [503] * 99
-    with pytest.raises(UserError, match=r"HTTP 503.*0 bytes got in 3 tries"):
+    with pytest.raises(UserError, match=r"HTTP 503.*0 bytes received in 3 attempts"):
         fetch(server, target)
     assert len(server.seen) == 3
 
@@ -304,7 +306,9 @@ def test_a_silent_server_is_not_offline(target):
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.csv"
-        with pytest.raises(UserError, match="no answer in time; 0 bytes got in 2 tries") as caught:
+        with pytest.raises(
+            UserError, match="no answer in time; 0 bytes received in 2 attempts"
+        ) as caught:
             fetch(url, target, read_timeout=0.1, attempts=2)
     assert not isinstance(caught.value, OfflineError)
 
@@ -326,12 +330,12 @@ def test_going_offline_midway_keeps_the_part(server, target):
     down = []
 
     def cut_the_line(line):
-        if "trying again" in line and not down:
+        if "retrying" in line and not down:
             down.append(True)
             server.shutdown()
             server.server_close()
 
-    with pytest.raises(UserError, match=r"100,000 bytes got in 4 tries.*resume") as caught:
+    with pytest.raises(UserError, match=r"100,000 bytes received in 4 attempts.*resume") as caught:
         fetch(server, target, say=cut_the_line)
     assert not isinstance(caught.value, OfflineError)
     assert os.path.getsize(target + ".part") == 100_000

@@ -300,7 +300,7 @@ def test_without_pyspark(monkeypatch, data, tmp_path):
     "flags, sign",
     [
         (["--engine=dask"], "--engine=dask: expected numpy or spark."),
-        (["--spark_master=local"], "--spark_master=local is for --engine=spark"),
+        (["--spark_master=local"], "--spark_master=local applies to --engine=spark"),
     ],
 )
 def test_flags_that_cannot_be(flags, sign):

@@ -153,8 +153,12 @@ def test_fractions_of_a_second_order_records():
 @pytest.mark.parametrize(
     "method, labels, message",
     [
-        ("leave_one_out", [1, 1, 1, 0], "no test instance: no user has two records or more of"),
-        ("leave_one_out", [1, 1], "no train instance: no user has 4 records"),
+        (
+            "leave_one_out",
+            [1, 1, 1, 0],
+            "no test instance: no user with at least two records liked",
+        ),
+        ("leave_one_out", [1, 1], "no train instance: no user has 4 or more records"),
         ("leave_one_out", [1, 1, 1], "no train instance"),
         ("last_day", [1, 1, 1, 1], "before the log's last days (1970-01-01) has a history"),
         ("ratio", [1, 1], "no valid instance: none in its share of the log's 2 records"),

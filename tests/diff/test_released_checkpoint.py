@@ -127,16 +127,16 @@ def test_a_variable_without_a_place_is_refused_but_for_the_optimisers(tmp_path):
 
 def test_what_is_no_checkpoint_is_said_so(tmp_path, checkpoint):
     for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(UserError, match=r"no readable checkpoint|no file 'checkpoint'"):
+        with pytest.raises(UserError, match=r"not a readable checkpoint|no file 'checkpoint'"):
             released.read_variables(str(path))
     for suffix in (".index", ".data-00000-of-00001"):
         prefix = write(tmp_path, released_variables(), "cut")
         with open(prefix + suffix, "r+b") as stream:
             stream.truncate(os.path.getsize(prefix + suffix) // 2)
-        with pytest.raises(UserError, match=r"no readable checkpoint.*cut\.index"):
+        with pytest.raises(UserError, match=r"not a readable checkpoint.*cut\.index"):
             released.read_variables(prefix)
     (tmp_path / "text.index").write_text("not a table")
-    with pytest.raises(UserError, match="no readable checkpoint"):
+    with pytest.raises(UserError, match="not a readable checkpoint"):
         released.read_variables(str(tmp_path / "text"))
     assert set(released.read_variables(checkpoint + ".index")) == set(released_variables())
 
@@ -159,7 +159,7 @@ def test_the_command_prints_the_mapping_and_leaves_our_checkpoint(checkpoint, tm
     for name, value in values.items():
         np.testing.assert_array_equal(reader.get_tensor(name), value)
     assert cli.main(words) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert cli.main(["load-released"]) == 2
     assert "--checkpoint is needed" in capsys.readouterr().err
 

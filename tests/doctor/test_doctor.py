@@ -79,7 +79,7 @@ def test_a_sound_machine(look, tmp_path):
     assert "run.sh kuairand" in found["data/kuairand_like_hate.tsv"]["found"]
     assert ": sound; 12 users, 11 items, 72 records" in found["prepared data"]["found"]
     assert "Device: " in found["--device=auto"]["found"]
-    assert "All that is needed is there" in text
+    assert "Everything needed is there" in text
     damaged = next((folder / "prepared").iterdir()) / "items.npy"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     status, found, text = look()
@@ -91,7 +91,7 @@ def test_a_sound_machine(look, tmp_path):
 def test_a_device_that_is_not_there_is_broken(look):
     status, found, text = look(device="gpu:9")
     assert status == 1
-    assert "asks for GPU 9" in found["--device=gpu:9"]["found"]
+    assert "requests GPU 9" in found["--device=gpu:9"]["found"]
     assert "Broken, and needed: --device=gpu:9." in text
 
 
@@ -114,7 +114,7 @@ def test_a_gpu_that_tensorflow_cannot_use(look, tmp_path, monkeypatch):
     advice = "DFAR_TF=2.15" if tf.__version__.startswith("1.") else "tf2.15-cuda.txt"
     assert advice in found["--device=auto"]["suggestion"]
     assert "libcuda.so.1" in found["libraries not found"]["found"]
-    assert "problem(s) above have a suggestion" in text
+    assert "problem(s) above has a suggestion" in text
 
 
 def test_no_driver(tmp_path):
@@ -143,7 +143,7 @@ def test_a_broken_package_is_named_and_mended(look, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(doctor, "find_packages", lambda root: found)
     status, by_name, _ = look()
-    assert status == 1 and "not looked at" in by_name["logs"]["found"]
+    assert status == 1 and "not checked" in by_name["logs"]["found"]
 
 
 def test_a_processor_without_avx(tmp_path, monkeypatch):
@@ -166,7 +166,7 @@ def test_what_the_environment_says(look, tmp_path, monkeypatch):
     monkeypatch.setenv("DFAR_TF", "2.15")
     monkeypatch.setenv("DFAR_DATA", str(tmp_path / "none"))
     _, found, _ = look()
-    assert "as DFAR_TF=2.15 asks" in found["environment"]["found"]
+    assert "requested by DFAR_TF=2.15" in found["environment"]["found"]
     assert "does not exist" in found["ratings of `amazon`"]["found"]
     monkeypatch.delenv("DFAR_DATA")
     monkeypatch.setenv("DFAR_OFFLINE", "1")

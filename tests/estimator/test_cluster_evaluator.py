@@ -105,10 +105,10 @@ def test_the_best_folder_holds_one_checkpoint(folder, tmp_path):
 
 
 def test_a_run_is_gone_on_with_as_it_was_begun(folder):
-    with pytest.raises(UserError, match="holds a run that a cluster trains"):
+    with pytest.raises(UserError, match="holds a run of a cluster"):
         train(settings(), STORE, str(folder), Scripted())
     (folder / "checkpoints" / PROGRESS_FILE).unlink()
-    with pytest.raises(UserError, match="holds a run of one process"):
+    with pytest.raises(UserError, match="holds a single-process run"):
         evaluated(folder, Scripted())
 
 

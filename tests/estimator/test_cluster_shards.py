@@ -129,7 +129,7 @@ def test_gpus_are_hidden_from_who_takes_none(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     task_of(monkeypatch, "worker").hide_devices("cpu")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
-    with pytest.raises(UserError, match="a task of a cluster takes one device"):
+    with pytest.raises(UserError, match="a task of a cluster uses one device"):
         task_of(monkeypatch, "worker").hide_devices("gpu:0,1")
 
 

@@ -46,8 +46,8 @@ def stop_in(process, epoch, how):
 
 def told(err):
     """The words after ``bash run.sh`` in the advice on how to go on."""
-    (line,) = (line for line in err.splitlines() if "To go on: " in line)
-    words = shlex.split(line.split("To go on: ")[1])
+    (line,) = (line for line in err.splitlines() if "To resume: " in line)
+    words = shlex.split(line.split("To resume: ")[1])
     assert words[:2] == ["bash", "run.sh"]
     return words[2:]
 

@@ -90,5 +90,5 @@ def test_the_bootstrap_is_as_wide_as_chance():
 def test_other_rows_are_refused():
     first, second = frames(1.0), frames(1.0)
     second[1] = second[1].assign(label=second[1]["label"].to_numpy()[::-1])
-    with pytest.raises(ValueError, match="not of the same rows"):
+    with pytest.raises(ValueError, match="have different rows"):
         compare(first, second)

@@ -113,7 +113,7 @@ def test_no_results_and_damaged_ones_are_refused(tmp_path):
     outcome = call("report", f"--results={tmp_path}")
     assert outcome.status == 2 and "table2.json: not JSON" in outcome.err
     outcome = call("curves", f"--run_dir={tmp_path}")
-    assert outcome.status == 2 and "no run with an epoch there" in outcome.err
+    assert outcome.status == 2 and "it holds no run with a finished epoch" in outcome.err
     assert call("curves").status == 2
 
 

@@ -132,7 +132,7 @@ def test_other_models_and_users_are_refused(run, tmp_path, tmp_path_factory):
     for arguments, message in (
         ([f"--run_dir={with_mha}"], "ablation: 'fha' leaves out the label mask"),
         ([f"--run_dir={folder}", "--user=nobody"], "--user=nobody: no such user"),
-        ([f"--run_dir={tmp_path / 'none'}"], "no finished run there"),
+        ([f"--run_dir={tmp_path / 'none'}"], "it holds no finished run"),
     ):
         outcome = call("figure4", *arguments, f"--output={tmp_path}")
         assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err

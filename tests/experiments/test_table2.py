@@ -96,7 +96,9 @@ def test_every_file_says_what_it_is_of(made):
     table = [line for line in markdown.splitlines() if line.startswith("|")]
     assert sum(line.count("**") for line in table) == 2 * 4
     assert sum(line.count("<u>") for line in table) == 4
-    assert "SYNTHETIC data: nothing here" in markdown and "learning rate 0.01" in markdown
+    assert (
+        "SYNTHETIC data: these results say nothing" in markdown and "learning rate 0.01" in markdown
+    )
 
 
 def test_the_same_command_trains_nothing_again(made):

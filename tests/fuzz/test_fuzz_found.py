@@ -68,7 +68,7 @@ def test_rows_to_score_are_not_held_either(tmp_path, short):
     path = written(tmp_path, gzip.compress(b"user,item" + b"a" * 100000), "rows.csv.gz")
     refused("rows.csv.gz:1: a line of over", Rows, path)
     path = written(tmp_path, b'user,item\nu,i\n"' + b"a\n" * 5000, "rows.csv")
-    refused("in one chunk; look for a quote", lambda: list(Rows(path).chunks(1000)))
+    refused("in one chunk; look for an unclosed quote", lambda: list(Rows(path).chunks(1000)))
 
 
 def test_a_released_line_is_not_held(tmp_path, short, folder):
@@ -78,7 +78,7 @@ def test_a_released_line_is_not_held(tmp_path, short, folder):
 
 def test_a_log_with_an_open_quote_is_not_held(tmp_path, short):
     path = written(tmp_path, 'u,i,t,f\na,b,1,1\n"' + "a,b,1,1\n" * 2000)
-    refused("a quote that is not closed", read_log, path, {"label": "f"})
+    refused("an unclosed quote", read_log, path, {"label": "f"})
 
 
 def test_a_header_that_csv_cannot_cut(tmp_path):
@@ -133,7 +133,7 @@ def test_times_of_released_lines(folder):
 def test_long_records_of_histories_are_cut_in_messages():
     store = types.SimpleNamespace(num_items=1, item_ids=np.array(["i"]), user_ids=np.array(["u"]))
     vocabulary = Vocabulary(store, object(), 3)
-    refused("--history: 'xxx.*xxx' is no record", vocabulary.parsed, ["x" * 10**6])
+    refused("--history: 'xxx.*xxx' is not a record", vocabulary.parsed, ["x" * 10**6])
     refused("--history: a history of 2,097,152 characters", vocabulary.parsed, ["i:1," * (1 << 19)])
 
 
@@ -161,8 +161,8 @@ def test_adapters_that_are_traps(tmp_path, text):
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        ("!!timestamp x", "mine.yaml:2: a value that is not of its type"),
-        ("!!bool x", "mine.yaml:2: a value that is not of its type"),
+        ("!!timestamp x", "mine.yaml:2: a value that does not fit its type"),
+        ("!!bool x", "mine.yaml:2: a value that does not fit its type"),
         ("{<<: [{a: 1}]}", "mine.yaml:2: a merge key '<<'"),
         ("9" * 400, "mine.yaml:2: 'rate' must be float"),
         ("[" * 900 + "]" * 900, "mine.yaml"),

@@ -167,7 +167,7 @@ SOUND = {"user": "u", "item": "i", "time": "t", "label": "y"}
         ({"columns": ["u", "u", "i"]}, "columns: expected a list of different names"),
         ({"forms": []}, "forms: expected a list"),
         ({"recognise": "maybe"}, "recognise: expected true or false"),
-        ({"label": "y ** 2"}, "mine.yaml: label: 'y ** 2' has more than is allowed"),
+        ({"label": "y ** 2"}, "mine.yaml: label: 'y ** 2' contains something that is not allowed"),
     ],
 )
 def test_adapters_that_are_none(changed, message):
@@ -287,9 +287,9 @@ def test_flags_go_before_the_adapter(tmp_path):
     hparams = merge_hparams("interactions", interactions=path)
     source, _ = find_data(hparams)
     assert source.overrides["rating_min"] == 0.5
-    with pytest.raises(UserError, match="give one of the two"):
+    with pytest.raises(UserError, match="give only one of the two"):
         find_data(hparams.replace(ratings=path))
-    with pytest.raises(UserError, match="adapter=wechat says how to read --interactions"):
+    with pytest.raises(UserError, match="adapter=wechat applies to --interactions"):
         find_data(hparams.replace(interactions=None, adapter="wechat"))
 
 

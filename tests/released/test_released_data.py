@@ -247,7 +247,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "letter.txt").write_text("dear")
-    with pytest.raises(UserError, match=r"mine: holds something else .*letter.txt"):
+    with pytest.raises(UserError, match=r"mine: holds something other .*letter.txt"):
         export_released(store, str(mine), quiet)
     with pytest.raises(UserError, match="is a file, expected a folder"):
         export_released(store, str(mine / "letter.txt"), quiet)

@@ -199,7 +199,7 @@ def test_refused(tiny):
     train = store.splits["train"]
     store.items = np.array(store.items)
     store.items[train.ends] = store.items[train.ends[0]]
-    with pytest.raises(UserError, match="a training batch has one item only"):
+    with pytest.raises(UserError, match="a training batch has only one item"):
         next(ReleasedIterator(store, hparams()).train_batches(0))
 
 

@@ -28,7 +28,7 @@ def refused(*arguments):
         (["--ps=0"], "--ps: '0' is no whole number >= 1"),
         (["--restarts=x"], "--restarts: 'x' is no whole number >= 0"),
         (["--resume"], "--resume: give the folder of the run"),
-        (["--device=gpu:0,1"], "a task of a cluster takes one device"),
+        (["--device=gpu:0,1"], "a task of a cluster uses one device"),
         (["--workers=9999"], "10000 processes train, but there are"),
         (["--iterator=released", "--train_targets=all"], "'released' draws one stream"),
     ],

@@ -80,7 +80,7 @@ def test_the_seen_are_left_out_the_old_ones_too(dfar):
 @pytest.mark.parametrize(
     ("history", "words"),
     [
-        ("nobody", "user 'nobody' is not in ratings; 'user 0' is one. Give a user"),
+        ("nobody", "user 'nobody' is not in ratings; one that exists is 'user 0'. Give a user"),
         (
             [("i:1", 2)],
             "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two.",
@@ -99,7 +99,7 @@ def test_what_a_run_may_not_be_opened_with(tmp_path_factory, tmp_path):
     path = path_of(tmp_path_factory, "dfar")
     with pytest.raises(UserError, match="hidden_size: a finished run is served as it was trained"):
         dfar_tf.load(path, hidden_size=4)
-    with pytest.raises(UserError, match="no finished run there"):
+    with pytest.raises(UserError, match="it holds no finished run"):
         dfar_tf.load(str(tmp_path))
     with open(ratings_file(folder_of_runs(tmp_path_factory))) as stream:
         lines = stream.read().splitlines()

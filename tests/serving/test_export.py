@@ -143,6 +143,6 @@ def test_what_an_export_holds(exports, tmp_path_factory):
 def test_what_is_there_already_is_left_alone(exports, tmp_path_factory):
     path = path_of(tmp_path_factory, "dfar")
     done = call("export", f"--run_dir={path}", f"--output={exports['dfar']}")
-    assert done.status == 2 and "is there already. Give another --output." in done.err
+    assert done.status == 2 and "already exists. Give another --output." in done.err
     assert call("export", f"--run_dir={path}").err.startswith("error: --output is needed: ")
     assert call("export", "--output=x").err.startswith("error: --run_dir is needed: ")

@@ -117,14 +117,14 @@ def test_generated_data_are_called_so_and_an_older_score_is_replaced(
 REFUSED = {
     "user,rating\nu,3\n": ":1: the header has the columns user, rating; expected user,item",
     "": ":1: the header has the columns none; expected user,item",
-    "user,item,user\nu,i,u\n": ":1: column 'user' is there twice. Rename one of the two.",
+    "user,item,user\nu,i,u\n": ":1: column 'user' appears twice. Rename one of the two.",
     "user,item\nuser 1,i:1\nuser 1,\n": ":3: item is empty, expected a raw item id. Correct the row.",
-    "history,candidate\ni:1:1,i:2:0,i:3\n": "a history has commas, so that it stands in quotes",
+    "history,candidate\ni:1:1,i:2:0,i:3\n": "a history contains commas, so quote it",
     "user,item\nuser 1,i:1\nuser 1,i:2,3\n": "line 3, saw 3",
-    'history,item\ni:1:1,i:2\n"i:1:1,i2",i:3\n': ":3: 'i2' is no record of a history; expected item:label",
-    "history,item\ni:1:1,i:2\ni:1:2,i:2\n": ":3: 'i:1:2' is no record of a history",
-    'history,item\n"i:1:1,",i:2\n': ":2: '' is no record of a history",
-    "history,item\n:1,i:2\n": ":2: ':1' is no record of a history",
+    'history,item\ni:1:1,i:2\n"i:1:1,i2",i:3\n': ":3: 'i2' is not a record of a history; expected item:label",
+    "history,item\ni:1:1,i:2\ni:1:2,i:2\n": ":3: 'i:1:2' is not a record of a history",
+    'history,item\n"i:1:1,",i:2\n': ":2: '' is not a record of a history",
+    "history,item\n:1,i:2\n": ":2: ':1' is not a record of a history",
 }
 
 

@@ -96,9 +96,7 @@ def test_an_interest_without_records_has_no_cosine(run):
 
 def test_a_model_with_one_tower_has_nothing_to_explain(tmp_path_factory):
     other = opened(tmp_path_factory, "gru4rec")
-    with pytest.raises(
-        UserError, match="--explain: model 'gru4rec' has no tower for each feedback"
-    ):
+    with pytest.raises(UserError, match="--explain: model 'gru4rec' has no tower per feedback"):
         other.recommend("user 3", explain=True)
 
 
@@ -118,12 +116,15 @@ def test_users_are_named_listed_or_all(run, tmp_path):
     assert choose_users(run, str(packed)).tolist() == [5, 2]
     plain.write_text(f"{first[0]}\nnobody\n")
     with pytest.raises(
-        UserError, match=r"users.txt:2: user 'nobody' is not in ratings; 'user 0' is"
+        UserError,
+        match=r"users.txt:2: user 'nobody' is not in ratings; one that exists is 'user 0'",
     ):
         choose_users(run, str(plain))
     with pytest.raises(UserError, match="--users: user 'x' is not in ratings"):
         choose_users(run, "x")
-    with pytest.raises(UserError, match="no user there; expected raw ids, a file of them, or all"):
+    with pytest.raises(
+        UserError, match="no user found; expected raw ids, a file of raw ids, or all"
+    ):
         choose_users(run, " , ")
 
 
@@ -133,7 +134,7 @@ def test_the_command_writes_csv_for_all_users(run, path, tmp_path):
     done = call("recommend", *flags)
     assert (done.status, done.err) == (0, "")
     assert f"the lists of {USERS - 10} more users are in {target}" in done.out
-    assert f"{USERS} users, {ITEMS} items: " in done.out and " ms a user to encode" in done.out
+    assert f"{USERS} users, {ITEMS} items: " in done.out and " ms per user to encode" in done.out
     found = pd.read_csv(str(target))
     assert list(found.columns) == ["user", "rank", "item", "score", "logit"]
     assert len(found) == 3 * USERS
@@ -170,11 +171,11 @@ def test_generated_data_are_called_so_everywhere(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ([], "--users and --history: expected one of the two. Give whom to recommend to."),
-        (["--users=user 1", "--history="], "--users and --history: expected one of the two."),
+        ([], "--users and --history: give exactly one of the two."),
+        (["--users=user 1", "--history="], "--users and --history: give exactly one of the two."),
         (["--users=user 1", "--k=0"], "--k: '0' is not a positive whole number."),
         (["--users=user 1", "--output=x.txt"], "expected a name that ends in .csv or .json"),
-        (["--history=i:3"], "--history: 'i:3' is no record of a history; expected item:label"),
+        (["--history=i:3"], "--history: 'i:3' is not a record of a history; expected item:label"),
         (["--users=user 1", "--hidden_size=9"], "hidden_size: a finished run is served as it was"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a cluster's evaluator does with each checkpoint: validate it, keep it if it is the best."""
+"""The work of a cluster's evaluator: validate each checkpoint and keep the best."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ class EarlyStop(Exception):
 
 
 class ValidationHook(tf.estimator.SessionRunHook):
-    """Takes an evaluation's predictions, notes their metrics and keeps the best checkpoint.
+    """Computes the metrics of each evaluation and keeps the best checkpoint.
 
     Args:
       state: the run's ``TrainingState``.
@@ -35,7 +35,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
     def next_checkpoint(self):
         """Path of the oldest checkpoint that is not validated yet; None where there is none.
 
-        TensorFlow's evaluator takes the newest and leaves out what came while it was busy; the best
+        TensorFlow's evaluator takes the newest and skips those written while it was busy; the best
         epoch might be among them.
         """
         last = self.state.epochs[-1]["step"] if self.state.epochs else 0
@@ -57,7 +57,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
         self.batches.append(run_values.results)
 
     def end(self, session):
-        """Notes the epoch; raises EarlyStop if it was one too many without a better one."""
+        """Notes the epoch; raises EarlyStop when patience is exhausted."""
         path = self.next_checkpoint()
         metrics = self.evaluate(join_predictions(self.batches))
         notes = read_json(os.path.join(self.folder, PROGRESS_FILE))["saved"]
@@ -73,7 +73,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
         best = self.state.best_epoch() == record["epoch"]
         self.state.epochs.pop()
         if best:
-            # Before it is noted: were this process killed in between, it would do it again.
+            # Before the epoch is noted, so that a process killed in between repeats it.
             keep_best(path, self.best_dir)
         self.state.add(record)
         self._forget(path)
@@ -87,7 +87,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
             raise EarlyStop
 
     def _forget(self, path):
-        """Removes validated checkpoints but the newest, which the chief would go on from."""
+        """Removes validated checkpoints except the newest, from which the chief would resume."""
         for other, _ in existing(self.folder)[:-1]:
             if step_of(other) <= step_of(path):
                 for name in files_of(other):

@@ -1,4 +1,4 @@
-"""What a cluster's training tasks do beside their steps: count, save at epochs' ends, tell the progress."""
+"""A cluster's training tasks besides their steps: count, save after each epoch, report progress."""
 
 import os
 import time
@@ -43,14 +43,14 @@ class TrainerHook(tf.estimator.SessionRunHook):
 
 
 class ChiefHook(tf.estimator.SessionRunHook):
-    """Saves a checkpoint whenever the global step passes an epoch's end, and tells the progress.
+    """Saves a checkpoint whenever the global step passes the end of an epoch, and reports progress.
 
     All tasks' steps count. What is noted of the loss is of the chief's own steps.
 
     Args:
       folder: the Estimator's ``model_dir``.
-      steps_per_epoch: steps an epoch, of all tasks together.
-      targets_per_epoch: training instances an epoch.
+      steps_per_epoch: steps per epoch, of all tasks together.
+      targets_per_epoch: training instances per epoch.
       epochs: how many.
       show_progress: whether to draw a bar.
     """
@@ -76,7 +76,7 @@ class ChiefHook(tf.estimator.SessionRunHook):
         self.terms = tf.get_collection(LOSS_TERMS)[0]
 
     def after_create_session(self, session, coord):
-        """Tells the workers that there are variables; goes on after a lost session too."""
+        """Tells the workers that the variables exist; also works after a lost session."""
         self.last = int(session.run(self.global_step))
         known = tf.train.latest_checkpoint(self.folder)
         if known is not None:
@@ -121,7 +121,7 @@ class ChiefHook(tf.estimator.SessionRunHook):
         seconds = time.time() - self.started
         targets = self.targets_per_epoch * (step - self.last) / self.steps_per_epoch
         means = {name: value / max(1, self.own_steps) for name, value in self.sums.items()}
-        # Noted first, so that whoever sees the checkpoint finds the note.
+        # Noted first, so that any task that sees the checkpoint finds the note.
         self.saved[str(step)] = {
             "seconds": round(seconds, 3),
             "targets_per_second": round(targets / seconds, 1),

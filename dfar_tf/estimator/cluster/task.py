@@ -1,4 +1,4 @@
-"""Which task of a cluster this process is, as ``TF_CONFIG`` says; needs no TensorFlow."""
+"""Reads from ``TF_CONFIG`` which task of a cluster this process is; needs no TensorFlow."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from recommenders_utils.errors import UserError
 VARIABLE = "TF_CONFIG"
 CHIEF, WORKER, PS, EVALUATOR = "chief", "worker", "ps", "evaluator"
 TYPES = (CHIEF, WORKER, PS, EVALUATOR)
-# gRPC would send what is meant for a neighbour through these.
+# gRPC would use these to reach other tasks.
 PROXIES = ("grpc_proxy", "http_proxy", "https_proxy", "all_proxy")
 EXPECTED = (
     'expected {"cluster": {"chief": ["host:port"], "ps": ["host:port", ...], "worker": ["host:port", '
@@ -43,9 +43,9 @@ class Task:
 
     @property
     def device_filters(self):
-        """What its session may see: a task that dies then blocks nobody but itself.
+        """The devices its session may see, so that a task that dies blocks no other.
 
-        ``RunConfig`` would set the same, had it not been given a session config.
+        ``RunConfig`` sets the same, but only if it gets no session config.
         """
         if not self.trains:
             return []
@@ -53,9 +53,9 @@ class Task:
         return ["/job:ps", own]
 
     def hide_devices(self, device):
-        """Keeps GPUs from a task that is not to take one, before TensorFlow finds them.
+        """Hides GPUs that this task may not use, before TensorFlow finds them.
 
-        A server takes every GPU that it sees, whatever the session's configuration says.
+        A server uses every GPU that it sees, whatever the session's configuration says.
 
         Args:
           device: ``info.device``.
@@ -65,7 +65,7 @@ class Task:
         """
         if "," in device:
             raise UserError(
-                f"device: {device!r}, but a task of a cluster takes one device; expected auto, cpu, "
+                f"device: {device!r}, but a task of a cluster uses one device; expected auto, cpu, "
                 "gpu or gpu:N. Start one worker for each GPU."
             )
         if device == "cpu" or self.kind == PS:
@@ -103,7 +103,7 @@ def read_task():
 
 
 def without_proxies(environment):
-    """A copy of an environment without the proxies that gRPC heeds."""
+    """A copy of an environment without the proxies that gRPC uses."""
     return {key: value for key, value in environment.items() if key.lower() not in PROXIES}
 
 
@@ -121,7 +121,7 @@ def _hosts(cluster):
         if not isinstance(addresses, list) or not all(
             isinstance(address, str) and ":" in address for address in addresses
         ):
-            raise UserError(f"{VARIABLE}: cluster.{name}: is no list of host:port; {EXPECTED}.")
+            raise UserError(f"{VARIABLE}: cluster.{name}: is not a list of host:port; {EXPECTED}.")
     if len(hosts[CHIEF]) != 1 or not hosts[PS]:
         raise UserError(
             f"{VARIABLE}: cluster: has {len(hosts[CHIEF])} chief and {len(hosts[PS])} ps; expected one "
@@ -141,5 +141,5 @@ def _task(task):
     if isinstance(index, str) and index.isdigit():
         index = int(index)
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
-        raise UserError(f"{VARIABLE}: task.index: {index!r} is no number >= 0; {EXPECTED}.")
+        raise UserError(f"{VARIABLE}: task.index: {index!r} is not a number >= 0; {EXPECTED}.")
     return kind, index

@@ -1,8 +1,8 @@
 """Training by several processes: ``tf.estimator.train_and_evaluate`` under ``TF_CONFIG``.
 
-Asynchronous, as a plain Estimator does it: the parameter servers hold the variables; the chief and each
-worker read them, compute a batch's gradient and apply it, and nobody waits for anybody. A gradient may
-therefore be of weights that others have moved on from since, and two runs are never the same.
+Asynchronous, as in a plain Estimator: the parameter servers hold the variables; the chief and each
+worker read them, compute a batch's gradient and apply it without waiting. A gradient may therefore
+belong to weights that others have changed since, and no two runs are the same.
 """
 
 import contextlib
@@ -34,13 +34,13 @@ from recommenders_utils.io import make_iterator
 
 logger = logging.getLogger(__name__)
 
-ASK_EVERY = 2  # seconds between two looks of the chief at what the evaluator says
-LEAVE = 5  # seconds a parameter server leaves the others to end
-LOOK_EVERY = 0.2  # seconds between two looks of a worker for the chief
+ASK_EVERY = 2  # seconds between two checks by the chief for early stopping
+LEAVE = 5  # seconds that a parameter server gives the others to exit
+LOOK_EVERY = 0.2  # seconds between two checks by a worker for the chief
 
 
 def train_task(task, hparams, store, run_dir, evaluate):
-    """Does one training task's or the evaluator's part of a run, and returns when that is over.
+    """Runs a training task or the evaluator, and returns when it is done.
 
     Args:
       task: ``Task`` of kind chief, worker or evaluator; ``TF_CONFIG`` must say the same.
@@ -54,14 +54,14 @@ def train_task(task, hparams, store, run_dir, evaluate):
 
     Raises:
       UserError: the loss is no longer finite; fewer instances than training tasks;
-        ``iterator=released``; one process's run.
+        ``iterator=released``; a single-process run.
     """
     iterator = make_iterator(store, hparams)
     folder, best_dir = (os.path.join(run_dir, name) for name in (CHECKPOINTS, BEST))
     if global_step_of(folder) and not os.path.exists(os.path.join(folder, PROGRESS_FILE)):
         raise UserError(
-            f"{run_dir}: holds a run of one process, whose steps are counted otherwise. Go on with it "
-            "without a cluster, or give another --run_dir."
+            f"{run_dir}: holds a single-process run, which counts steps differently. Resume it "
+            f"without a cluster, or give another --run_dir."
         )
     _, shards = task.shard
     steps = iterator.steps_per_epoch(shards=shards)
@@ -86,7 +86,7 @@ def train_task(task, hparams, store, run_dir, evaluate):
 def serve_parameters(task, run_dir, finished):
     """Serves variables until the run's results are there, then ends this process.
 
-    TensorFlow's parameter servers wait for ever.
+    TensorFlow's parameter servers wait forever.
 
     Args:
       task: ``Task`` of kind ps.
@@ -171,7 +171,7 @@ def _state(hparams, folder):
 
 
 def _last_step(task, state, folder):
-    """How far the task's own work has come: the trained steps, or the validated ones."""
+    """The task's progress: trained steps, or validated ones."""
     if task.kind != EVALUATOR:
         return global_step_of(folder)
     return state.epochs[-1]["step"] if state.epochs else 0

@@ -4,7 +4,8 @@ Letters: B batch, N queries, M keys, H heads, K key_dim, V value_dim, Y output; 
 Z columns; S keys of one side at most, G = H / 2 heads of a side.
 
 Each of ``heads``, ``pairs`` and ``blocks`` stands for the steps of a layer's ``call`` between the projections
-and the result. A layer names its own as ``shortcut``; where the weights are asked for, dropped or causal,
+and the result. A layer names its own as ``shortcut``; if the weights are requested, dropped or
+causal,
 ``call`` goes through all steps instead.
 
 1. The weights are never made: exp(logits) meets the values first, the division comes last ::

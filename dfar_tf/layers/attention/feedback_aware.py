@@ -63,7 +63,7 @@ class FeedbackAwareFactorizationHeadsAttention(FactorizationHeadsAttention):
         training=False,
         return_attention_scores=False,
     ):
-        """Attends as the base does, under the mask of the labels.
+        """Attends as the base class does, under the label mask.
 
         Args:
           query: [B, N, X] float.

@@ -37,9 +37,9 @@ class MultiHeadAttention(tf.keras.layers.Layer):
       causal: whether query i sees keys 0..i only (needs N == M).
       dropout: rate at which weights are dropped in training.
       kernel_initializer: of the projections.
-      fast_attention: whether to take the shortcuts of ``fast.py`` where the weights are not asked for,
+      fast_attention: whether to take the shortcuts of ``fast.py`` if the weights are not requested,
         dropped or causal; if not, every call goes through the listing's steps. Equal but for rounding.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
 
     Raises:
       ValueError: a size that is not positive, or a dropout outside [0, 1).
@@ -101,7 +101,7 @@ class MultiHeadAttention(tf.keras.layers.Layer):
           padding_mask: [B, M], non-zero where a key is real; all are if None.
           training: whether dropout is on.
           return_attention_scores: whether to return the weights too.
-          sides: what a relative knows of queries and keys beside their inputs.
+          sides: what a derived layer knows of queries and keys in addition to their inputs.
 
         Returns:
           [B, N, Y] float, or that and the weights, [B, H, N, M] (factorization heads: [B, H, H, N, M]).
@@ -196,7 +196,7 @@ class MultiHeadAttention(tf.keras.layers.Layer):
         """Adds the output projection's bias, if there is one."""
         return output if self.output_bias is None else output + self.output_bias
 
-    # Which keys are seen, and whether anybody looks at the weights.
+    # Which keys are seen, and whether the weights are needed.
 
     def _visible(self, query, key, padding_mask):
         """[B, 1, N or 1, M] float (1 for each axis of heads), 1 where a query may see a key; None: all."""

@@ -8,7 +8,7 @@ from recommenders_utils.backend import tf
 
 
 class LocalActivationUnit(tf.keras.layers.Layer):
-    """Scalar attention of each candidate on the history, and the weighted sum.
+    """Scalar attention of each candidate over the history, and the weighted sum.
 
     ::
 
@@ -24,7 +24,7 @@ class LocalActivationUnit(tf.keras.layers.Layer):
       units: hidden widths of the MLP.
       activation: ``dice`` or a Keras activation.
       softmax: whether the weights of a history sum to 1.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units=(80, 40), activation="dice", softmax=False, **kwargs):

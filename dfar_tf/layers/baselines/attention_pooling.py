@@ -18,7 +18,7 @@ class AttentionPooling(tf.keras.layers.Layer):
 
     Args:
       units: width of the hidden layer.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units, **kwargs):
@@ -41,14 +41,14 @@ class AttentionPooling(tf.keras.layers.Layer):
 
 
 class DistilledPooling(tf.keras.layers.Layer):
-    """Attention of one vector on a sequence: the strong feedback picks from the weak.
+    """Attention of one vector over a sequence: strong feedback selects from weak feedback.
 
     ::
 
         a_t = softmax_t(r W h_t / sqrt(D)),     w = sum_t a_t h_t
 
     Args:
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def build(self, input_shape):

@@ -21,7 +21,7 @@ class AttentionalUpdateGRU(tf.keras.layers.Layer):
 
     Args:
       units: D.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units, **kwargs):

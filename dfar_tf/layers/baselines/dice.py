@@ -4,7 +4,7 @@ from recommenders_utils.backend import tf
 
 
 class Dice(tf.keras.layers.Layer):
-    """A PReLU whose kink lies where the data are.
+    """A PReLU whose kink adapts to the data.
 
     ::
 
@@ -15,7 +15,7 @@ class Dice(tf.keras.layers.Layer):
     Args:
       epsilon: the paper's 1e-8.
       momentum: of the moving averages.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, epsilon=1e-8, momentum=0.99, **kwargs):

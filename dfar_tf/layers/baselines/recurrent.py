@@ -10,7 +10,8 @@ class _NamedGRUCell(tf.keras.layers.GRUCell):
     """A GRU cell whose variables are ``<name>/kernel``, ... under either TensorFlow."""
 
     def build(self, input_shape):
-        # The two put other scopes around a cell's variables; one that ends in "/" is taken as it is.
+        # The two TensorFlows put different scopes around a cell's variables; one that ends in "/"
+        # is used as it is.
         with tf.name_scope(self.name + "/"):
             super().build(input_shape)
 
@@ -18,7 +19,7 @@ class _NamedGRUCell(tf.keras.layers.GRUCell):
 def make_gru(units, name):
     """A Keras GRU that returns every state, [B, T, X] -> [B, T, units].
 
-    Its defaults differ between TensorFlow 1.15 and 2.15, so what decides the arithmetic is said here:
+    Its defaults differ between TensorFlow 1.15 and 2.15, so the arithmetic is fixed here:
     logistic gates, and the reset gate applied before the recurrent product (Cho et al., EMNLP 2014).
     States past a history's end are of no use: padding is on the right, so the real ones never see it.
     """

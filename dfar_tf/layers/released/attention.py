@@ -1,6 +1,6 @@
 """The attention family as the released code computes it, for ``dfar_released`` and the baselines.
 
-One function or class for each place where it leaves the paper (RELEASED: "DFAR graph", FFHA/FHA, and
+One function or class for each deviation from the paper (RELEASED: "DFAR graph", FFHA/FHA, and
 "Its baselines"); the paper's own layers are in ``multi_head.py`` and its neighbours.
 
 Letters: B batch, T history, D width, H heads, d = D / H.
@@ -17,7 +17,7 @@ HIDDEN = -(2.0**32) + 1.0  # RELEASED: what a masked logit becomes
 
 
 def real_rows(sequence):
-    """RELEASED, FFHA/FHA: a position counts unless its numbers are all zero; no mask is passed on.
+    """RELEASED, FFHA/FHA: a position counts unless its numbers are all zero; no mask is passed.
 
     [B, T, D] -> [B, T] bool. So padding is recognised by its zeroed embedding, a position of the
     other feedback by its zeroed state, and after a layer norm with a bias every query counts.
@@ -28,8 +28,8 @@ def real_rows(sequence):
 def causal_columns(rows, columns):
     """RELEASED, FFHA/FHA: column c is visible to row r iff c <= r, whatever they stand for.
 
-    With rows h_q * T + t_q and columns t_k * H + h_k this is no rule of time: the later a query head,
-    the more of the future it sees. [rows, columns] bool.
+    With rows h_q * T + t_q and columns t_k * H + h_k this is not causal in time: the later a query
+    head, the more of the future it sees. [rows, columns] bool.
     """
     return np.tril(np.ones([rows, columns], bool))
 
@@ -75,9 +75,10 @@ def side_mask(labels, num_heads):
 
 
 def mix_time_and_width(attended):
-    """RELEASED, "The reordering after attention": an output row mixes times and widths.
+    """RELEASED, "The reordering after attention": an output row mixes time and width.
 
-    [B, h_q, h_k, T, d] is transposed to [B, h_k, h_q, d, T] and reshaped as it lies to [B, T, H * D].
+    [B, h_q, h_k, T, d] is transposed to [B, h_k, h_q, d, T] and reshaped in memory order to [B, T,
+    H * D].
     """
     heads, _, length, width = attended.shape.as_list()[1:]
     lying = tf.transpose(attended, [0, 2, 1, 4, 3])  # [B, h_k, h_q, d, T]
@@ -100,7 +101,7 @@ class ReleasedMultiHeadAttention(tf.keras.layers.Layer):
     Args:
       num_heads: H, divides D.
       causal: whether ``causal_columns`` applies.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     output_projection = False

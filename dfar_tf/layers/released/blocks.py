@@ -48,7 +48,7 @@ class ReleasedBlock(tf.keras.layers.Layer):
 
     Args:
       attention: a released attention.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, attention, **kwargs):
@@ -102,7 +102,7 @@ class ReleasedMLP(tf.keras.layers.Layer):
     Args:
       units: hidden widths.
       num_blocks: how many blocks the first layer reads.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units, num_blocks=4, **kwargs):
@@ -164,7 +164,7 @@ class ReleasedTargetAttention(tf.keras.layers.Layer):
 
     Args:
       units: hidden widths of the MLP.
-      **kwargs: of ``tf.keras.layers.Layer``.
+      **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
     def __init__(self, units=(80, 40), **kwargs):

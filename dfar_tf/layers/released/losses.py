@@ -1,4 +1,4 @@
-"""The losses of the released code where they are not those of ``dfar_tf/losses.py``.
+"""The released code's losses that differ from ``dfar_tf/losses.py``.
 
 RELEASED: "Loss". Letters: B batch, C candidates, D width.
 """

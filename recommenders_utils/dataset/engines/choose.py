@@ -21,5 +21,7 @@ def choose_engine(name="numpy", spark_master=None):
     if name != NumpyEngine.NAME:
         raise UserError(f"--engine={name}: expected numpy or spark.")
     if spark_master:
-        raise UserError(f"--spark_master={spark_master} is for --engine=spark, which is not given.")
+        raise UserError(
+            f"--spark_master={spark_master} applies to --engine=spark, which is not given."
+        )
     return NumpyEngine()

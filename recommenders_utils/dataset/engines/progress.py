@@ -21,7 +21,7 @@ class Clock:
 
 
 def say_reading(path, reading, say, clock):
-    """Says what was read and what was dropped."""
+    """Reports what was read and what was dropped."""
     for how, what in (("malformed", "malformed rows"), ("dropped", "rows")):
         for kind, found in reading[how].items():
             where = f"first on line {found['first_line']}"
@@ -32,7 +32,7 @@ def say_reading(path, reading, say, clock):
 
 
 def say_filter(store, counts, say, clock):
-    """Says what the filter left."""
+    """Reports what the filter left."""
     read = counts["read"]
     say(
         f"data: kept {len(store.items)} of {read['records']} records, {store.num_users} of "

@@ -1,7 +1,7 @@
-"""Gathers sequences with Spark: what is large stays there, what comes back is the final columns.
+"""Gathers sequences with Spark: large data stay there, only the final columns come back.
 
 The arrays are those of ``NumpyEngine`` to the byte. The key of a user or an item is the number of the
-line it first appears on, which is an order and a number at once.
+line it first appears on, which is both an order and a number.
 """
 
 import numpy as np

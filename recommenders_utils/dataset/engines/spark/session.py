@@ -1,4 +1,4 @@
-"""A Spark session, and what to install where there can be none."""
+"""A Spark session, or what to install if there can be none."""
 
 import contextlib
 import os
@@ -92,7 +92,7 @@ def _start(builder, master):
                 "spark.driver.memory": f"{_half_of_memory()}g",
             }
         )
-        # The workers of this machine run in this very environment.
+        # The workers of this machine run in this environment.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = builder.appName("DFAR: prepare").master(master)
     for key, value in options.items():
@@ -110,7 +110,7 @@ def _start(builder, master):
 
 
 def _half_of_memory():
-    """GiB, at least one: Spark's default is one, whatever the machine has."""
+    """GiB, at least one: Spark's default is one on any machine."""
     try:
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
