@@ -5,6 +5,7 @@ import io
 import math
 import numbers
 import textwrap
+from typing import Any, Optional, Sequence
 
 from recommenders_utils.files import atomic_write
 
@@ -12,7 +13,13 @@ WIDTH = 88  # columns of the text around a table
 _RULE = {"l": "---", "r": "---:", "c": ":---:"}
 
 
-def format_table(headers, rows, title=None, align=None, rule=True):
+def format_table(
+    headers: Sequence[Any],
+    rows: Sequence[Sequence[Any]],
+    title: Optional[str] = None,
+    align: Optional[str] = None,
+    rule: bool = True,
+) -> str:
     """Aligned plain text for a terminal.
 
     Args:
@@ -43,7 +50,9 @@ def format_table(headers, rows, title=None, align=None, rule=True):
     return "\n".join(lines)
 
 
-def to_markdown(headers, rows, align=None):
+def to_markdown(
+    headers: Sequence[Any], rows: Sequence[Sequence[Any]], align: Optional[str] = None
+) -> str:
     """The same table as Markdown; ``|`` in a cell is escaped."""
     align = align or _alignment(headers, rows)
     lines = [list(map(str, headers)), [_RULE[a] for a in align]]
@@ -54,7 +63,9 @@ def to_markdown(headers, rows, align=None):
     )
 
 
-def to_csv(headers, rows, path=None):
+def to_csv(
+    headers: Sequence[Any], rows: Sequence[Sequence[Any]], path: Optional[str] = None
+) -> str:
     """The same table as CSV text with numbers in full; written to ``path`` (atomically) if given.
 
     None and NaN are empty fields.
@@ -69,7 +80,7 @@ def to_csv(headers, rows, path=None):
     return buffer.getvalue()
 
 
-def cell_text(cell):
+def cell_text(cell: Any) -> str:
     """A cell as tables print it: floats with 4 digits, thousands separators, ``-`` for None and NaN."""
     if undefined(cell):
         return "-"
@@ -78,7 +89,7 @@ def cell_text(cell):
     return f"{cell:,}" if isinstance(cell, numbers.Integral) else f"{cell:.4f}"
 
 
-def undefined(cell):
+def undefined(cell: Any) -> bool:
     """Whether a cell is None or NaN, which tables print as ``-``."""
     return cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell))
 

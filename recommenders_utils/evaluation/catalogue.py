@@ -17,12 +17,12 @@ COLUMNS = ("instance", "user", "item", "label", "rank", "candidates", "ties")
 
 
 def checked_cutoffs(
-    cutoffs: typing.Iterable[int], candidates: typing.Optional[int] = None
+    cutoffs: typing.Any, candidates: typing.Optional[int] = None
 ) -> typing.Tuple[int, ...]:
     """Cut-offs as a tuple, ascending, each once.
 
     Args:
-      cutoffs: numbers k.
+      cutoffs: numbers k, or one number.
       candidates: the most items that a target is ranked among, if known.
 
     Raises:
@@ -131,7 +131,7 @@ def figure_title(name: str) -> str:
 def checked_ranks(
     ranks: typing.Mapping[str, typing.Any],
     locate: typing.Callable[[int], str] = "ranks, row {}".format,
-) -> typing.Dict[str, np.ndarray]:
+) -> typing.Dict[str, typing.Any]:
     """label, rank, candidates and ties as arrays [N]; ties None where the column is not there.
 
     Args:

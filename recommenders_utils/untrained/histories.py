@@ -21,7 +21,7 @@ class Histories(typing.NamedTuple):
     labels: np.ndarray
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         """H."""
         return len(self.offsets) - 1
 
