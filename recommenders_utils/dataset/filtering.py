@@ -87,33 +87,16 @@ def core_filter(
         keep[keep] = _enough(users[keep], min_user_records)
         if not keep.any():
             sizes = len(users), len(np.unique(users)), len(np.unique(items))
-            raise nothing_left(sizes, after_items, min_item_records, min_user_records, method)
+            key = "min_user_records" if after_items else "min_item_records"
+            limit = min_user_records if after_items else min_item_records
+            raise UserError(
+                "the filter leaves no record: of {} records, {} users and {} items, ".format(*sizes)
+                + f"{after_items} records are left once items have min_item_records="
+                f"{min_item_records}, none once users have min_user_records={min_user_records} "
+                f"(core_filter={method}); lower {key} (now {limit})"
+            )
         if method == "one_pass" or np.count_nonzero(keep) == before:
             return keep, passes
-
-
-def nothing_left(
-    sizes: Tuple[int, int, int],
-    after_items: int,
-    min_item_records: int,
-    min_user_records: int,
-    method: str,
-) -> UserError:
-    """The UserError for a filter that leaves nothing.
-
-    Args:
-      sizes: (records, users, items) before the filter.
-      after_items: records left once rare items were dropped, before users were.
-      min_item_records, min_user_records, method: as in ``core_filter``.
-    """
-    key = "min_user_records" if after_items else "min_item_records"
-    limit = min_user_records if after_items else min_item_records
-    return UserError(
-        "the filter leaves no record: of {} records, {} users and {} items, ".format(*sizes)
-        + f"{after_items} records are left once items have min_item_records="
-        f"{min_item_records}, none once users have min_user_records={min_user_records} "
-        f"(core_filter={method}); lower {key} (now {limit})"
-    )
 
 
 def check_duplicates(which: str) -> None:
@@ -142,12 +125,8 @@ def statistics(users: np.ndarray, items: np.ndarray, labels: np.ndarray) -> Dict
       dict with Table 1's columns ``users, items, positive_records, negative_records,
       avg_records_per_user`` and ``records``, as plain numbers.
     """
-    sizes = len(labels), len(np.unique(users)), len(np.unique(items))
-    return table1_columns(*sizes, int(np.count_nonzero(labels)))
-
-
-def table1_columns(records: int, users: int, items: int, positive: int) -> Dict[str, Any]:
-    """The dict that ``statistics`` gives, from the counts themselves."""
+    records, users, items = len(labels), len(np.unique(users)), len(np.unique(items))
+    positive = int(np.count_nonzero(labels))
     return {
         "users": users,
         "items": items,

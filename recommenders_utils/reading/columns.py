@@ -40,6 +40,11 @@ class Texts:
         """[m] what a function of all the texts gives for each row's."""
         return np.asarray(function(self.texts))[self.codes] if len(self.texts) else np.zeros(0)
 
+    def take(self, rows):
+        """``Texts`` of some rows (rising), of no other texts, in order of first appearance."""
+        order, used = pd.factorize(self.codes[rows])
+        return Texts(order.astype(np.int32), self.texts[used])
+
 
 class Part(typing.NamedTuple):
     """Some rows of a log.
@@ -168,18 +173,6 @@ class ColumnReader:
             for name, at in self.positions.items()
         }
         return Part(columns, lines, widths, open_lines)
-
-    def split(self, lines):
-        """Rows of lines each of which is a row, as ``part`` takes them; None where one cannot be cut."""
-        if len(self.delimiter) > 1:
-            lines = [line.replace(self.delimiter, _UNIT_SEPARATOR) for line in lines]
-        try:
-            *rows, end = csv.reader([*lines, ""], **self._cut)
-        except csv.Error:  # NUL, in some versions of Python
-            rows, end = [], None
-        if end == [] and len(rows) == len(lines):  # no quote was open at a line's end
-            return rows
-        return [self.split([line])[0] for line in lines] if len(lines) > 1 else [None]
 
 
 def _column(series):

@@ -1,7 +1,6 @@
 """Numbers raw ids by first appearance, once and for the whole log."""
 
 import numpy as np
-import pandas as pd
 
 from recommenders_utils.reading.text import LONGEST_ID
 
@@ -37,15 +36,12 @@ class Vocabulary:
     def __init__(self):
         self._numbers = {}
 
-    def codes(self, column, rows):
-        """Int32 [m] codes of some rows (rising) of a ``Texts`` column; ids of other rows stay unknown."""
-        order, first = pd.factorize(column.codes[rows])
-        texts, known = column.texts[first].tolist(), self._numbers
+    def codes(self, column):
+        """Int32 [m] codes of a ``Texts`` column, whose texts are in order of first appearance."""
+        known = self._numbers
         # A part has far fewer ids than rows, and few that are new.
-        codes = np.array(list(map(known.get, texts)), np.float64)
-        for at in np.flatnonzero(np.isnan(codes)):
-            codes[at] = known[texts[at]] = len(known)
-        return codes.astype(np.int32)[order]
+        codes = [known.setdefault(text, len(known)) for text in column.texts.tolist()]
+        return np.array(codes, np.int32)[column.codes]
 
     def array(self):
         """Unicode [I], the raw ids by code."""

@@ -4,6 +4,8 @@ Of the text no more than a block is held at a time; what is kept of a record is 
 same for any size of block.
 """
 
+import functools
+import itertools
 import os
 import typing
 
@@ -14,9 +16,9 @@ from recommenders_utils.reading.columns import ColumnReader
 from recommenders_utils.reading.ids import Vocabulary
 from recommenders_utils.reading.layout import DELIMITERS
 from recommenders_utils.reading.recognise import ratings
-from recommenders_utils.reading.rows import Judged, Tally, refuse_malformed
+from recommenders_utils.reading.rows import Judge, Tally, refuse_malformed
 from recommenders_utils.reading.text import readable, text_blocks
-from recommenders_utils.reading.times import Times
+from recommenders_utils.reading.times import require_one_unit
 
 
 class Records(typing.NamedTuple):
@@ -39,6 +41,11 @@ class Records(typing.NamedTuple):
     extras: typing.Dict[str, np.ndarray]
 
 
+def flat_map(function, blocks):
+    """Yields what a function yields for each block, in this process."""
+    return itertools.chain.from_iterable(map(function, blocks))
+
+
 class RecordReader:
     """Reads one log.
 
@@ -55,99 +62,76 @@ class RecordReader:
         self.extras = form.extras(form.names(layout))
         self.columns = ColumnReader(layout, form)
 
-    def read(self, data):
+    def read(self, data, flat_map=flat_map):
         """Reads the log.
 
         Args:
           data: has ``rating_threshold``, ``rating_min``, ``rating_max``, ``utc_offset_hours`` and
             ``max_malformed``.
+          flat_map: yields what a function yields for each of some blocks, in order, wherever it runs.
 
         Returns:
-          (Records, report), see ``Reading.report``.
+          (Records, report): JSON-able, ``file, rows, kept, malformed`` and ``dropped`` (kind -> count and
+          first_line), ``time_unit``, ``adapter``, ``feedback`` and the layout.
 
         Raises:
           UserError: anything wrong with the file, naming the line and how to fix it; a threshold that
             gives all ratings of a ratings file the same label.
         """
-        reading = Reading(self, data)
-        with readable(self.layout.path):
-            for block in text_blocks(self.layout, self.block_bytes, self.show_progress):
-                part = self.columns.fast(block)
-                if part is None or not reading.add(part, if_sound=True):
-                    for part in self.columns.careful(block):
-                        reading.add(part)
-        reading.require()
-        return reading.records(), reading.report()
-
-
-class Reading:
-    """What has been read of a log so far.
-
-    Attributes:
-      kept: how many records are kept.
-      malformed, dropped: ``Tally``: rows that are not records, and records that are left out.
-      times: ``Times``.
-    """
-
-    def __init__(self, reader, data):
-        self.layout, self.form, self.extras = reader.layout, reader.form, reader.extras
-        self.data, low, high = data, data.rating_min, data.rating_max
-        if self.form.built_in and not low <= data.rating_threshold < high:
+        low, high, threshold = data.rating_min, data.rating_max, data.rating_threshold
+        if self.form.built_in and not low <= threshold < high:
             raise UserError(
-                f"rating_threshold: {data.rating_threshold:g} gives all ratings from rating_min="
-                f"{low:g} to rating_max={high:g} the same label; expected a value between them"
+                f"rating_threshold: {threshold:g} gives all ratings from rating_min={low:g} to "
+                f"rating_max={high:g} the same label; expected a value between them"
             )
-        self.kept, self.malformed, self.dropped = 0, Tally(), Tally()
-        offset = 0.0 if self.form.built_in else data.utc_offset_hours
-        self.times = Times(self.form.units(), offset)
-        self._vocabularies, self._parts = (Vocabulary(), Vocabulary()), []
+        seen, malformed, dropped, parts = {}, Tally(), Tally(), []
+        vocabularies = Vocabulary(), Vocabulary()
+        with readable(self.layout.path):
+            blocks = text_blocks(self.layout, self.block_bytes, self.show_progress)
+            for found in flat_map(functools.partial(self.parse, data), blocks):
+                malformed.merge(found.malformed)
+                dropped.merge(found.dropped)
+                seen = {**found.units, **seen}
+                ids = zip(vocabularies, (found.users, found.items))
+                parts.append([*(known.codes(column) for known, column in ids), *found.values])
+        kept = sum(len(part[0]) for part in parts)
+        self._require(kept, malformed, dropped, data.max_malformed)
+        require_one_unit(self.layout.path, seen)
+        return self._records(parts, vocabularies), self._report(kept, malformed, dropped, seen)
 
-    def judge(self, part):
-        """``Judged`` rows of a ``Part``."""
-        return Judged(part, self.form, self.extras, self.layout.width, self.times, self.data)
+    def parse(self, data, block):
+        """Yields ``Found`` for the rows of a block; needs nothing but the block."""
+        part = self.columns.fast(block)
+        judged = part and self._judged(part, data)
+        if judged and not judged.malformed.counts:
+            yield judged.found()
+            return
+        for part in self.columns.careful(block):
+            yield self._judged(part, data).found()
 
-    def add(self, part, if_sound=False):
-        """Takes the next ``Part``, or only if no row is malformed; returns whether it did."""
-        judged = self.judge(part)
-        if if_sound and not judged.sound():
-            return False
-        judged.note(part, self.malformed, self.dropped)
-        user, item, time = (part.columns[self.form.keys[key]] for key in ("user", "item", "time"))
-        rows = np.flatnonzero(judged.code == 0)
-        self.times.note(judged.units, time, rows, part.lines)
-        self.kept += len(rows)
-        codes = [known.codes(ids, rows) for known, ids in zip(self._vocabularies, (user, item))]
-        values = judged.labels, judged.seconds, *judged.extras
-        self._parts.append([*codes, *(each[rows] for each in values)])
-        return True
+    def _judged(self, part, data):
+        return Judge(part, self.form, self.extras, self.layout.width, data)
 
-    def rows(self):
-        """How many rows have been read."""
-        return self.kept + self.malformed.total() + self.dropped.total()
-
-    def require(self):
-        """Raises UserError if too many rows are malformed, no record is left, or times are mixed."""
-        path, sound = self.layout.path, self.kept + self.dropped.total()
-        refuse_malformed(path, sound, self.malformed, self.data.max_malformed)
-        if not self.kept:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in self.dropped.counts.items())
+    def _require(self, kept, malformed, dropped, max_malformed):
+        """Raises UserError if too many rows are malformed or no record is left."""
+        path = self.layout.path
+        refuse_malformed(path, kept + dropped.total(), malformed, max_malformed)
+        if not kept:
+            kinds = ", ".join(f"{found['count']} {k}" for k, found in dropped.report().items())
             raise UserError(
                 f"{path}: no record is left, all were dropped: {kinds} ({self.form.feedback()}); "
                 "choose other feedback or options in the adapter"
             )
-        self.times.require_one_unit(path)
 
-    def report(self):
-        """JSON-able: ``file, rows, kept, malformed`` and ``dropped`` (kind -> count and first_line),
-        ``time_unit``, ``adapter``, ``feedback`` and the layout."""
+    def _report(self, kept, malformed, dropped, seen):
         layout = self.layout
         return {
             "file": os.path.basename(layout.path),
-            "rows": self.rows(),
-            "kept": self.kept,
-            "malformed": self.malformed.report(),
-            "dropped": self.dropped.report(),
-            "time_unit": next(iter(self.times.seen), "seconds"),
+            "rows": kept + malformed.total() + dropped.total(),
+            "kept": kept,
+            "malformed": malformed.report(),
+            "dropped": dropped.report(),
+            "time_unit": next(iter(seen), "seconds"),
             "adapter": self.form.name,
             "feedback": self.form.feedback(),
             "delimiter": DELIMITERS[layout.delimiter],
@@ -156,16 +140,16 @@ class Reading:
             "columns": self.form.found(layout),
         }
 
-    def records(self):
+    def _records(self, parts, vocabularies):
         """``Records`` of all parts, which are given up."""
         columns = []
-        while self._parts and self._parts[0]:
+        while parts[0]:
             # One column at a time, so that the parts and the whole never stand side by side.
-            columns.append(np.concatenate([part.pop(0) for part in self._parts]))
+            columns.append(np.concatenate([part.pop(0) for part in parts]))
         users, items, labels, times, *extras = columns
         whole = times.astype(np.int64)
         times = whole if np.array_equal(whole, times) else times
-        ids = (known.array() for known in self._vocabularies)
+        ids = (known.array() for known in vocabularies)
         return Records(users, items, labels, times, *ids, dict(zip(self.extras, extras)))
 
 

@@ -1,5 +1,7 @@
 """Sorts out the rows that are not records, by one table of faults, and labels the others."""
 
+import typing
+
 import numpy as np
 
 from recommenders_utils.errors import UserError, shortened
@@ -8,7 +10,7 @@ from recommenders_utils.reading.feedback import label_rows
 from recommenders_utils.reading.ids import FAULTS, faults_of
 from recommenders_utils.reading.layout import EXAMPLE
 from recommenders_utils.reading.numbers import to_values
-from recommenders_utils.reading.times import BAD
+from recommenders_utils.reading.times import BAD, Times
 
 COLUMNS, OPEN_QUOTE, BAD_TIME, NO_TIME, BAD_EXTRA = (
     "wrong number of columns",
@@ -25,10 +27,15 @@ class Tally:
     def __init__(self):
         self.counts, self.first = {}, {}
 
-    def add(self, kind, line, detail, count=1):
+    def add(self, kind, count, line, detail):
         """Notes ``count`` rows of ``kind``, the first of which is on ``line``."""
         self.counts[kind] = self.counts.get(kind, 0) + count
-        self.first.setdefault(kind, (line, detail))
+        self.first[kind] = min((line, detail), self.first.get(kind, (line, detail)))
+
+    def merge(self, other):
+        """Adds the ``Tally`` of other rows."""
+        for kind, count in other.counts.items():
+            self.add(kind, count, *other.first[kind])
 
     def total(self):
         """How many rows there were."""
@@ -39,128 +46,131 @@ class Tally:
         kinds = sorted(self.counts, key=lambda kind: self.first[kind][0])
         return {k: {"count": self.counts[k], "first_line": self.first[k][0]} for k in kinds}
 
-    def summary(self, rows, worst=None):
+    def summary(self, rows):
         """What is wrong with ``rows`` rows in words, after the line of the most frequent kind."""
         report = self.report()
-        worst = max(report, key=self.counts.get)
         kinds = ", ".join(
             f"{kind}: {found['count']} (first on line {found['first_line']})"
             for kind, found in report.items()
         )
-        line, detail = self.first[worst]
+        line, detail = self.first[max(report, key=self.counts.get)]
         return f"{line}: {detail}. Malformed rows: {self.total()} of {rows} ({kinds})"
 
 
-class Judged:
-    """The rows of a part as numbers, of no meaning where a row is out; the first reason counts.
+class Found(typing.NamedTuple):
+    """What some rows of a log hold: k records, and rows that are none.
+
+    Attributes:
+      users, items: ``Texts`` [k].
+      values: list of [k]: labels int8, 1 positive, 0 negative; seconds float64; extras float32.
+      units: unit -> (line, text) of the first time in it.
+      malformed, dropped: ``Tally``: rows that are not records, and records that are left out.
+    """
+
+    users: Texts
+    items: Texts
+    values: list
+    units: dict
+    malformed: Tally
+    dropped: Tally
+
+
+class Judge:
+    """Judges rows: each is a record or out, for the first reason that holds.
 
     Args:
-      part: ``Part``.
+      part: ``Part``, the rows.
       form: the ``Form`` it is read with.
       extras: which of ``finish`` and ``dwell`` the log has the columns for.
       width: how many columns it has.
-      times: ``Times``.
-      data: has ``rating_threshold``, ``rating_min``, ``rating_max``.
-
-    Attributes:
-      code: int16 [m], 0 for a record, else the number of a reason, from 1.
-      reasons: list of (kind, detail): a function row -> sentence for rows that are malformed, None for
-        those that are left out.
-      labels: int8 [m], 1 positive, 0 negative.
-      seconds: float64 [m].
-      units: int8 [m], see ``Times.read``.
-      extras: list of float32 [m].
+      data: has ``rating_threshold``, ``rating_min``, ``rating_max``, ``utc_offset_hours``.
     """
 
-    def __init__(self, part, form, extras, width, times, data):
-        users, items, moments = (part.columns[form.keys[key]] for key in ("user", "item", "time"))
-        self.code, self.reasons = np.zeros(len(users.codes), np.int16), []
-        if part.open_lines:
-            last = np.arange(len(self.code)) == len(self.code) - 1
-            self.out(OPEN_QUOTE, last, lambda row: "a quote is not closed, up to the end")
-        if part.widths is not None:
-            self.out(
-                COLUMNS,
-                part.widths != width,
-                lambda row: f"{part.widths[row]} columns, expected {width}",
-            )
-        faults = [(column, faults_of(column.texts)) for column in (users, items)]
-        faults = [found[column.codes] for column, found in faults if found is not None]
+    def __init__(self, part, form, extras, width, data):
+        self.part, self.form, self.width = part, form, width
+        self.ids = [part.columns[form.keys[key]] for key in ("user", "item")]
+        self.moments = part.columns[form.keys["time"]]
+        self.times = Times(form.units(), 0.0 if form.built_in else data.utc_offset_hours)
+        self.kept = np.ones(len(self.ids[0].codes), bool)
+        self.malformed, self.dropped = Tally(), Tally()
+        self._shape()
+        seconds, self.units = self.times.read(self.moments)
+        self._moments()
+        columns = {name: self._number(name) for name in form.numeric(extras)}
+        # An expression of numbers alone has no column to tell how many rows there are.
+        columns = columns or {"": np.zeros(len(self.kept))}
+        labels = label_rows(form, columns, data)
+        for kind, hit, shown, detail in labels.faults:
+            self._out(kind, hit, detail.format, shown)
+        self.values = [labels.values, seconds, *(self._extra(key, columns) for key in extras)]
+        for kind, hit in labels.drops:
+            self._out(kind, hit)
+
+    def _out(self, kind, hit, say=None, shown=None, count=None):
+        """Takes rows out: malformed, with ``say``: a row of ``shown`` -> sentence; else left out."""
+        rows = np.flatnonzero(hit & self.kept)
+        if len(rows):
+            self.kept[rows], first = False, int(rows[0])
+            detail, tally = (say(shown[first]), self.malformed) if say else (kind, self.dropped)
+            tally.add(kind, count or len(rows), self.part.lines[first], detail)
+
+    def _shape(self):
+        widths, still_open = self.part.widths, self.part.open_lines
+        if still_open:
+            last = np.arange(len(self.kept)) == len(self.kept) - 1
+            said = "a quote is not closed, up to the end"
+            self._out(OPEN_QUOTE, last, said.format, widths, still_open)
+        if widths is not None:
+            said = f"{{}} columns, expected {self.width}"
+            self._out(COLUMNS, widths != self.width, said.format, widths)
+        faults = [(ids.codes, faults_of(ids.texts)) for ids in self.ids]
+        faults = [found[codes] for codes, found in faults if found is not None]
         for number, (kind, detail) in enumerate(FAULTS, 1):
             for found in faults:
-                self.out(kind, found == number, lambda row, detail=detail: detail)
-        self.seconds, self.units = times.read(moments)
-        bad = self.units == BAD
-        if bad.any():
-            if form.option("missing_time") == "drop":
-                lacking = np.zeros(len(bad), bool)
-                for row in np.flatnonzero(bad):
-                    lacking[row] = str(moments[row]).strip().lower() in ("", "nan")
-                self.out(NO_TIME, lacking)
-            self.out(
-                BAD_TIME,
-                bad,
-                lambda row: (
-                    f"time {shortened(str(moments[row]))!r} is not a time, expected {times.expected()}"
-                ),
-            )
-        values = self._numbers(part, form.numeric(extras))
-        labels = label_rows(form, values, data)
-        for kind, hit, shown, detail in labels.faults:
-            self.out(kind, hit, lambda row, s=shown, d=detail: d.format(s[row]))
-        self.labels = labels.values
-        self.extras = [self._extra(form.expressions[key], key, values) for key in extras]
-        for kind, hit in labels.drops:
-            self.out(kind, hit)
+                self._out(kind, found == number, detail.format, found)
 
-    def out(self, kind, hit, detail=None):
-        """Takes rows out, as malformed or, without a detail, as left out."""
-        hit = hit & (self.code == 0)
-        if hit.any():
-            self.reasons.append((kind, detail))
-            self.code[hit] = len(self.reasons)
+    def _moments(self):
+        bad, moments = self.units == BAD, self.moments
+        if bad.any() and self.form.option("missing_time") == "drop":
+            lacking = np.zeros(len(bad), bool)
+            for row in np.flatnonzero(bad):
+                lacking[row] = str(moments[row]).strip().lower() in ("", "nan")
+            self._out(NO_TIME, lacking)
+        said = f"time {{!r}} is not a time, expected {self.times.expected()}"
+        self._out(BAD_TIME, bad, lambda moment: said.format(shortened(str(moment))), moments)
 
-    def _numbers(self, part, names):
-        columns = {}
-        for name in names:
-            column = part.columns[name]
-            values = column.each(to_values) if isinstance(column, Texts) else column
-            lacking = ~np.isfinite(values)
-            self.out(
-                f"{name} is not a number",
-                lacking,
-                lambda row, name=name, column=column: (
-                    f"{name} is {shortened(str(column[row]))!r}, expected a number"
-                ),
-            )
-            columns[name] = np.where(lacking, 0.0, values)
-        # An expression of numbers alone has no column to tell how many rows there are.
-        return columns or {"": np.zeros(len(self.code))}
+    def _number(self, name):
+        column = self.part.columns[name]
+        values = column.each(to_values) if isinstance(column, Texts) else column
+        lacking = ~np.isfinite(values)
 
-    def _extra(self, expression, key, columns):
+        def said(text):
+            return f"{name} is {shortened(str(text))!r}, expected a number"
+
+        self._out(f"{name} is not a number", lacking, said, column)
+        return np.where(lacking, 0.0, values)
+
+    def _extra(self, key, columns):
+        expression = self.form.expressions[key]
         with np.errstate(over="ignore"):
             values = expression.evaluate(columns).astype(np.float32)
-        self.out(
-            BAD_EXTRA,
-            ~np.isfinite(values),
-            lambda row: f"{key}: {expression.text} gives {values[row]}, expected a finite number",
-        )
+
+        def said(value):
+            return f"{key}: {expression.text} gives {value}, expected a finite number"
+
+        self._out(BAD_EXTRA, ~np.isfinite(values), said, values)
         return values
 
-    def sound(self):
-        """Whether no row is malformed."""
-        return all(detail is None for _, detail in self.reasons)
-
-    def note(self, part, malformed, dropped):
-        """Adds the rows that are out to two ``Tally``s, by their lines."""
-        rows = [np.flatnonzero(self.code == number + 1) for number in range(len(self.reasons))]
-        for found, (kind, detail) in sorted(zip(rows, self.reasons), key=lambda pair: pair[0][0]):
-            count = part.open_lines if kind == OPEN_QUOTE else len(found)
-            line, row = part.lines[int(found[0])], int(found[0])
-            if detail is None:
-                dropped.add(kind, line, kind, count)
-            else:
-                malformed.add(kind, line, detail(row), count)
+    def found(self):
+        """``Found`` of the rows."""
+        rows = np.flatnonzero(self.kept)
+        return Found(
+            *(ids.take(rows) for ids in self.ids),
+            [values[rows] for values in self.values],
+            self.times.first(self.units, self.moments, rows, self.part.lines),
+            self.malformed,
+            self.dropped,
+        )
 
 
 def refuse_malformed(path, kept, malformed, max_malformed):

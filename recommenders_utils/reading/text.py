@@ -58,7 +58,7 @@ class readable:
 def _too_long(path, line):
     return UserError(
         f"{path}:{line}: a line of over {LONGEST_RECORD >> 20} MiB, expected text of short lines; look "
-        "for binary data, missing line ends or a quote that is not closed"
+        "for binary data, missing line ends or an unclosed quote"
     )
 
 

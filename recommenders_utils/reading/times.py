@@ -34,19 +34,15 @@ _DATE = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?Z?$"
 
 
 class Times:
-    """Collects the times of a log part by part, in one unit.
+    """Reads the times of a log.
 
     Args:
       units: those of ``UNITS`` that a time may be in, in the order in which they are tried.
       utc_offset_hours: of days without a zone, hours east of UTC.
-
-    Attributes:
-      seen: unit -> (line, text) of the first time in it.
     """
 
     def __init__(self, units=AUTO, utc_offset_hours=0.0):
         self.units, self.offset = tuple(units), utc_offset_hours * HOUR
-        self.seen = {}
 
     def expected(self):
         """What a time should be, for messages."""
@@ -55,7 +51,7 @@ class Times:
         return several if len(self.units) > 1 else self.units[0]
 
     def read(self, column):
-        """Reads times without recording their units.
+        """Reads times.
 
         Args:
           column: ``columns.Texts`` [m], or int64 [m].
@@ -104,30 +100,23 @@ class Times:
         dated = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers % 1 == 0)
         return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & dated
 
-    def note(self, units, column, rows, lines):
-        """Records the units of the kept rows.
+    def first(self, units, column, rows, lines):
+        """The first time in each unit.
 
         Args:
           units: int8 [m], as ``read`` gives them.
           column: [m], as ``read`` takes it.
           rows: int [k], the rows that are kept.
           lines: gives a row's line number.
-        """
-        kept = units[rows]
-        for index in np.flatnonzero(np.bincount(kept, minlength=len(self.units))):
-            if self.units[index] not in self.seen:
-                row = int(rows[np.argmax(kept == index)])
-                self.seen[self.units[index]] = (lines[row], column[row])
 
-    def require_one_unit(self, path):
-        """Raises UserError if kept times are in several units."""
-        found = sorted((line, unit, text) for unit, (line, text) in self.seen.items())
-        if len(found) > 1:
-            (line, one, text), (line2, other, text2) = found[:2]
-            raise UserError(
-                f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in "
-                f"{one}; write all times in one unit, or say time_unit in an adapter"
-            )
+        Returns:
+          unit -> (line, text).
+        """
+        kept, found = units[rows], {}
+        for index in np.flatnonzero(np.bincount(kept, minlength=len(self.units))):
+            row = int(rows[np.argmax(kept == index)])
+            found[self.units[index]] = lines[row], column[row]
+        return found
 
     def _in_seconds(self, numbers, texts, unit):
         if unit == "nanoseconds":
@@ -169,6 +158,17 @@ class Times:
             parsed, offset = parsed.tz_convert("UTC").tz_localize(None), 0
         since = parsed.to_pydatetime(warn=False) - datetime.datetime(1970, 1, 1)
         return (since // datetime.timedelta(microseconds=1)) / 1e6 - offset
+
+
+def require_one_unit(path, seen):
+    """Raises UserError for times in several units: unit -> (line, text), see ``Times.first``."""
+    found = sorted((line, unit, text) for unit, (line, text) in seen.items())
+    if len(found) > 1:
+        (line, one, text), (line2, other, text2) = found[:2]
+        raise UserError(
+            f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in "
+            f"{one}; write all times in one unit, or say time_unit in an adapter"
+        )
 
 
 def day_and_time(times, utc_offset_hours=0.0):

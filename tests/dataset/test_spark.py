@@ -7,7 +7,10 @@ anywhere. Most take Spark's jobs of seconds; they are run by
 
 import argparse
 import gzip
+import os
+import pickle
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,16 +20,16 @@ from small import call
 
 from recommenders_utils.dataset.engines.numpy import NumpyEngine
 from recommenders_utils.dataset.engines.spark.engine import SparkEngine
-from recommenders_utils.dataset.engines.spark.lines import LineParser
 from recommenders_utils.dataset.engines.spark.session import require_spark
 from recommenders_utils.dataset.preparation import prepare
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading import text
 from recommenders_utils.reading.adapters import adapter_from
 from recommenders_utils.reading.feedback import OFF_SCALE
 from recommenders_utils.reading.layout import detect
 from recommenders_utils.reading.recognise import choose
 from recommenders_utils.reading.records import RecordReader, ratings_reader
-from recommenders_utils.reading.rows import BAD_TIME, COLUMNS
+from recommenders_utils.reading.rows import BAD_TIME, COLUMNS, OPEN_QUOTE
 
 BASE = HPARAMS / "base.yaml"
 
@@ -78,10 +81,10 @@ def rows(seed=3, users=30, items=15):
 
 
 def write(path, lines, delimiter=",", header=None, packed=False):
-    text = "".join(delimiter.join(map(str, line)) + "\n" for line in lines)
-    text = (delimiter.join(header) + "\n" if header else "") + text
+    whole = "".join(delimiter.join(map(str, line)) + "\n" for line in lines)
+    whole = (delimiter.join(header) + "\n" if header else "") + whole
     with (gzip.open if packed else open)(str(path), "wb") as stream:
-        stream.write(text.encode())
+        stream.write(whole.encode("utf-8", "surrogateescape"))
     return str(path)
 
 
@@ -91,7 +94,10 @@ def both(path, data, tmp_path, reader=None):
     for engine in (NumpyEngine(), SparkEngine()):
         data.cache_dir = str(tmp_path / engine.NAME)
         about = dict(say=lambda line: None, reader=reader, engine=engine)
-        stores[engine.NAME] = prepare(path, data, "log", **about)
+        # Several batches of blocks for Spark, one block for numpy.
+        size = os.path.getsize(path) // 11 + 1 if engine.NAME == "spark" else text.BLOCK_BYTES
+        with mock.patch.object(text, "BLOCK_BYTES", size):
+            stores[engine.NAME] = prepare(path, data, "log", **about)
         (folders[engine.NAME],) = (tmp_path / engine.NAME).iterdir()
     ours, theirs = ({p.name: p.read_bytes() for p in f.glob("*.npy")} for f in folders.values())
     assert ours.keys() == theirs.keys() and len(ours) > 15
@@ -163,28 +169,48 @@ def test_times_finer_than_a_second(spark, data, tmp_path, unit):
 
 
 @pytest.mark.slow
+def test_malformed_rows_and_line_breaks_within_quotes(spark, data, tmp_path):
+    """The same rows are dropped, and the reports name the same lines."""
+    data.max_malformed = 0.5
+    lines = []
+    for number, (user, item, rating, time) in enumerate(rows()):
+        note = '"two\nlines, ""one"" row"' if number % 7 == 0 else "\ufffd"
+        rating = "five" if number % 11 == 0 else 9 if number % 13 == 0 else rating
+        lines.append((note, user, item, rating, "soon" if number % 17 == 0 else time))
+        lines += [("u",), ("",)] if number % 40 == 0 else []
+    header = ["note", "user", "item", "rating", "time"]
+    path = write(tmp_path / "log.csv", [*lines, ('"open', "u", "i", 5, 3)], header=header)
+    report = both(path, data, tmp_path).meta["preparation_report"]["reading"]
+    kinds = {COLUMNS, OFF_SCALE, BAD_TIME, OPEN_QUOTE, "rating is not a number"}
+    assert report["malformed"].keys() == kinds
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line, changes, signs",
     [
-        ("u1,i1,five,3", {}, ("log.csv:", "rating is not a number", "1 of", "--engine=numpy")),
-        ('u1,"i1,5,3', {}, (COLUMNS, "quotes")),
+        ("u1,i1,five,3", {}, ("log.csv:", "rating is not a number", "1 of", "max_malformed")),
+        ('u1,"i1,5,3', {}, (OPEN_QUOTE, "quote is not closed")),
         ("u1,i1,9,3", {}, (OFF_SCALE,)),
+        ("u1,\udcff,5,3", {}, ("log.csv:", "byte 0xff is not UTF-8 text")),
+        (f'u1,"{"x" * 200000}",5,3', {}, ("cannot be read as delimited text",)),
         ("u1,i1,5,1500000000000", {}, ("is in milliseconds, but line 1 has", "log.csv:")),
         ("u1,i1,5,3", {"min_item_records": 500}, ("lower min_item_records (now 500)",)),
         ("u1,i1,5,3", {"min_user_records": 500}, ("lower min_user_records (now 500)",)),
     ],
 )
 def test_what_cannot_be_prepared(spark, data, tmp_path, line, changes, signs):
+    data.max_malformed = 0
     vars(data).update(changes)
     path = write(tmp_path / "log.csv", [*rows(), (line,)])
-    with pytest.raises(UserError) as caught:
-        prepare(path, data, say=lambda line: None, engine=SparkEngine())
+    messages = []
+    for engine in (NumpyEngine(), SparkEngine()):
+        with pytest.raises(UserError) as caught, mock.patch.object(text, "BLOCK_BYTES", 700):
+            prepare(path, data, say=lambda line: None, engine=engine)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
     for sign in signs:
-        assert sign in str(caught.value)
-    if changes:
-        with pytest.raises(UserError) as expected:
-            prepare(path, data, say=lambda line: None)
-        assert str(caught.value) == str(expected.value)
+        assert sign in messages[0]
 
 
 @pytest.mark.slow
@@ -244,34 +270,35 @@ def test_data_of_one_engine_serve_the_other(data, tmp_path):
     assert "reused" in lines[-1] and again.meta == first.meta
 
 
-def test_lines_are_parsed_by_the_rules(data, tmp_path):
+def test_a_block_is_parsed_by_the_rules(data, tmp_path):
+    """All that a worker gives back, wherever in the file its block is."""
     path = write(
         tmp_path / "log.csv", [("u", "i", 5, 3)], header=["user", "item", "rating", "time"]
     )
-    parser = LineParser(ratings_reader(path), data)
     lines = [
-        "user,item,rating,time",
         'u, "i, j" ,5,3',
         "",
-        'u,"i,5,3',
         "u,i,5",
         "u,i,7,3",
         "u,i,x,3",
         "u,i,5,x",
+        ",i,5,3",
+        'u,"i,5,3',
     ]
-    found = list(parser(zip(lines, range(len(lines)))))
-    assert (1, "u", "i, j ", 1, 3.0, 0, None, None) in found
-    assert {row[0]: row[-2] for row in found if row[-2]} == {
-        3: COLUMNS,
-        4: COLUMNS,
-        5: OFF_SCALE,
-        6: "rating is not a number",
-        7: BAD_TIME,
+    block = text.Block("\n".join(lines).encode(), 71, len(lines))
+    (found,) = pickle.loads(pickle.dumps(list(ratings_reader(path).parse(data, block))))
+    ids = [column.each(lambda texts: texts).tolist() for column in (found.users, found.items)]
+    assert ids == [["u"], ["i, j "]]
+    assert [values.tolist() for values in found.values] == [[1], [3.0]]
+    assert found.units == {"seconds": (71, "3")} and found.dropped.report() == {}
+    assert {kind: each["first_line"] for kind, each in found.malformed.report().items()} == {
+        COLUMNS: 73,
+        OFF_SCALE: 74,
+        "rating is not a number": 75,
+        BAD_TIME: 76,
+        "empty user or item id": 77,
+        OPEN_QUOTE: 78,
     }
-    kinds = {",i,5,3": "empty user or item id", "\ufffd,i,5,3": "id is not UTF-8 text"}
-    for line, kind in kinds.items():
-        ((*_, found, _),) = parser([(line, 1)])
-        assert found == kind
 
 
 def test_without_java(monkeypatch, tmp_path):

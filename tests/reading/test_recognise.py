@@ -45,7 +45,7 @@ def test_an_unknown_layout_is_told_how_to_be_read(tmp_path):
     with pytest.raises(UserError) as caught:
         read(path)
     said = str(caught.value)
-    assert path in said and "The columns found: who, what else, when, how much." in said
+    assert path in said and "Its columns: who, what else, when, how much." in said
     # The example is an adapter, and reads the log once the right columns are in it.
     text = said[said.index("\n") :]
     (tmp_path / "my.yaml").write_text(text)
@@ -73,6 +73,6 @@ def test_two_adapters_that_fit(tmp_path):
     for name, feedback in (("one", "label: c"), ("two", "rating: c")):
         (tmp_path / f"{name}.yaml").write_text(f"user: a\nitem: b\ntime: t\n{feedback}\n")
     path = file_of(tmp_path, "a,b,t,c\n1,2,3,1\n")
-    with pytest.raises(UserError, match="several adapters; say which with --adapter=one or --ad"):
+    with pytest.raises(UserError, match="several adapters; choose one with --adapter=one or --ad"):
         choose(path, None, str(tmp_path))
     assert choose(path, "two", str(tmp_path))[1].kind == "rating"

@@ -42,7 +42,7 @@ def test_blocks_join_to_the_file_and_end_where_records_do(tmp_path):
 def test_an_endless_record_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(bounded_text, "LONGEST_RECORD", 64)
     write(tmp_path / "open.csv", 'a,"1\n' + "b,2\n" * 50)
-    with pytest.raises(UserError, match=r"open.csv:1: a line of over.* a quote that is not closed"):
+    with pytest.raises(UserError, match=r"open.csv:1: a line of over.* an unclosed quote"):
         list(text_blocks(layout(str(tmp_path / "open.csv")), 8))
 
 

@@ -3,14 +3,25 @@
 import numpy as np
 
 from recommenders_utils.dataset.engines.progress import say_filter, say_reading
-from recommenders_utils.dataset.filtering import core_filter, one_of_pairs, statistics
-from recommenders_utils.dataset.sequences import sequences
+from recommenders_utils.dataset.filtering import (
+    check_core_filter,
+    check_duplicates,
+    core_filter,
+    one_of_pairs,
+    statistics,
+)
+from recommenders_utils.dataset.sequences import check_tie_order, sequences
+from recommenders_utils.reading.records import flat_map
 
 
 class NumpyEngine:
     """Gathers with numpy and pandas, a log that fits into memory as numbers."""
 
     NAME = "numpy"
+
+    def flat_map(self, say):
+        """What ``RecordReader.read`` parses blocks with; ``say`` is called with each line to print."""
+        return flat_map
 
     def gather(self, path, reader, data, say, clock):
         """Reads, drops repetitions, filters and numbers.
@@ -28,7 +39,11 @@ class NumpyEngine:
         Raises:
           UserError: see the reader, ``one_of_pairs``, ``core_filter`` and ``sequences``.
         """
-        records, reading = reader.read(data)
+        # What is wrong with the keys is told before the log is read.
+        check_duplicates(data.duplicates)
+        check_core_filter(data.core_filter)
+        check_tie_order(data.tie_order)
+        records, reading = reader.read(data, self.flat_map(say))
         say_reading(path, reading, say, clock)
         users, items, labels, times, user_ids, item_ids, extras = records
         counts = {"read": statistics(users, items, labels)}

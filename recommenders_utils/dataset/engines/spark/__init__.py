@@ -1,1 +1,1 @@
-"""A log in, the same arrays out as with numpy: what is large stays with Spark, what comes back is final."""
+"""A log in, the same arrays out as with numpy: Spark parses the text, this process gathers the numbers."""
