@@ -11,8 +11,10 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
-from recommenders_utils.reading.text import ChunkText, open_text
+from recommenders_utils.reading.text import open_text
 
+# Characters a parser may take for one chunk of rows: 200,000 rows of 2,600 characters.
+LONGEST_CHUNK = 1 << 29
 # Role -> column names understood, the preferred first.
 NAMES = {
     "item": ("candidate", "item", "item_id"),
@@ -73,7 +75,7 @@ class Rows:
           UserError: a damaged file, a row with too many fields, a row without an item.
         """
         with self._explained(), open_text(self.path, self.compressed, "utf-8-sig") as stream:
-            source = ChunkText(stream, self.path)
+            source = _ChunkText(stream, self.path)
             reader = pd.read_csv(
                 source,
                 sep=self.delimiter,
@@ -124,6 +126,39 @@ def _raising(reader, source):
         if source.error is not None:
             raise source.error from None
         raise
+
+
+class _ChunkText:
+    """Text for pandas' parser, which is refused more than ``LONGEST_CHUNK`` characters at once.
+
+    Attributes:
+      error: what reading raised, in whose place pandas may put another error.
+    """
+
+    def __init__(self, text, path):
+        self._text, self._path, self._held, self.error = text, path, 0, None
+
+    def __iter__(self):  # pandas asks for it of anything to read from
+        return iter(self._text)
+
+    def release(self):
+        """To be called when a chunk of rows has been made."""
+        self._held = 0
+
+    def read(self, size=-1):
+        """The next characters; raises UserError if the rows of one chunk are too long."""
+        try:
+            text = self._text.read(size)
+            self._held += len(text)
+            if self._held > LONGEST_CHUNK:
+                raise UserError(
+                    f"{self._path}: rows of over {LONGEST_CHUNK >> 20} Mi characters in one chunk; "
+                    "look for an unclosed quote"
+                )
+        except Exception as error:
+            self.error = error
+            raise
+        return text
 
 
 class _Explained:

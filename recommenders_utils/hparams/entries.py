@@ -4,13 +4,12 @@ A long comment continues on the next lines, each of which holds a ``#`` in the s
 before it. Comment lines in any other column are headings and notes.
 """
 
-import os
 from typing import Iterator
 
 import yaml
 
 from recommenders_utils.errors import UserError, shortened, suggest
-from recommenders_utils.hparams.safe_yaml import PlainLoader, TooLong, read_text
+from recommenders_utils.hparams.safe_yaml import PlainLoader, parsed, read_text
 from recommenders_utils.hparams.schema import SECTIONS
 
 
@@ -56,19 +55,9 @@ def read_entries(path: str) -> Iterator["Entry"]:
       UserError: no such file; not YAML; an unknown section; a key or section given twice; a value
         that would construct an object.
     """
-    text = _read_text(path)
-    try:
+    text = read_text(path)
+    with parsed(path, "sections ({}) of 'key: value' lines".format(", ".join(SECTIONS))):
         root = yaml.compose(text, Loader=PlainLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise UserError(
-            f"{path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}; "
-            "expected sections ({}) of 'key: value' lines".format(", ".join(SECTIONS))
-        ) from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply; expected 'key: value' lines") from None
-    except yaml.YAMLError as error:  # a character that YAML does not allow
-        raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     lines = text.splitlines()
     for section_node, section in _items(root, path, "section"):
         name = section_node.value
@@ -79,25 +68,6 @@ def read_entries(path: str) -> Iterator["Entry"]:
             )
         for key_node, value_node in _items(section, path, "key"):
             yield Entry(path, name, key_node, value_node, lines)
-
-
-def _read_text(path):
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            return read_text(stream)
-    except FileNotFoundError:
-        folder = os.path.dirname(str(path)) or "."
-        if not os.path.isdir(folder):
-            raise UserError(f"{path}: no such file, nor folder '{folder}'") from None
-        there = sorted(name for name in os.listdir(folder) if name.endswith((".yaml", ".yml")))
-        have = "it has " + ", ".join(there) if there else "it has no YAML file"
-        raise UserError(f"{path}: no such file in '{folder}'; {have}") from None
-    except TooLong as error:
-        raise UserError(f"{path}: {error}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _items(node, path, what):

@@ -4,9 +4,13 @@ PyYAML's safe loader makes no objects, but a small file can still keep it busy f
 (``<<``) double with every level, and a scalar with a wrong tag raises any Python error.
 """
 
-from typing import IO, Any
+import contextlib
+import os
+from typing import Any, Iterator
 
 import yaml
+
+from recommenders_utils.errors import UserError, shortened
 
 LONGEST = 128 << 10  # characters; reading takes about a second for each 100 KiB
 
@@ -50,13 +54,44 @@ class TreeLoader(PlainLoader):
         return super().compose_node(parent, index)
 
 
-def read_text(stream: IO[str]) -> str:
-    """The text of an open file; raises ``TooLong`` above the limit."""
-    text = stream.read(LONGEST + 1)
+def read_text(path: str) -> str:
+    """The text of a YAML file.
+
+    Raises:
+      UserError: no such file, with those there are; not UTF-8; over ``LONGEST`` characters.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            text = stream.read(LONGEST + 1)
+    except FileNotFoundError:
+        folder = os.path.dirname(str(path)) or "."
+        if not os.path.isdir(folder):
+            raise UserError(f"{path}: no such file, nor folder '{folder}'") from None
+        there = sorted(name for name in os.listdir(folder) if name.endswith((".yaml", ".yml")))
+        have = "it has " + ", ".join(there) if there else "it has no YAML file"
+        raise UserError(f"{path}: no such file in '{folder}'; {have}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if len(text) > LONGEST:
-        raise TooLong(f"over {LONGEST >> 10} KiB, expected a short file of 'key: value' lines")
+        raise UserError(
+            f"{path}: over {LONGEST >> 10} KiB, expected a short file of 'key: value' lines"
+        )
     return text
 
 
-class TooLong(ValueError):
-    """More text than ``LONGEST``."""
+@contextlib.contextmanager
+def parsed(path: str, expected: str) -> Iterator[None]:
+    """Context in which PyYAML's errors become UserErrors that name the line and what is expected."""
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = shortened(str(error.problem or error.context), 300)
+        line = mark.line + 1 if mark else 1
+        raise UserError(f"{path}:{line}: not YAML: {problem}; expected {expected}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply; expected 'key: value' lines") from None
+    except yaml.YAMLError as error:  # a character that YAML does not allow
+        raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None

@@ -18,8 +18,9 @@ import typing
 
 import yaml
 
-from recommenders_utils.errors import UserError, shortened, suggest
-from recommenders_utils.hparams.safe_yaml import TooLong, TreeLoader, read_text
+from recommenders_utils.errors import UserError, suggest
+from recommenders_utils.hparams.safe_yaml import TreeLoader, parsed, read_text
+from recommenders_utils.hparams.schema import Key
 from recommenders_utils.reading.expressions import Expression
 from recommenders_utils.reading.layout import DELIMITERS, by_spelling
 from recommenders_utils.reading.times import AUTO, UNITS
@@ -52,6 +53,12 @@ NUMBERS = {
 }
 TOP_ONLY = ("about", "hparams", "recognise", "forms")
 FORM_KEYS = (*COLUMNS, *EXPRESSIONS, *EXTRAS, *CHOICES, *NUMBERS, "columns")
+
+_TYPES = {
+    **dict.fromkeys((*COLUMNS, *CHOICES, "about", "hparams"), "str"),
+    **dict.fromkeys(NUMBERS, "float"),
+    "recognise": "bool",
+}
 
 
 @dataclasses.dataclass
@@ -190,73 +197,52 @@ def load_adapter(path):
     Raises:
       UserError: no such file, not YAML, an unknown, missing or contradictory key, naming it.
     """
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            content = yaml.load(read_text(stream), Loader=TreeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(
-            f"{path}:{mark.line + 1 if mark else 1}: not YAML: "
-            f"{shortened(str(getattr(error, 'problem', None) or error), 300)}; expected "
-            "'key: value' lines"
-        ) from None
-    except TooLong as error:
-        raise UserError(f"{path}: {error}") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise UserError(f"{path}: not a text of 'key: value' lines; save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: the adapter cannot be read: {error.strerror}") from None
-    name = os.path.splitext(os.path.basename(path))[0]
-    return adapter_from(content, name, path)
+    with parsed(path, "'key: value' lines"):
+        content = yaml.load(read_text(path), Loader=TreeLoader)
+    return adapter_from(content, os.path.splitext(os.path.basename(path))[0], path)
 
 
 def adapter_from(content, name, path):
     """An ``Adapter`` from what its YAML holds; ``path`` is for messages. Raises as ``load_adapter``."""
-
-    def require(sound, wrong):
-        if not sound:
-            raise UserError(f"{path}: {wrong}")
-
-    require(isinstance(content, dict), "expected 'key: value' lines such as 'user: user_id'")
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected 'key: value' lines such as 'user: user_id'")
     common = dict(content)
     top = {key: common.pop(key) for key in TOP_ONLY if key in common}
     forms = top.pop("forms", [{}])
-    groups = isinstance(forms, list) and forms and all(isinstance(form, dict) for form in forms)
-    require(groups, "forms: expected a list of 'key: value' groups")
-    require(isinstance(top.get("recognise", True), bool), "recognise: expected true or false")
-    for key in ("about", "hparams"):
-        require(isinstance(top.get(key, ""), str), f"{key}: expected text")
-    forms = [_form({**common, **form}, name, path, require) for form in forms]
-    return Adapter(name, path, forms, **top)
+    if not (isinstance(forms, list) and forms and all(isinstance(form, dict) for form in forms)):
+        raise UserError(f"{path}: forms: expected a list of 'key: value' groups")
+    _check(top, path)
+    return Adapter(name, path, [_form({**common, **form}, name, path) for form in forms], **top)
 
 
-def _form(keys, name, path, require):
+def _check(keys, path):
+    for key, kind in _TYPES.items():
+        if key in keys:
+            Key(key, "", kind, CHOICES.get(key, ()), (), "").check(keys[key], path)
+
+
+def _form(keys, name, path):
     for key in keys.keys() - set(FORM_KEYS):
-        require(False, f"unknown key {key!r}; {suggest(str(key), [*FORM_KEYS, *TOP_ONLY])}")
+        told = suggest(str(key), [*FORM_KEYS, *TOP_ONLY])
+        raise UserError(f"{path}: unknown key {key!r}; {told}")
     for key in COLUMNS:
-        named = isinstance(keys.get(key), str) and keys[key]
-        require(named, f"{key}: expected the name of a column, such as {key}_id")
-    for key, choices in CHOICES.items():
-        expected = ", ".join(map(repr, choices))
-        known = key not in keys or keys[key] in choices
-        require(known, f"{key}: {keys.get(key)!r} is unknown, expected one of {expected}")
-    for key in NUMBERS:
-        value = keys.get(key, 0)
-        sound = isinstance(value, (int, float)) and not isinstance(value, bool)
-        require(sound, f"{key}: {value!r} is not a number")
+        if not keys.get(key):
+            raise UserError(f"{path}: {key}: expected the name of a column, such as {key}_id")
+    _check(keys, path)
     columns = keys.get("columns")
-    if columns is not None:
-        names = isinstance(columns, list) and all(isinstance(c, str) for c in columns)
-        names = names and len(set(columns)) == len(columns) >= 3
-        require(names, "columns: expected a list of different names, such as [u, i, t]")
+    names = isinstance(columns, list) and all(isinstance(column, str) for column in columns)
+    if columns is not None and not (names and len(set(columns)) == len(columns) >= 3):
+        raise UserError(f"{path}: columns: expected a list of different names, such as [u, i, t]")
     told = [key for key in (*EXPRESSIONS, *EXTRAS) if key in keys]
     expressions = {key: Expression(keys[key], f"{path}: {key}") for key in told}
     given = {key for key in told if key not in EXTRAS}
     kinds = [kind for kind, parts in KINDS.items() if set(parts) == given]
-    expected = "; ".join(" with ".join(parts) for parts in KINDS.values())
-    got = ", ".join(sorted(given)) or "none"
-    require(kinds, f"feedback: expected exactly one of: {expected}; got {got}")
+    if not kinds:
+        expected = "; ".join(" with ".join(parts) for parts in KINDS.values())
+        got = ", ".join(sorted(given)) or "none"
+        raise UserError(f"{path}: feedback: expected exactly one of: {expected}; got {got}")
     form = Form(name, keys, kinds[0], expressions, columns)
-    for column in form.needed() if columns else ():
-        require(column in columns, f"columns: {column!r} is not among them, but is used")
+    lacking = set(form.needed()) - set(columns or form.needed())
+    if lacking:
+        raise UserError(f"{path}: columns: {min(lacking)!r} is not among them, but is used")
     return form

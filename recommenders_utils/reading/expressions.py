@@ -17,17 +17,23 @@ from recommenders_utils.errors import UserError
 LONGEST = 500  # characters: keeps the tree shallow
 ALLOWED = "expected columns, numbers, + - * /, comparisons, and, or, not, brackets"
 
-_ARITHMETIC = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
-_COMPARISONS = {
+_OPERATORS = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.USub: np.negative,
+    ast.UAdd: np.positive,
     ast.Lt: np.less,
     ast.LtE: np.less_equal,
     ast.Gt: np.greater,
     ast.GtE: np.greater_equal,
     ast.Eq: np.equal,
     ast.NotEq: np.not_equal,
+    ast.And: np.logical_and,
+    ast.Or: np.logical_or,
+    ast.Not: np.logical_not,
 }
-_UNARY = {ast.USub: np.negative, ast.UAdd: np.positive, ast.Not: np.logical_not}
-_BOOLEAN = {ast.And: np.logical_and, ast.Or: np.logical_or}
 
 
 class Expression:
@@ -96,33 +102,30 @@ class Expression:
             name = self._quoted.get(node.id, node.id)
             self.columns += [name] if name not in self.columns else []
             return lambda columns: columns[name]
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            apply, parts = _ARITHMETIC[type(node.op)], [node.left, node.right]
-        elif isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
-            apply, parts = _UNARY[type(node.op)], [node.operand]
-        elif isinstance(node, ast.BoolOp):
-            apply, parts = _joined(_BOOLEAN[type(node.op)]), node.values
-        elif isinstance(node, ast.Compare) and all(type(op) in _COMPARISONS for op in node.ops):
-            apply = _compared([_COMPARISONS[type(op)] for op in node.ops])
-            parts = [node.left, *node.comparators]
-        else:
+        # Those of a comparison, or the one of any other operation, or [None] for any other node.
+        operators = getattr(node, "ops", [getattr(node, "op", None)])
+        operators = [_OPERATORS.get(type(operator)) for operator in operators]
+        if None in operators:
             raise UserError(
                 f"{self.where}: {self.text!r} contains something that is not allowed; {ALLOWED}"
             )
+        parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        apply = _compared if isinstance(node, ast.Compare) else _combined
         parts = [self._compiled(part) for part in parts]
         # Booleans as 0 and 1, so that ``+`` adds them instead of combining them by ``or``.
-        return lambda columns: np.asarray(apply(*(part(columns) for part in parts)), np.float64)
+        return lambda columns: np.asarray(
+            apply(operators, [part(columns) for part in parts]), np.float64
+        )
 
 
-def _joined(combine):
-    return lambda *values: functools.reduce(combine, [value != 0 for value in values])
+def _combined(operators, values):
+    return functools.reduce(*operators, values) if len(values) > 1 else operators[0](*values)
 
 
-def _compared(tests):
+def _compared(operators, values):
     """``a < b < c`` is ``a < b and b < c``."""
-    return lambda *values: functools.reduce(
-        np.logical_and, [test(*pair) for test, *pair in zip(tests, values, values[1:])]
-    )
+    pairs = zip(operators, values, values[1:])
+    return functools.reduce(np.logical_and, [test(*pair) for test, *pair in pairs])
 
 
 def _number(node):

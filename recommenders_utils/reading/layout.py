@@ -37,6 +37,7 @@ class Layout:
       header_line: line number of the header, from 1, or 0.
       width: how many columns there are.
       first_line: line number of the first record, from 1.
+      start: how many bytes, unpacked, are before that line.
       samples: fields of the first records.
     """
 
@@ -47,6 +48,7 @@ class Layout:
     header_line: int
     width: int
     first_line: int
+    start: int
     samples: typing.List[typing.List[str]]
 
     def require_records(self):
@@ -87,9 +89,9 @@ def detect(path, delimiter=None):
         lines = first_lines(path, compressed, LOOKED_AT)
     if not lines:
         raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
-    number, first = lines[0]
+    number, start, first = lines[0]
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
-    rows = [split_line(line, delimiter) for _, line in lines]
+    rows = [split_line(line.text, delimiter) for line in lines]
     names = [re.sub(r":[a-z_]+$", "", field) for field in rows[0]]  # RecBole's name:type
     width, header, header_line = len(names), None, 0
     if width < 3:
@@ -99,9 +101,10 @@ def detect(path, delimiter=None):
             + ", ".join(DELIMITERS.values())
         )
     if len(by_spelling(names)) >= 2 or not any(map(_is_value, rows[0])):
-        header, header_line, lines, rows = names, number, lines[1:], rows[1:]
-    start = lines[0][0] if lines else number + 1
-    return Layout(path, compressed, delimiter, header, header_line, width, start, rows)
+        header, header_line, rows = names, number, rows[1:]
+        after = number + 1, start + len(first.encode("utf-8"))
+        number, start = lines[1][:2] if rows else after
+    return Layout(path, compressed, delimiter, header, header_line, width, number, start, rows)
 
 
 def split_line(line, delimiter):
@@ -142,7 +145,7 @@ def _is_value(field):
 def _evidence(lines, delimiter):
     """How well a delimiter cuts: columns of common names on the first line; a record of ratings; three
     columns at least, most lines as the first, into many."""
-    rows = [split_line(line, delimiter) for _, line in lines]
+    rows = [split_line(line.text, delimiter) for line in lines]
     first, widths = rows[0], [len(row) for row in rows]
     rated = len(first) == 4 and is_number(first[2]) and is_number(first[3])
     return len(by_spelling(first)), rated, widths[0] >= 3, widths.count(widths[0]), widths[0]

@@ -4,12 +4,12 @@ A gzip of a few kilobytes may hold gigabytes without a line end, and an unclosed
 parser take the rest of a file as one field.
 """
 
+import codecs
 import contextlib
 import csv
 import gzip
 import io
 import os
-import re
 import typing
 import zlib
 
@@ -20,15 +20,8 @@ from recommenders_utils.errors import UserError
 
 BLOCK_BYTES = 32 << 20
 LONGEST_RECORD = 16 << 20  # bytes of a line or, with quoted line breaks, of several
-# Characters a parser may take for one chunk of rows: 200,000 rows of 2,600 characters.
-LONGEST_CHUNK = 1 << 29
 LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
 _BUFFER = 1 << 18
-_BOM = b"\xef\xbb\xbf"
-# A return at the end of what has been read may be the first half of a line end.
-_FIRST_END, _LAST_END = (
-    re.compile(rb"[^\r\n]*" + end) for end in (rb"(\r\n|\n|\r(?!\Z))", rb"(\r\n|\n|\r|\Z)")
-)
 
 
 class readable:
@@ -107,23 +100,34 @@ def is_gzip(path):
         return stream.read(2) == b"\x1f\x8b"
 
 
+class Line(typing.NamedTuple):
+    """A line with its number, from 1, and its first byte, without a byte order mark."""
+
+    number: int
+    start: int
+    text: str
+
+
 def first_lines(path, compressed, count):
-    """The first ``count`` lines that are not blank, with their numbers, without a byte order mark.
+    """The first ``count`` ``Line``s that are not blank.
 
     Raises:
       UserError: UTF-16, a line of over a million characters.
     """
     found = []
     with open_bounded(path, compressed) as stream:
-        if stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        head = stream.peek(3)[:3]
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise UserError(f"{path}: the text is UTF-16, expected UTF-8; save the file as UTF-8")
-        for number, line in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline=""), 1):
-            if len(line) > 1 << 20:
+        start = 3 if head == codecs.BOM_UTF8 else 0
+        for number, text in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline=""), 1):
+            if len(text) > 1 << 20:
                 raise UserError(f"{path}:{number}: a line of over a million characters")
-            if line.strip():
-                found.append((number, line))
+            if text.strip():
+                found.append(Line(number, start, text))
             if len(found) == count:
                 break
+            start += len(text.encode("utf-8"))
     return found
 
 
@@ -141,39 +145,6 @@ def _bad_text(path):
                     f"{path}:{number}: byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8"
                 )
     return f"{path}: not UTF-8 text; save the file as UTF-8"
-
-
-class ChunkText:
-    """Text for pandas' parser, which is refused more than ``LONGEST_CHUNK`` characters at once.
-
-    Attributes:
-      error: what reading raised, in whose place pandas may put another error.
-    """
-
-    def __init__(self, text, path):
-        self._text, self._path, self._held, self.error = text, path, 0, None
-
-    def __iter__(self):  # pandas asks for it of anything to read from
-        return iter(self._text)
-
-    def release(self):
-        """To be called when a chunk of rows has been made."""
-        self._held = 0
-
-    def read(self, size=-1):
-        """The next characters; raises UserError if the rows of one chunk are too long."""
-        try:
-            text = self._text.read(size)
-            self._held += len(text)
-            if self._held > LONGEST_CHUNK:
-                raise UserError(
-                    f"{self._path}: rows of over {LONGEST_CHUNK >> 20} Mi characters in one chunk; "
-                    "look for an unclosed quote"
-                )
-        except Exception as error:
-            self.error = error
-            raise
-        return text
 
 
 class Block(typing.NamedTuple):
@@ -204,21 +175,14 @@ def text_blocks(layout, block_bytes=None, show_progress=False):
     shown = None if show_progress and size > block_bytes else True
     bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=shown)
     with bar, open(path, "rb") as raw, gzip.open(raw) if layout.compressed else raw as stream:
-        rest, line, more = stream.read(len(_BOM)), 1, True
-        rest = b"" if rest == _BOM else rest
+        stream.read(layout.start)
+        rest, line, more = b"", layout.first_line, True
         while more:
             more = stream.read(max(block_bytes, len(rest)))  # twice a long record: in linear time
             bar.update(raw.tell() - bar.n)
             block = rest + more
-            while line < layout.first_line:
-                head = (_FIRST_END if more else _LAST_END).match(block)
-                if head is None:
-                    break
-                block, line = block[head.end() :], line + 1
             end = _end_of_records(block, layout.delimiter) if more else len(block)
             text, rest = block[:end], block[end:]
-            if line < layout.first_line:
-                text, rest = b"", block
             lines = _count_lines(text)
             if len(rest) > LONGEST_RECORD:
                 raise _too_long(path, line + lines)

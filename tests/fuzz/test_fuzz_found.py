@@ -15,6 +15,7 @@ from log_case import read_ratings
 from released_files_case import FILES, folder, line  # noqa: F401 (a fixture)
 from small import call
 
+from dfar_tf.serving import rows as serving_rows
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.rows import Rows
 from recommenders_utils.errors import UserError, shortened
@@ -47,7 +48,7 @@ def short(monkeypatch):
     """Lines and chunks may have 4 KiB only."""
     monkeypatch.setattr(bounded_text, "LONGEST_RECORD", 4096)
     monkeypatch.setattr(bounded_text, "BLOCK_BYTES", 512)
-    monkeypatch.setattr(bounded_text, "LONGEST_CHUNK", 4096)
+    monkeypatch.setattr(serving_rows, "LONGEST_CHUNK", 4096)
     monkeypatch.setattr(bounded_text, "_BUFFER", 512)
 
 

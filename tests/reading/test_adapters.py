@@ -159,14 +159,17 @@ SOUND = {"user": "u", "item": "i", "time": "t", "label": "y"}
         ({"usr": "u"}, "mine.yaml: unknown key 'usr'"),
         (
             {"time_unit": "weeks"},
-            "time_unit: 'weeks' is unknown, expected one of 'auto', 'seconds'",
+            "'time_unit' cannot be 'weeks' (str); choose one of auto, seconds",
         ),
-        ({"zero_duration": "keep"}, "zero_duration: 'keep' is unknown"),
-        ({"threshold": "high"}, "threshold: 'high' is not a number"),
+        (
+            {"zero_duration": "keep"},
+            "'zero_duration' cannot be 'keep' (str); choose one of drop",
+        ),
+        ({"threshold": "high"}, "'threshold' must be float, got 'high'"),
         ({"columns": ["u", "i", "t"]}, "columns: 'y' is not among them, but is used"),
         ({"columns": ["u", "u", "i"]}, "columns: expected a list of different names"),
         ({"forms": []}, "forms: expected a list"),
-        ({"recognise": "maybe"}, "recognise: expected true or false"),
+        ({"recognise": "maybe"}, "'recognise' must be bool, got 'maybe'"),
         ({"label": "y ** 2"}, "mine.yaml: label: 'y ** 2' contains something that is not allowed"),
     ],
 )

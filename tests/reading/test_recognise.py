@@ -60,7 +60,7 @@ def test_an_unknown_layout_is_told_how_to_be_read(tmp_path):
         ("A1,B0,5.0,1356220800\n", None, "Name one of --adapter=amazon (user_id, item_id, rating,"),
         ("A1,B0,5.0,1356220800\n", "amason", "no such adapter; did you mean amazon?"),
         ("a,b,c\n1,2,3\n", "wechat", "adapter wechat"),
-        ("a,b,c\n1,2,3\n", "nowhere/x.yaml", "nowhere/x.yaml: the adapter cannot be read"),
+        ("a,b,c\n1,2,3\n", "nowhere/x.yaml", "nowhere/x.yaml: no such file, nor folder 'nowhere'"),
     ],
 )
 def test_adapters_that_do_not_fit(tmp_path, text, adapter, message):

@@ -15,7 +15,9 @@ from recommenders_utils.reading.text import text_blocks
 
 
 def layout(path, first_line=1):
-    return Layout(path, False, ",", None, 0, 2, first_line, [])
+    with open(path, encoding="utf-8", newline="") as stream:
+        start = sum(len(line.encode()) for _, line in zip(range(first_line - 1), stream))
+    return Layout(path, False, ",", None, 0, 2, first_line, start, [])
 
 
 def write(path, text, compressed=False):

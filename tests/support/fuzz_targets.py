@@ -29,7 +29,7 @@ def _ratings(inside, out, **options):
 def _blocks(inside, out, block_bytes, skip):
     path = os.path.join(inside, "log.csv")
     with readable(path):
-        layout = Layout(path, is_gzip(path), ",", None, 0, 0, skip + 1, [])
+        layout = Layout(path, is_gzip(path), ",", None, 0, 0, 1, skip, [])
         for _ in text_blocks(layout, block_bytes):
             pass
 
