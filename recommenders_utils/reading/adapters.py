@@ -181,9 +181,9 @@ def is_path(named):
 
 def path_of(named, folder):
     """The file of an adapter that is named by its name or its path; raises UserError if there is none."""
-    path = os.path.join(folder, named + ".yaml")
+    path = named if is_path(named) else os.path.join(folder, named + ".yaml")
     if is_path(named) or os.path.isfile(path):
-        return named if is_path(named) else path
+        return path
     names = [os.path.splitext(os.path.basename(file))[0] for file in adapter_files(folder)]
     raise UserError(
         f"--adapter={named}: no such adapter; {suggest(named, names)} Or give the "

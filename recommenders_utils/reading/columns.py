@@ -138,31 +138,27 @@ class ColumnReader:
         """
         text = io.StringIO(self._plain(block.text).decode("utf-8"), newline="")
         reader = csv.reader(itertools.chain(text, [""]), **self._cut)
-        line = block.line
-        while True:
-            rows, lines = [], []
-            try:
-                for row in itertools.islice(reader, CHUNK):
+        rows, lines, line = [], [], block.line
+        try:
+            for row in reader:
+                # A last row that took up the empty line after the end.
+                is_open = len(row) > 0 and reader.line_num > block.lines
+                if is_open or len(row) > 1 or (row and row[0].strip()):
                     rows.append(row)
                     lines.append(line)
-                    line = block.line + reader.line_num
-            except csv.Error as error:
-                raise UserError(
-                    f"{self.path}:{block.line + max(reader.line_num - 1, 0)}: cannot be read as "
-                    f"delimited text: {error}; look for binary data or, on an earlier line, an "
-                    f"unclosed quote"
-                ) from error
-            if not rows:
-                return
-            # A last row that took up the empty line after the end.
-            is_open = rows[-1] and line > block.line + block.lines
-            yield self.part(rows, lines, line - 1 - lines[-1] if is_open else 0)
+                line = block.line + reader.line_num
+                if len(rows) == CHUNK and not is_open:
+                    yield self._part(rows, lines, 0)
+                    rows, lines = [], []
+        except csv.Error as error:
+            raise UserError(
+                f"{self.path}:{block.line + max(reader.line_num - 1, 0)}: cannot be read as delimited "
+                f"text: {error}; look for binary data or, on an earlier line, an unclosed quote"
+            ) from error
+        if rows:
+            yield self._part(rows, lines, line - 1 - lines[-1] if is_open else 0)
 
-    def part(self, rows, lines, open_lines=0):
-        """A ``Part`` of rows, lists of fields, and their line numbers."""
-        kept = [len(row) > 1 or (bool(row) and bool(row[0].strip())) for row in rows]
-        kept[-1:] = [kept[-1] or open_lines > 0] if rows else []
-        rows, lines = (list(itertools.compress(each, kept)) for each in (rows, lines))
+    def _part(self, rows, lines, open_lines):
         widths = np.fromiter(map(len, rows), np.int64, len(rows))
         for k in np.flatnonzero(widths != self.width):
             if not self.strict and not any(rows[k][self.width :]):

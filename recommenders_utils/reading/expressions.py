@@ -129,14 +129,10 @@ def _compared(operators, values):
 
 
 def _number(node):
-    """The number a node is, or None; Python 3.7 has another node for it than 3.8 and later."""
-    if type(node).__name__ not in ("Constant", "Num"):
-        return None
-    value = node.value if hasattr(node, "value") else node.n
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
+    """The finite number that a node is, or None."""
     try:
-        value = float(value)
-    except OverflowError:
+        value = ast.literal_eval(node)
+        number = float(value) if type(value) in (int, float) else math.nan
+    except (ValueError, TypeError, OverflowError):
         return None
-    return value if math.isfinite(value) else None
+    return number if math.isfinite(number) else None

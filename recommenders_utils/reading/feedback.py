@@ -40,8 +40,7 @@ class Labels:
             self.faults.append((kind, rows, values, kind + " ({:g})"))
         elif choice == "drop":
             self.drops.append((kind, rows))
-        else:
-            self.values[rows] = choice == "positive"
+        self.values[rows] = choice == "positive"
 
 
 def label_rows(form, columns, data):
@@ -74,9 +73,8 @@ def label_rows(form, columns, data):
 
 def _label(form, columns, data, label):
     detail = (
-        "the label is {:g}, expected 0 or 1; for other values, write the feedback as an "
-        "expression in the adapter"
-        ", such as feedback: label - 2"
+        "the label is {:g}, expected 0 or 1; for other values, write the feedback as an expression "
+        "in the adapter, such as feedback: label - 2"
     )
     return Labels(label == 1, (BAD_LABEL, (label != 0) & (label != 1), label, detail))
 
@@ -122,11 +120,4 @@ def _two_sided(form, columns, data, positive, negative):
     return labels
 
 
-_KINDS = {
-    "label": _label,
-    "rating": _rating,
-    "watch_ratio": _watch_ratio,
-    "watch_time": _watch_time,
-    "feedback": _feedback,
-    "two_sided": _two_sided,
-}
+_KINDS = dict(zip(KINDS, (_label, _rating, _watch_ratio, _watch_time, _feedback, _two_sided)))

@@ -51,13 +51,6 @@ class Layout:
     start: int
     samples: typing.List[typing.List[str]]
 
-    def require_records(self):
-        """Raises UserError for a header that no record follows."""
-        if not self.samples:
-            raise UserError(
-                f"{self.path}: line {self.header_line} is a header and no record follows it"
-            )
-
     def found(self):
         """What a message says the columns are."""
         if self.header:
@@ -91,7 +84,7 @@ def detect(path, delimiter=None):
         raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
     number, start, first = lines[0]
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
-    rows = [split_line(line.text, delimiter) for line in lines]
+    rows = [split_line(line, delimiter) for _, _, line in lines]
     names = [re.sub(r":[a-z_]+$", "", field) for field in rows[0]]  # RecBole's name:type
     width, header, header_line = len(names), None, 0
     if width < 3:
@@ -101,9 +94,9 @@ def detect(path, delimiter=None):
             + ", ".join(DELIMITERS.values())
         )
     if len(by_spelling(names)) >= 2 or not any(map(_is_value, rows[0])):
-        header, header_line, rows = names, number, rows[1:]
-        after = number + 1, start + len(first.encode("utf-8"))
-        number, start = lines[1][:2] if rows else after
+        if len(lines) == 1:
+            raise UserError(f"{path}: line {number} is a header and no record follows it")
+        header, header_line, rows, (number, start, _) = names, number, rows[1:], lines[1]
     return Layout(path, compressed, delimiter, header, header_line, width, number, start, rows)
 
 
@@ -145,7 +138,7 @@ def _is_value(field):
 def _evidence(lines, delimiter):
     """How well a delimiter cuts: columns of common names on the first line; a record of ratings; three
     columns at least, most lines as the first, into many."""
-    rows = [split_line(line.text, delimiter) for line in lines]
+    rows = [split_line(line, delimiter) for _, _, line in lines]
     first, widths = rows[0], [len(row) for row in rows]
     rated = len(first) == 4 and is_number(first[2]) and is_number(first[3])
     return len(by_spelling(first)), rated, widths[0] >= 3, widths.count(widths[0]), widths[0]

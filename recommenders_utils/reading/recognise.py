@@ -5,17 +5,17 @@ from recommenders_utils.reading.adapters import adapter_files, adapter_from, loa
 from recommenders_utils.reading.layout import EXAMPLE, SPELLINGS, by_spelling, detect, find
 
 _ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-# Feedback by the common names of its columns; the first kind that a file has counts. Each gives an
-# adapter's keys, with the columns found in place of the numbers.
+# Feedback by the common names of its columns, and an adapter's keys, the first of which get the
+# columns found; the first kind that a file has counts.
 _LIKE, _HATE = "like islike liked", "hate ishate dislike isdislike"
 _PLAY = "playtimems playduration playtime play watchtime"
 _DURATION = "durationms videoduration duration"
 _FEEDBACK = (
-    (("label click isclick clicked",), {"label": "{0}"}),
-    ((_LIKE, _HATE), {"positive": "{0}", "negative": "{1}"}),
-    (("rating ratings score stars overall",), {"rating": "{0}"}),
-    (("watchratio",), {"watch_ratio": "{0}", "threshold": 0.5}),
-    ((_PLAY, _DURATION), {"play": "{0}", "duration": "{1}", "threshold": 0.5}),
+    (("label click isclick clicked",), {"label": None}),
+    ((_LIKE, _HATE), {"positive": None, "negative": None}),
+    (("rating ratings score stars overall",), {"rating": None}),
+    (("watchratio",), {"watch_ratio": None, "threshold": 0.5}),
+    ((_PLAY, _DURATION), {"play": None, "duration": None, "threshold": 0.5}),
 )
 RECOGNISED = "common names"
 _RATINGS = adapter_from(
@@ -43,7 +43,6 @@ def ratings(path):
     layout = detect(path)
     for form in _RATINGS.forms:
         if form.fits(layout):
-            layout.require_records()
             return layout, form
     if layout.header is None:
         raise UserError(
@@ -80,28 +79,23 @@ def choose(path, named, folder):
     adapter = load_adapter(path_of(named, folder)) if named else None
     told = adapter and len(adapter.forms) == 1 and adapter.forms[0].keys.get("delimiter")
     layout = detect(path, told or None)
-    layout.require_records()
     if adapter:
         for form in adapter.forms:
             if form.fits(layout):
                 return layout, form, adapter
         raise UserError(_misfit(adapter, layout))
     adapters = [load_adapter(file) for file in adapter_files(folder)]
-    fitting = [
-        (form, adapter)
+    fitting = {
+        adapter.name: (layout, form, adapter)
         for adapter in adapters
-        if adapter.recognise
-        for form in adapter.forms
+        for form in reversed(adapter.forms if adapter.recognise else ())
         if form.fits(layout)
-    ]
-    names = list(dict.fromkeys(adapter.name for _, adapter in fitting))
-    if len(names) > 1:
-        raise UserError(
-            f"{path}: its columns fit several adapters; choose one with --adapter={names[0]} or "
-            + " or ".join(f"--adapter={name}" for name in names[1:])
-        )
+    }
+    if len(fitting) > 1:
+        flags = " or ".join(f"--adapter={name}" for name in fitting)
+        raise UserError(f"{path}: its columns fit several adapters; choose one with {flags}")
     if fitting:
-        return (layout, *fitting[0])
+        return fitting.popitem()[1]
     common = _by_common_names(layout)
     if common is not None:
         adapter = adapter_from(common, RECOGNISED, path)
@@ -123,9 +117,8 @@ def _by_common_names(layout):
     for groups, made in _FEEDBACK:
         columns = [_named(layout, names) for names in groups]
         if None not in columns:
-            quoted = [c if c.isidentifier() else f"`{c}`" for c in columns]
-            filled = {k: v.format(*quoted) if isinstance(v, str) else v for k, v in made.items()}
-            return {**keys, **filled}
+            quoted = map(_quoted, columns)
+            return {**keys, **made, **dict(zip(made, quoted))}
     return None
 
 
@@ -160,12 +153,9 @@ def _example(layout):
     """An adapter to start from, as YAML text, with the log's own columns where they can be guessed."""
     names = layout.header or [f"column{k + 1}" for k in range(layout.width)]
     guessed = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
-    left = [name for name in names if name not in guessed.values()]
-    for key, column in guessed.items():
-        if column is None:
-            guessed[key] = left.pop(0) if left else f"THE_{key.upper()}_COLUMN"
-    feedback = left[0] if left else "THE_FEEDBACK_COLUMN"
-    feedback = feedback if feedback.isidentifier() else f"`{feedback}`"
+    left = [name for name in names if name not in guessed.values()] + ["THE_COLUMN"] * 4
+    guessed = {key: column or left.pop(0) for key, column in guessed.items()}
+    feedback = _quoted(left[0])
     lines = [] if layout.header else [f"columns: [{', '.join(names)}]"]
     lines += [
         *(f"{key}: {_scalar(column)}" for key, column in guessed.items()),
@@ -175,6 +165,11 @@ def _example(layout):
         "# positive: and negative:, or feedback: like - hate (docs/data.md)",
     ]
     return "\n".join("    " + line for line in lines)
+
+
+def _quoted(column):
+    """A column as an expression names it."""
+    return column if column.isidentifier() else f"`{column}`"
 
 
 def _scalar(text):

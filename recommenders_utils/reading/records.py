@@ -14,9 +14,9 @@ import numpy as np
 from recommenders_utils.errors import UserError
 from recommenders_utils.reading.columns import ColumnReader
 from recommenders_utils.reading.ids import Vocabulary
-from recommenders_utils.reading.layout import DELIMITERS
+from recommenders_utils.reading.layout import DELIMITERS, EXAMPLE
 from recommenders_utils.reading.recognise import ratings
-from recommenders_utils.reading.rows import Judge, Tally, refuse_malformed
+from recommenders_utils.reading.rows import Judge, Tally
 from recommenders_utils.reading.text import readable, text_blocks
 from recommenders_utils.reading.times import require_one_unit
 
@@ -103,7 +103,7 @@ class RecordReader:
         """Yields ``Found`` for the rows of a block; needs nothing but the block."""
         part = self.columns.fast(block)
         judged = part and self._judged(part, data)
-        if judged and not judged.malformed.counts:
+        if judged and not judged.malformed:
             yield judged.found()
             return
         for part in self.columns.careful(block):
@@ -112,10 +112,17 @@ class RecordReader:
     def _judged(self, part, data):
         return Judge(part, self.form, self.extras, self.layout.width, data)
 
-    def _require(self, kept, malformed, dropped, max_malformed):
-        """Raises UserError if too many rows are malformed or no record is left."""
-        path = self.layout.path
-        refuse_malformed(path, kept + dropped.total(), malformed, max_malformed)
+    def _require(self, kept, malformed, dropped, most):
+        """Raises UserError if no record is left, or more than a fraction or all rows are malformed."""
+        path, wrong = self.layout.path, malformed.total()
+        rows = kept + wrong + dropped.total()
+        if not rows:
+            raise UserError(f"{path}: no record found, expected lines such as {EXAMPLE}")
+        if wrong > most * rows or wrong == rows:
+            raise UserError(
+                f"{path}:{malformed.summary(rows)}, more than max_malformed={most:g} allows; correct "
+                "the file, or raise max_malformed to drop them"
+            )
         if not kept:
             kinds = ", ".join(f"{found['count']} {k}" for k, found in dropped.report().items())
             raise UserError(

@@ -4,11 +4,10 @@ import typing
 
 import numpy as np
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import shortened
 from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.feedback import label_rows
 from recommenders_utils.reading.ids import FAULTS, faults_of
-from recommenders_utils.reading.layout import EXAMPLE
 from recommenders_utils.reading.numbers import to_values
 from recommenders_utils.reading.times import BAD, Times
 
@@ -21,39 +20,35 @@ COLUMNS, OPEN_QUOTE, BAD_TIME, NO_TIME, BAD_EXTRA = (
 )
 
 
-class Tally:
-    """Counts rows by kind and keeps the first example of each, a line and what is wrong there."""
-
-    def __init__(self):
-        self.counts, self.first = {}, {}
+class Tally(dict):
+    """Kind of rows -> how many there are, the first one's line, and what is wrong there."""
 
     def add(self, kind, count, line, detail):
         """Notes ``count`` rows of ``kind``, the first of which is on ``line``."""
-        self.counts[kind] = self.counts.get(kind, 0) + count
-        self.first[kind] = min((line, detail), self.first.get(kind, (line, detail)))
+        before, *first = self.get(kind, (0, line, detail))
+        self[kind] = (before + count, *min(first, [line, detail]))
 
     def merge(self, other):
         """Adds the ``Tally`` of other rows."""
-        for kind, count in other.counts.items():
-            self.add(kind, count, *other.first[kind])
+        for kind, found in other.items():
+            self.add(kind, *found)
 
     def total(self):
         """How many rows there were."""
-        return sum(self.counts.values())
+        return sum(count for count, _, _ in self.values())
 
     def report(self):
         """JSON-able: kind -> count and first line, in the order of the lines."""
-        kinds = sorted(self.counts, key=lambda kind: self.first[kind][0])
-        return {k: {"count": self.counts[k], "first_line": self.first[k][0]} for k in kinds}
+        found = sorted(self.items(), key=lambda pair: pair[1][1])
+        return {kind: {"count": count, "first_line": line} for kind, (count, line, _) in found}
 
     def summary(self, rows):
         """What is wrong with ``rows`` rows in words, after the line of the most frequent kind."""
-        report = self.report()
         kinds = ", ".join(
             f"{kind}: {found['count']} (first on line {found['first_line']})"
-            for kind, found in report.items()
+            for kind, found in self.report().items()
         )
-        line, detail = self.first[max(report, key=self.counts.get)]
+        _, line, detail = max(self.values(), key=lambda found: (found[0], -found[1]))
         return f"{line}: {detail}. Malformed rows: {self.total()} of {rows} ({kinds})"
 
 
@@ -170,23 +165,4 @@ class Judge:
             self.times.first(self.units, self.moments, rows, self.part.lines),
             self.malformed,
             self.dropped,
-        )
-
-
-def refuse_malformed(path, kept, malformed, max_malformed):
-    """Raises UserError if there is no row, or more than the allowed fraction or all are malformed.
-
-    Args:
-      path: the file.
-      kept: how many rows are sound, whether they are left out or not.
-      malformed: ``Tally``.
-      max_malformed: the fraction allowed.
-    """
-    total = malformed.total()
-    if not kept + total:
-        raise UserError(f"{path}: no record found, expected lines such as {EXAMPLE}")
-    if total > max_malformed * (kept + total) or not kept:
-        raise UserError(
-            f"{path}:{malformed.summary(kept + total)}, more than max_malformed={max_malformed:g} "
-            "allows; correct the file, or raise max_malformed to drop them"
         )

@@ -24,28 +24,21 @@ LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
 _BUFFER = 1 << 18
 
 
-class readable:
+@contextlib.contextmanager
+def readable(path):
     """Context in which failures to read ``path`` become UserErrors."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, UnicodeDecodeError):
-            raise UserError(_bad_text(self.path)) from error
-        if isinstance(error, FileNotFoundError):
-            raise UserError(f"{self.path}: no such file, expected a CSV or TSV file") from error
-        of_gzip = isinstance(error, OSError) and error.errno is None  # not the system's
-        if of_gzip or isinstance(error, (EOFError, zlib.error)):
-            raise UserError(
-                f"{self.path}: the gzip data is truncated or damaged; download or compress the "
-                f"file again"
-            ) from error
-        if isinstance(error, OSError):
-            raise UserError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise UserError(_bad_text(path)) from error
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file, expected a CSV or TSV file") from error
+    except (OSError, EOFError, zlib.error) as error:
+        if getattr(error, "errno", None) is not None:  # the system's
+            raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UserError(
+            f"{path}: the gzip data is truncated or damaged; download or compress the file again"
+        ) from error
 
 
 def _too_long(path, line):
@@ -58,10 +51,9 @@ def _too_long(path, line):
 class _BoundedLines(io.RawIOBase):
     """The bytes of another stream, as long as no line is longer than ``LONGEST_RECORD``."""
 
-    def __init__(self, binary, raw, path):
+    def __init__(self, binary, path):
         super().__init__()
-        self._binary, self._raw, self._path = binary, raw, path
-        self._lines, self._length = 0, 0
+        self._binary, self._path, self._lines, self._length = binary, path, 0, 0
 
     def readable(self):
         return True
@@ -78,15 +70,13 @@ class _BoundedLines(io.RawIOBase):
 
     def close(self):
         self._binary.close()
-        self._raw.close()  # a ``GzipFile`` leaves it open
         super().close()
 
 
 def open_bounded(path, compressed):
     """Opens a plain or gzip file as bytes; reading raises UserError at an endless line."""
-    raw = open(path, "rb")  # noqa: SIM115 (closed with what is given back)
-    binary = gzip.GzipFile(fileobj=raw) if compressed else raw
-    return io.BufferedReader(_BoundedLines(binary, raw, path), _BUFFER)
+    binary = (gzip.open if compressed else open)(path, "rb")
+    return io.BufferedReader(_BoundedLines(binary, path), _BUFFER)
 
 
 def open_text(path, compressed, encoding):
@@ -100,16 +90,8 @@ def is_gzip(path):
         return stream.read(2) == b"\x1f\x8b"
 
 
-class Line(typing.NamedTuple):
-    """A line with its number, from 1, and its first byte, without a byte order mark."""
-
-    number: int
-    start: int
-    text: str
-
-
 def first_lines(path, compressed, count):
-    """The first ``count`` ``Line``s that are not blank.
+    """The first ``count`` lines that are not blank: (number from 1, byte it begins at, text) of each.
 
     Raises:
       UserError: UTF-16, a line of over a million characters.
@@ -124,7 +106,7 @@ def first_lines(path, compressed, count):
             if len(text) > 1 << 20:
                 raise UserError(f"{path}:{number}: a line of over a million characters")
             if text.strip():
-                found.append(Line(number, start, text))
+                found.append((number, start, text))
             if len(found) == count:
                 break
             start += len(text.encode("utf-8"))
@@ -133,6 +115,7 @@ def first_lines(path, compressed, count):
 
 def _bad_text(path):
     """Message naming the first line that is not UTF-8."""
+    where = f"{path}:"
     # The text before the damage of a gzip may be all that was read.
     damage = contextlib.suppress(OSError, EOFError, zlib.error)
     with damage, open_bounded(path, is_gzip(path)) as stream:
@@ -140,11 +123,9 @@ def _bad_text(path):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
-                byte = line[error.start]
-                return (
-                    f"{path}:{number}: byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8"
-                )
-    return f"{path}: not UTF-8 text; save the file as UTF-8"
+                where = f"{path}:{number}: byte 0x{line[error.start]:02x} is"
+                break
+    return f"{where} not UTF-8 text; save the file as UTF-8"
 
 
 class Block(typing.NamedTuple):

@@ -101,16 +101,12 @@ class Times:
         return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & dated
 
     def first(self, units, column, rows, lines):
-        """The first time in each unit.
+        """The first time in each unit: unit -> (line, text).
 
         Args:
-          units: int8 [m], as ``read`` gives them.
-          column: [m], as ``read`` takes it.
+          units, column: [m], as ``read`` gives and takes them.
           rows: int [k], the rows that are kept.
           lines: gives a row's line number.
-
-        Returns:
-          unit -> (line, text).
         """
         kept, found = units[rows], {}
         for index in np.flatnonzero(np.bincount(kept, minlength=len(self.units))):
@@ -121,9 +117,8 @@ class Times:
     def _in_seconds(self, numbers, texts, unit):
         if unit == "nanoseconds":
             # Beyond 2**53 a float is not exact, and would not be the same from every parser.
-            plain = [str(text).strip() for text in texts]
-            whole = [int(t) // 1000 if t.isdigit() else float(t) // 1000 for t in plain]
-            return np.array(whole, np.float64) / 1e6
+            plain = (str(text).strip() for text in texts)
+            return np.array([(int if t.isdigit() else float)(t) // 1000 for t in plain]) / 1e6
         if unit in _SIZES:
             return numbers / _SIZES[unit][2]
         if unit == "days":

@@ -28,7 +28,6 @@ def settings_of(**changed):
 def read(path, keys, block_bytes=None, **data):
     form = adapter_from({**COLUMNS, **keys}, "mine", "mine.yaml").forms[0]
     layout = detect(str(path), form.keys.get("delimiter"))
-    layout.require_records()
     return RecordReader(layout, form, block_bytes=block_bytes).read(settings_of(**data))
 
 

@@ -1,5 +1,7 @@
 """From a log to filtered, numbered sequences in this process."""
 
+import functools
+
 import numpy as np
 
 from recommenders_utils.dataset.engines.progress import say_filter, say_reading
@@ -19,9 +21,9 @@ class NumpyEngine:
 
     NAME = "numpy"
 
-    def flat_map(self, say):
-        """What ``RecordReader.read`` parses blocks with; ``say`` is called with each line to print."""
-        return flat_map
+    def flat_map(self, say, function, blocks):
+        """Yields what a function yields for each block; ``say`` is called with each line to print."""
+        return flat_map(function, blocks)
 
     def gather(self, path, reader, data, say, clock):
         """Reads, drops repetitions, filters and numbers.
@@ -43,7 +45,7 @@ class NumpyEngine:
         check_duplicates(data.duplicates)
         check_core_filter(data.core_filter)
         check_tie_order(data.tie_order)
-        records, reading = reader.read(data, self.flat_map(say))
+        records, reading = reader.read(data, functools.partial(self.flat_map, say))
         say_reading(path, reading, say, clock)
         users, items, labels, times, user_ids, item_ids, extras = records
         counts = {"read": statistics(users, items, labels)}

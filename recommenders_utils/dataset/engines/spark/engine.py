@@ -22,15 +22,8 @@ class SparkEngine(NumpyEngine):
     def __init__(self, master=None):
         self.master = master
 
-    def flat_map(self, say):
-        """What ``RecordReader.read`` parses blocks with, in a session of its own.
-
-        Raises:
-          UserError: PySpark or Java is missing; no such master.
-        """
-        return functools.partial(self._flat_map, say)
-
-    def _flat_map(self, say, function, blocks):
+    def flat_map(self, say, function, blocks):
+        """Yields what a function yields for each block, from Spark's workers; see ``spark_session``."""
         with spark_session(self.master) as session:
             context = session.sparkContext
             say(f"data: reading with Spark {session.version} on {context.master}")
