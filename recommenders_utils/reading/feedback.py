@@ -66,7 +66,8 @@ def label_rows(form, columns, data):
     unsound = ~np.all(np.isfinite([*values.values()]), axis=0)
     with np.errstate(all="ignore"):
         labels = _KINDS[form.kind](form, columns, data, **values)
-    detail = f"{form.feedback()} gives {{}}, not a finite number"
+    named = form.feedback().replace("{", "{{").replace("}", "}}")
+    detail = f"{named} gives {{}}, not a finite number"
     labels.faults.insert(0, (NOT_FINITE, unsound, next(iter(values.values())), detail))
     return labels
 

@@ -47,7 +47,7 @@ def ratings(path):
     if layout.header is None:
         raise UserError(
             f"{path}:{layout.first_line}: no header, and {layout.width} columns: "
-            f"{_shown(layout.samples[0])}; without a header expected exactly user, item, rating, time; "
+            f"{shortened(str(layout.samples[0]), 400)}; without a header expected exactly user, item, rating, time; "
             f"add a header line such as {EXAMPLE}"
         )
     found = by_spelling(layout.header)
@@ -55,7 +55,7 @@ def ratings(path):
     also = "; ".join(f"{role}: {', '.join(SPELLINGS[role].split()[:6])}" for role in missing)
     raise UserError(
         f"{path}:{layout.header_line}: no column for {', '.join(missing)} among "
-        f"{_shown(layout.header)}; expected a header such as {EXAMPLE} (also understood for {also}), or "
+        f"{shortened(str(layout.header), 400)}; expected a header such as {EXAMPLE} (also understood for {also}), or "
         "no header and exactly the columns user, item, rating, time"
     )
 
@@ -174,7 +174,3 @@ def _quoted(column):
 
 def _scalar(text):
     return text if text.isidentifier() else "'" + text.replace("'", "''") + "'"
-
-
-def _shown(fields):
-    return shortened(str(fields), 400)

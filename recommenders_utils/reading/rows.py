@@ -1,5 +1,6 @@
 """Sorts out the rows that are not records, by one table of faults, and labels the others."""
 
+import functools
 import typing
 
 import numpy as np
@@ -106,7 +107,10 @@ class Judge:
         rows = np.flatnonzero(hit & self.kept)
         if len(rows):
             self.kept[rows], first = False, int(rows[0])
-            detail, tally = (say(shown[first]), self.malformed) if say else (kind, self.dropped)
+            detail, tally = kind, self.dropped
+            if say:
+                value, tally = shown[first], self.malformed
+                detail = say(shortened(value) if isinstance(value, str) else value)
             tally.add(kind, count or len(rows), self.part.lines[first], detail)
 
     def _shape(self):
@@ -132,16 +136,13 @@ class Judge:
                 lacking[row] = str(moments[row]).strip().lower() in ("", "nan")
             self._out(NO_TIME, lacking)
         said = f"time {{!r}} is not a time, expected {self.times.expected()}"
-        self._out(BAD_TIME, bad, lambda moment: said.format(shortened(str(moment))), moments)
+        self._out(BAD_TIME, bad, said.format, moments)
 
     def _number(self, name):
         column = self.part.columns[name]
         values = column.each(to_values) if isinstance(column, Texts) else column
         lacking = ~np.isfinite(values)
-
-        def said(text):
-            return f"{name} is {shortened(str(text))!r}, expected a number"
-
+        said = functools.partial("{} is {!r}, expected a number".format, name)
         self._out(f"{name} is not a number", lacking, said, column)
         return np.where(lacking, 0.0, values)
 
@@ -149,10 +150,8 @@ class Judge:
         expression = self.form.expressions[key]
         with np.errstate(over="ignore"):
             values = expression.evaluate(columns).astype(np.float32)
-
-        def said(value):
-            return f"{key}: {expression.text} gives {value}, expected a finite number"
-
+        said = "{}: {} gives {}, expected a finite number".format
+        said = functools.partial(said, key, expression.text)
         self._out(BAD_EXTRA, ~np.isfinite(values), said, values)
         return values
 
