@@ -47,16 +47,16 @@ def ratings(path):
     if layout.header is None:
         raise UserError(
             f"{path}:{layout.first_line}: no header, and {layout.width} columns: "
-            f"{shortened(str(layout.samples[0]), 400)}; without a header expected exactly user, item, rating, time; "
-            f"add a header line such as {EXAMPLE}"
+            f"{shortened(str(layout.samples[0]), 400)}; without a header expected exactly user, item, "
+            f"rating, time; add a header line such as {EXAMPLE}"
         )
     found = by_spelling(layout.header)
     missing = [role for role in SPELLINGS if role not in found]
     also = "; ".join(f"{role}: {', '.join(SPELLINGS[role].split()[:6])}" for role in missing)
     raise UserError(
         f"{path}:{layout.header_line}: no column for {', '.join(missing)} among "
-        f"{shortened(str(layout.header), 400)}; expected a header such as {EXAMPLE} (also understood for {also}), or "
-        "no header and exactly the columns user, item, rating, time"
+        f"{shortened(str(layout.header), 400)}; expected a header such as {EXAMPLE} (also understood "
+        f"for {also}), or no header and exactly the columns user, item, rating, time"
     )
 
 
