@@ -7,7 +7,7 @@
 from dfar_tf.runs.steps import prepare_data
 
 FLAGS = {
-    "engine": ("numpy", "numpy, or spark for logs of any size; the arrays are the same"),
+    "engine": ("numpy", "numpy, or spark, whose workers parse the text; the arrays are the same"),
     "spark_master": (None, "a Spark cluster, such as spark://host:7077; by default all cores here"),
 }
 

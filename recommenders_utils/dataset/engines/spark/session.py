@@ -81,7 +81,7 @@ def _start(builder, master):
     options = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-        "spark.driver.maxResultSize": "0",  # what comes back comes part by part
+        "spark.driver.maxResultSize": "0",  # what comes back comes batch by batch
         "spark.log.level": "ERROR",
     }
     if re.match(r"local(\[|$)", master):
