@@ -125,15 +125,15 @@ def statistics(users: np.ndarray, items: np.ndarray, labels: np.ndarray) -> Dict
       dict with Table 1's columns ``users, items, positive_records, negative_records,
       avg_records_per_user`` and ``records``, as plain numbers.
     """
-    records, users, items = len(labels), len(np.unique(users)), len(np.unique(items))
+    records, distinct = len(labels), len(np.unique(users))
     positive = int(np.count_nonzero(labels))
     return {
-        "users": users,
-        "items": items,
+        "users": distinct,
+        "items": len(np.unique(items)),
         "records": records,
         "positive_records": positive,
         "negative_records": records - positive,
-        "avg_records_per_user": records / users if users else 0.0,
+        "avg_records_per_user": records / distinct if distinct else 0.0,
     }
 
 
