@@ -3,13 +3,14 @@
 import io
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.ids import Vocabulary
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5), max_size=4))
 def test_vocabulary_numbers_by_first_appearance(parts):
     import pandas as pd
