@@ -48,9 +48,11 @@ def publisher(folder):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/{FILE_NAME}", asked
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/{FILE_NAME}", asked
+        finally:  # or a test that fails never ends
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def put(path, content=ROWS):
 
 def find(root, **options):
     options.setdefault("environ", {})
-    options.setdefault("log", lambda line: None)
+    options.setdefault("say", lambda line: None)
     options.setdefault("url", "http://must-not-be-asked.invalid/x")
     return find_ratings(root=str(root), show_progress=False, backoff=0.001, **options)
 
