@@ -10,10 +10,10 @@ import typing
 
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import (
-    FREE_KEYS,
     HPARAMS_FILE,
     LOG_FILE,
     RESULTS_FILE,
+    fixed_values,
 )
 from dfar_tf.runs.run import run_experiment
 from dfar_tf.runs.steps import prepare_data
@@ -87,7 +87,7 @@ def run_cells(cells, given=(), command="", say=print, folder=None):
 def cell_name(cell, store):
     """Folder name of a cell: model, loss, seed, and a digest of settings and data."""
     hp = cell.hparams
-    values = {k: v for k, v in sorted(hp.values().items()) if k not in FREE_KEYS}
+    values = dict(sorted(fixed_values(hp).items()))
     text = json.dumps([values, store.meta["fingerprint"]], sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     return f"{slug(hp.model_type)}-{slug(hp.loss)}-seed{hp.seed}-{digest}"

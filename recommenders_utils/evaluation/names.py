@@ -11,6 +11,9 @@ GROUPED = ("mrr", "ndcg", "hit", "group_auc")
 # Names that Microsoft Recommenders uses for the same figure.
 ALIASES = {"mean_mrr": "mrr", "wauc": "gauc"}
 
+# Of the whole catalogue (see ``catalogue.catalogue_figures``): not for ``expand``.
+_FULL = re.compile(r"full_(hr|ndcg|mrr)@([1-9][0-9]*)$")
+
 _SIMPLE = {*PLAIN, *ALIASES, "gauc", "group_auc", "mrr", "ndcg"}
 _AT_K = re.compile(r"(mrr|ndcg|hit)@([1-9][0-9]*(?:;[1-9][0-9]*)*)$")
 
@@ -35,6 +38,11 @@ def expand(metrics: Sequence[str]) -> List[str]:
                 "mrr, mrr@k, ndcg@k, hit@k, group_auc, logloss, rmse, acc and f1, with k a number from 1"
             )
     return names
+
+
+def is_full(name: str) -> bool:
+    """Whether a name is of the whole catalogue: ``full_ndcg@10``."""
+    return bool(_FULL.match(name))
 
 
 def split(name: str) -> Tuple[str, float]:
