@@ -170,13 +170,12 @@ class Catalogue:
     """All items for a scorer, in blocks; what depends on an item alone is kept from call to call.
 
     Args:
-      scorer: a ``GraphScorer``.
+      scorer: a ``GraphScorer`` whose weights stay as they are.
       ids: int [I], the model's id of each item. Items of one id have one score.
-      keep: whether the weights stay as they are, so that products may be kept.
     """
 
-    def __init__(self, scorer, ids, keep=True):
-        self.scorer, self.keep = scorer, keep
+    def __init__(self, scorer, ids):
+        self.scorer = scorer
         self._ids, self._places = np.unique(ids, return_inverse=True)
         self._all_differ = np.array_equal(self._ids, ids)
         self._products, self._bytes = {}, 0
@@ -199,7 +198,7 @@ class Catalogue:
         if products is None:
             products = self.scorer.products(self._ids[start : start + BLOCK])
             size = sum(value.nbytes for value in products.values())
-            if self.keep and self._bytes + size <= KEPT:
+            if self._bytes + size <= KEPT:
                 self._products[start] = products
                 self._bytes += size
         return products

@@ -44,8 +44,9 @@ class RunFolder:
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
     ``run.log``, ``checkpoints/``, ``best/``, ``predictions_valid.csv``, ``predictions_test.csv``,
-    ``results.json``, ``results.csv``; with ``ranking: full`` ``ranks_test.csv`` and
-    ``lists_test.csv``.
+    ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
+    ``ranks_test.csv`` and ``lists_test.csv``; with ``targets: observed`` ``predictions_observed.csv``
+    and ``calibration.csv``.
 
     Args:
       path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.

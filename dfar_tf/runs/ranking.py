@@ -10,7 +10,7 @@ from recommenders_utils.evaluation.rank_files import (
     write_lists,
     write_ranks,
 )
-from recommenders_utils.evaluation.targets import most_candidates, rank_targets, all_test_targets
+from recommenders_utils.evaluation.targets import all_test_targets, most_candidates, rank_targets
 from recommenders_utils.tables import format_table
 
 RANKS_FILE, LISTS_FILE = "ranks_test.csv", "lists_test.csv"

@@ -6,8 +6,10 @@ import time
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
+from dfar_tf.runs.observed import observe_run, observed_table
 from dfar_tf.runs.paper import paper_row, paper_table1
 from dfar_tf.runs.ranking import rank_run, ranking_table
+from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
@@ -111,6 +113,9 @@ def score(folder, store, checkpoint):
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
     if hparams.ranking == "full":
         metrics["ranking"] = rank_run(folder, store, checkpoint)
+    if hparams.targets == "observed":
+        metrics["observed"] = observe_run(folder, store, checkpoint)
+    write_slices(folder, store)
     return metrics
 
 
@@ -143,6 +148,12 @@ def report(results, paper_column, folder):
         what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
         what += [results["loss"], results["seed"], "test"]
         lines += [[*what, name, value, None, None] for name, value in results["ranking"].items()]
+    if "observed" in results:
+        folder.say("\n" + observed_table(results["observed"], results))
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"], "test observed"]
+        figures = {k: v for k, v in results["observed"].items() if k != "calibration"}
+        lines += [[*what, name, value, None, None] for name, value in figures.items()]
     headers = [
         "data",
         "synthetic",

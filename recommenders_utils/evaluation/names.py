@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from recommenders_utils.errors import UserError, suggest
 
@@ -42,7 +42,13 @@ def expand(metrics: Sequence[str]) -> List[str]:
 
 def is_full(name: str) -> bool:
     """Whether a name is of the whole catalogue: ``full_ndcg@10``."""
-    return bool(_FULL.match(name))
+    return full_cutoff(name) is not None
+
+
+def full_cutoff(name: str) -> Optional[int]:
+    """The cut-off of a metric of the whole catalogue: 10 of ``full_ndcg@10``; None of any other."""
+    match = _FULL.match(name)
+    return int(match.group(2)) if match else None
 
 
 def split(name: str) -> Tuple[str, float]:

@@ -121,7 +121,8 @@ def rank_targets(
     found: typing.List[Ranked] = []
     together = max(1, min(TOGETHER, CELLS // store.num_items))
     total = len(targets.ends)
-    with tqdm(total=total, desc="ranking", unit=" targets", disable=not show_progress) as bar:
+    shown = {"desc": "ranking", "unit": " targets", "leave": False, "disable": not show_progress}
+    with tqdm(total=total, **shown) as bar:
         for part in _parts(total, together):
             some = targets.take(part)
             scores = score(some.users, some.ends)

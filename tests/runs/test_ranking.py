@@ -7,17 +7,20 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 from small import call, learnt_run
 
 import dfar_tf
 from dfar_tf.runs.folder import REPORTING
+from dfar_tf.runs.observed import observed_table
 from recommenders_utils.dataset.store import Instances
 from recommenders_utils.dataset.training import training_counts
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import catalogue_figures
 from recommenders_utils.evaluation.lists import list_figures
+from recommenders_utils.evaluation.observed import calibration, observed_figures
 from recommenders_utils.evaluation.rank_files import read_lists, read_ranks
-from recommenders_utils.evaluation.targets import most_candidates, all_test_targets
+from recommenders_utils.evaluation.targets import Targets, all_test_targets, most_candidates
 from recommenders_utils.files import read_json
 
 CUTOFFS = [1, 5, 10, 20]
@@ -170,3 +173,111 @@ def test_a_run_without_test_targets_is_refused(ranked):
 
 def of(part):
     return part.users, part.ends
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run of two epochs that stops by the whole catalogue and scores observed feedback."""
+    folder = tmp_path_factory.mktemp("stopped") / "a run"
+    learnt = learnt_run(tmp_path_factory)
+    arguments = [a for a in learnt.arguments if not a.startswith(("--run_dir", "--epochs"))]
+    flags = ["--early_stop_metric=full_ndcg@10", "--ranking_sample=40", "--targets=observed"]
+    arguments += [f"--run_dir={folder}", "--epochs=2", *flags, *FULL]
+    done = call(*arguments)
+    assert done.status == 0, done.err
+    return folder, arguments, done.out
+
+
+def test_early_stop_ranks_a_stored_sample_in_the_training_session(stopped):
+    folder, arguments, printed = stopped
+    sample = pd.read_csv(str(folder / "ranking_sample.csv"))
+    results = read_json(str(folder / "results.json"))
+    with dfar_tf.load(str(folder)) as run:
+        store = run.store
+        part, records = store.splits["valid"], sample["record"].to_numpy()
+        assert len(sample) == 40 and (np.diff(records) > 0).all()
+        assert np.isin(records, part.ends).all() and (store.labels[records] == 1).all()
+        assert np.array_equal(sample["item"], store.item_ids[store.items[records] - 1])
+        epoch = results["epochs"][results["best_epoch"] - 1]["validation"]
+        # The best checkpoint gives what its epoch had recorded.
+        users = part.users[np.searchsorted(part.ends, records)]
+        targets = Targets(users, records, np.ones(40, np.int8))
+        logits, histories = scores_before(run, targets)
+        gains = []
+        for row, seen, record in zip(logits, histories, records):
+            own = store.items[record] - 1
+            rank = 1 + (np.delete(row, np.union1d(seen, own)) > row[own]).sum()
+            gains.append((rank <= 10) / np.log2(rank + 1))
+        assert epoch["full_ndcg@10"] == pytest.approx(np.mean(gains), abs=0.01)
+        best = max(results["epochs"], key=lambda e: e["validation"]["full_ndcg@10"])
+        assert best["epoch"] == results["best_epoch"]
+    assert "full_hr@10" in epoch and "auc" in epoch and "full_mrr@10" in printed
+    other = [a for a in arguments if not a.startswith("--ranking_sample")]
+    done = call(*other, "--resume", "--ranking_sample=41")
+    assert done.status == 2 and "ranking_sample was 40, is now 41" in done.err
+    before = (folder / "ranking_sample.csv").read_bytes()
+    assert call(*other, "--resume", "--ranking_sample=40").status == 0
+    assert (folder / "ranking_sample.csv").read_bytes() == before
+
+
+def test_observed_targets_are_scored_with_their_labels(stopped):
+    folder, _, printed = stopped
+    frame = pd.read_csv(str(folder / "predictions_observed.csv"), float_precision="round_trip")
+    figures = read_json(str(folder / "results.json"))["observed"]
+    assert len(frame) == figures["targets"] == len(pd.read_csv(str(folder / "ranks_test.csv")))
+    assert set(frame["label"]) == {0, 1}
+    assert figures["auc"] == pytest.approx(roc_auc_score(frame["label"], frame["score"]), abs=1e-12)
+    assert figures["logloss"] == pytest.approx(log_loss(frame["label"], frame["score"]), abs=1e-9)
+    # A liked target's score is that of its row among the candidates.
+    stored = pd.read_csv(str(folder / "predictions_test.csv"))
+    stored = stored[stored["label"] == 1]["score"].to_numpy()
+    np.testing.assert_allclose(frame["score"][: len(stored)], stored, atol=1e-5)
+    bins = pd.read_csv(str(folder / "calibration.csv"))
+    assert len(bins) == 10 and bins["count"].sum() == len(frame)
+    for _, each in bins[bins["count"] > 0].iterrows():
+        inside = frame[(frame["score"] >= each["low"]) & (frame["score"] < each["high"])]
+        assert len(inside) == each["count"]
+        assert inside["label"].mean() == pytest.approx(each["share_liked"])
+        assert inside["score"].mean() == pytest.approx(each["mean_score"])
+    assert "test, observed feedback" in printed and "mean score" in printed
+    assert "Trained with train_targets=positive, where every target has label 1" in printed
+
+
+def test_a_model_of_feedback_needs_no_warning():
+    results = {"model": "dfar", "data": "x", "synthetic": False}
+    bins = calibration([0, 1], [0.2, 0.9]).to_dict("records")
+    figures = {**observed_figures({"user": [1, 1], "label": [0, 1], "score": [0.2, 0.9]})}
+    figures["calibration"] = bins
+    for kind in ("feedback", "all"):
+        text = observed_table(figures, {**results, "protocol": {"train_targets": kind}})
+        assert ("Trained with train_targets=all" in text) == (kind == "all")
+
+
+def test_slices_add_up_to_the_whole(stopped):
+    folder, _, _ = stopped
+    slices, results = (
+        pd.read_csv(str(folder / "slices.csv")),
+        read_json(str(folder / "results.json")),
+    )
+    assert set(slices["ranking"]) == {"candidates", "full"}
+    assert set(slices["slice"]) == {"history length", "target popularity", "target age"}
+    sizes = {"candidates": results["test"]["instances"], "full": results["observed"]["targets"]}
+    for (ranking, _), part in slices.groupby(["ranking", "slice"]):
+        groups = part.drop_duplicates("group")
+        assert groups["targets"].sum() == sizes[ranking]
+        if ranking == "candidates":  # one positive an instance: the mean of the groups
+            own = part[part["metric"] == "ndcg@10"].dropna()
+            whole = np.average(own["value"], weights=own["targets"])
+            assert whole == pytest.approx(results["test"]["ndcg@10"], abs=1e-9)
+    metrics = set(slices["metric"])
+    assert {"auc", "gauc", "logloss", "full_hr@10", "full_ndcg@20_n", "full_mrr@1"} <= metrics
+
+
+def test_observed_needs_disliked_targets(monkeypatch, ranked):
+    liked = all_test_targets(ranked[2].store)
+    liked = liked.take(liked.labels == 1)
+    monkeypatch.setattr("dfar_tf.runs.observed.all_test_targets", lambda store: liked)
+    done = call("evaluate", f"--run_dir={ranked[0]}", "--targets=observed")
+    assert done.status == 2
+    assert "targets=observed: the test targets hold no disliked one" in done.err
+    assert "imported released files need test_data_neg" in done.err
