@@ -1,7 +1,8 @@
 """measure speed and memory: step by part, options, long histories, 11.9 M records, ranking
 
-``bash run.sh bench [--suite=step|options|attention|scale|ranking|all] [--steps=N]
-[--model=dfar] ...``; prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suite scale takes minutes.
+``bash run.sh bench [--suite=step|options|attention|scale|ranking|all] [--steps=N] [--model=dfar] ...``;
+prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale and
+ranking take minutes.
 """
 
 from dfar_tf.bench.suites import run_suites
