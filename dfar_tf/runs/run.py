@@ -6,8 +6,11 @@ import time
 
 from dfar_tf.paths import ROOT, shown
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
+from dfar_tf.runs.observed import check_observed
+from dfar_tf.runs.ranking import check_ranking
 from dfar_tf.runs.steps import at, prepare_data, report, score, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.catalogue import checked_cutoffs
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json, write_json
 
@@ -45,6 +48,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     # Refuse whatever can be refused before anything is prepared or written.
     model_class(hparams).check(hparams)
     expand(hparams.metrics)
+    checked_cutoffs(hparams.ranking_cutoffs)
     choose_devices(hparams.device)
     if task is not None:
         from dfar_tf.runs.cluster_task import enter_run
@@ -53,6 +57,8 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     folder = RunFolder(run_dir, echo)
     store, hparams = prepare_data(hparams, given, folder.say)
     make_iterator(store, hparams)
+    check_ranking(hparams, store)
+    check_observed(hparams, store)
     with at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
     try:
@@ -75,12 +81,13 @@ def _train_and_report(folder, store, started):
     return score_and_report(folder, store, trained, started)
 
 
-def evaluate_run(run_dir, given=None):
+def evaluate_run(run_dir, given=None, echo=True):
     """Scores a finished run's best checkpoint again, rewrites its predictions and prints its tables.
 
     Args:
       run_dir: folder of the run.
       given: ``info`` hyper-parameters to change, such as ``metrics`` or ``ties``.
+      echo: whether what is logged is printed too.
 
     Returns:
       dict, as written to ``results.json``.
@@ -92,9 +99,11 @@ def evaluate_run(run_dir, given=None):
 
     hparams = open_run(run_dir).replace(**(given or {}))
     results = read_json(os.path.join(run_dir, RESULTS_FILE))
-    folder = RunFolder(run_dir)
+    folder = RunFolder(run_dir, echo)
     store, _ = prepare_data(hparams, hparams.values(), folder.say)
     folder.attach(hparams, store)
+    check_ranking(hparams, store)
+    check_observed(hparams, store)
     with at(run_dir):
         results.update(score(folder, store, best_checkpoint(run_dir)))
         write_json(folder.file(RESULTS_FILE), results)

@@ -6,11 +6,15 @@ import time
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
+from dfar_tf.runs.observed import observe_run, observed_table
 from dfar_tf.runs.paper import paper_row, paper_table1
+from dfar_tf.runs.ranking import rank_run, ranking_table
+from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import write_json
 from recommenders_utils.tables import to_csv
@@ -51,6 +55,7 @@ def prepare_data(hparams, given=(), say=print, engine=None):
 def validation_metrics(hparams):
     """The function that training validates with: predictions -> dict of metrics."""
     metrics = list(dict.fromkeys([*hparams.metrics, hparams.early_stop_metric]))
+    metrics = [name for name in metrics if not is_full(name)]
 
     def evaluate(flat):
         values = evaluate_predictions(flat, metrics, hparams.ties)
@@ -97,7 +102,7 @@ def score_and_report(folder, store, trained, started, **more):
 
 
 def score(folder, store, checkpoint):
-    """Writes both predictions files and gives the metrics recomputed from them."""
+    """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them."""
     from dfar_tf.estimator.training import predict
 
     hparams, metrics = folder.hparams, {}
@@ -106,6 +111,11 @@ def score(folder, store, checkpoint):
         path = folder.write_predictions(split, flat, store)
         # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
+    if hparams.ranking == "full":
+        metrics["ranking"] = rank_run(folder, store, checkpoint)
+    if hparams.targets == "observed":
+        metrics["observed"] = observe_run(folder, store, checkpoint)
+    write_slices(folder, store)
     return metrics
 
 
@@ -132,6 +142,18 @@ def report(results, paper_column, folder):
         _, rows = results_rows(results[split], beside or {})
         what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
         lines += [[*what, results["loss"], results["seed"], split, *row] for row in rows]
+    if "ranking" in results:
+        about = results["model"], results["data"], results["synthetic"]
+        folder.say("\n" + ranking_table(results["ranking"], *about))
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"], "test"]
+        lines += [[*what, name, value, None, None] for name, value in results["ranking"].items()]
+    if "observed" in results:
+        folder.say("\n" + observed_table(results["observed"], results))
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"], "test observed"]
+        figures = {k: v for k, v in results["observed"].items() if k != "calibration"}
+        lines += [[*what, name, value, None, None] for name, value in figures.items()]
     headers = [
         "data",
         "synthetic",

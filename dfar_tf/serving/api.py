@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from dfar_tf.estimator.scorer import Catalogue, Scorer
 from dfar_tf.estimator.training import best_checkpoint
 from dfar_tf.runs.folder import FREE_KEYS, RunFolder, open_run
 from dfar_tf.runs.steps import prepare_data
 from dfar_tf.serving.histories import Vocabulary
-from dfar_tf.serving.scorer import Scorer
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
 
@@ -61,6 +61,7 @@ class Run:
       hparams, store: as given.
       vocabulary: ``Vocabulary``, raw ids to rows and back.
       scorer: ``Scorer``, the open session.
+      catalogue: ``Catalogue``, all items for it.
     """
 
     def __init__(self, hparams, store, checkpoint, say=lambda line: None):
@@ -68,6 +69,7 @@ class Run:
         iterator = make_iterator(store, hparams)
         self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
         self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
+        self.catalogue = Catalogue(self.scorer, iterator.ids[1:])
 
     def __enter__(self):
         return self
