@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 
+from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import (
@@ -31,6 +32,7 @@ FREE_KEYS = (
     *("intra_op_threads", "inter_op_threads", "xla", "fast_attention"),
     *("interactions", "adapter", "duplicates", "utc_offset_hours"),
     *("deterministic", "checkpoint_every"),
+    "untrained",
 )
 
 
@@ -38,8 +40,8 @@ class RunFolder:
     """The folder of one run.
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
-    ``run.log``, ``checkpoints/``, ``best/``, ``predictions_valid.csv``, ``predictions_test.csv``,
-    ``results.json``, ``results.csv``.
+    ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_valid.csv``,
+    ``predictions_test.csv``, ``results.json``, ``results.csv``.
 
     Args:
       path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.
@@ -92,7 +94,7 @@ class RunFolder:
                     "synthetic": store.meta["synthetic"],
                     "data": store.meta["name"],
                     "data_fingerprint": store.meta["fingerprint"],
-                    "versions": versions(),
+                    "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
                 },
             )
             hparams.save(os.path.join(folder, HPARAMS_FILE))
@@ -200,20 +202,24 @@ def is_synthetic(path):
     return os.path.exists(record) and bool(read_json(record).get("synthetic"))
 
 
-def versions():
-    """Versions of Python and of the packages that shape results."""
+def versions(tensorflow=True):
+    """Versions of Python and of the packages that shape results; ``tensorflow`` says whether it is one."""
     import numpy
     import pandas
     import sklearn
 
     from dfar_tf.version import __version__
-    from recommenders_utils.backend import tf
 
+    found = {}
+    if tensorflow:
+        from recommenders_utils.backend import tf
+
+        found["tensorflow"] = tf.__version__
     return {
         "dfar_tf": __version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "tensorflow": tf.__version__,
+        **found,
         "numpy": numpy.__version__,
         "pandas": pandas.__version__,
         "scikit-learn": sklearn.__version__,

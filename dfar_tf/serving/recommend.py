@@ -109,7 +109,7 @@ def top_k(run, state, k, seen=None, block=PAIRS):
       List of H pairs (item rows, logits), each of K or, in a smaller catalogue, fewer.
     """
     rows = len(next(iter(state.values())))
-    best = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * rows
+    best = [(np.zeros(0, np.int64), np.zeros(0, run.dtype))] * rows
     for start in range(0, run.store.num_items, block):
         items = np.arange(start, min(start + block, run.store.num_items))
         logits = run.scorer.score(state, run.vocabulary.candidates(items)[None])  # [H, block]
@@ -139,13 +139,11 @@ def _merged(best, items, logits, k, left_out):
 
 
 def _table(run, items, logits):
-    from dfar_tf.serving.predict import probabilities
-
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(items) + 1),
             "item": run.vocabulary.item_ids(items),
-            "score": probabilities(logits),
+            "score": run.probabilities(logits),
             "logit": logits,
         }
     )

@@ -1,0 +1,62 @@
+"""An untrained model behind the ``Scorer``'s interface: ``encode`` keeps the whole history, ``score`` counts.
+
+A trained model reads the newest T records, because its graph has T positions. An untrained one has no such
+limit and is evaluated on whole histories, so it is served with them too: the scores are the same.
+
+Letters: H histories, C candidates.
+"""
+
+import numpy as np
+
+from dfar_tf.serving.histories import Vocabulary
+from recommenders_utils.untrained.histories import from_lists
+
+
+class WholeHistories(Vocabulary):
+    """A vocabulary whose ``arrays`` are whole histories, with the store's own item ids.
+
+    Args:
+      store: the run's ``SequenceStore``.
+    """
+
+    def __init__(self, store):
+        super().__init__(store, None, None)
+
+    def arrays(self, histories, part=slice(None)):
+        """``{"history": object [H]}``, each (item ids, labels) of a history, oldest first."""
+        rows = np.arange(len(histories))[part]
+        whole = np.empty(len(rows), object)
+        for place, row in enumerate(rows):
+            items, labels = histories.of(row)
+            whole[place] = (items.astype(np.int64) + 1, labels)
+        return {"history": whole}
+
+
+class UntrainedScorer:
+    """See ``dfar_tf.serving.scorer.Scorer``, whose place it takes.
+
+    Args:
+      model: a fitted ``recommenders_utils.untrained.base.Untrained``.
+    """
+
+    has_towers = has_heads = False
+
+    def __init__(self, model):
+        self.model = model
+
+    def encode(self, histories):
+        """The histories as they are: what ``WholeHistories.arrays`` gave."""
+        return histories
+
+    def score(self, state, candidates):
+        """Scores float64 [H, C] of candidates [H, C], or [1, C] for all; minus infinity for padding."""
+        items, labels = zip(*state["history"])
+        shape = (len(items), np.shape(candidates)[1])
+        whole = from_lists(items, labels)
+        return self.model.candidate_scores(whole, np.broadcast_to(candidates, shape))
+
+    def warm_up(self, explain=False):
+        """Nothing has to start."""
+
+    def close(self):
+        """Nothing is open."""
