@@ -180,7 +180,7 @@ def _device_of(gpus, device):
     if not re.match(r"[0-9]+(,[0-9]+)*$", gpus) or len(set(map(int, numbers))) < len(numbers):
         raise UserError(
             f"--gpus={gpus}: expected different GPU numbers separated by commas, such as --gpus=0 "
-            f"or --gpus=0,1; for the CPU use --device=cpu."
+            "or --gpus=0,1; for the CPU use --device=cpu."
         )
     return "gpu:" + ",".join(str(int(number)) for number in numbers)
 

@@ -197,7 +197,7 @@ def use(environment, gpu):
     if environment.family == "1.15" and is_modern(gpu):
         say(
             f"Note: TensorFlow 1.15 does not support compute capability {gpu} and may run on the "
-            f"CPU; "
+            "CPU; "
             "TensorFlow 2.15 uses it (DFAR_TF=2.15; it needs a Python 3.9, 3.10 or 3.11)."
         )
     return str(environment.python)

@@ -1,6 +1,5 @@
 """``bash run.sh test``: the suite under each TensorFlow, side by side where the machine has room."""
 
-import contextlib
 import os
 import re
 import signal
@@ -43,14 +42,8 @@ class Suite:
             return
         self.label = (answer([self.python, SATISFIED, tf, "test"]) or self.label).strip()
 
-    def start(self, folder, arguments, cores=None):
-        """Starts pytest, whose output goes to a file in a folder, unless it runs already.
-
-        Args:
-            folder: of the file.
-            arguments: pytest's.
-            cores: numbers of those to run on; all if None.
-        """
+    def start(self, folder, arguments):
+        """Starts pytest, whose output goes to a file in a folder, unless it runs already."""
         if self.process is None:
             self.output = os.path.join(folder, self.label)
             with open(self.output, "wb") as stream:
@@ -61,13 +54,6 @@ class Suite:
                     stdout=stream,
                     stderr=subprocess.STDOUT,
                 )
-        self.keep_to(cores)
-
-    def keep_to(self, cores):
-        """Keeps the suite to some cores, where the system can and it still runs."""
-        if cores and hasattr(os, "sched_setaffinity") and self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                os.sched_setaffinity(self.process.pid, cores)
 
     def follow(self):
         """Shows all the output that there is and that comes, then sums up."""
@@ -110,12 +96,11 @@ def run(wanted, arguments):
         told = False
         try:
             if len(able) == 2 and side_by_side(arguments):
-                for suite, cores in zip(able, halves()):
-                    suite.start(folder, arguments, cores)
+                for suite in able:
+                    suite.start(folder, arguments)
                 say(f"{able[1].label} runs at the same time; its output follows.")
-            for place, suite in enumerate(able):
-                if place or suite.process is None:
-                    suite.start(folder, arguments, all_cores())  # the other, if any, has ended
+            for suite in able:
+                suite.start(folder, arguments)
                 suite.follow()
         except KeyboardInterrupt:
             told = True
@@ -156,19 +141,6 @@ def side_by_side(arguments):
         return False  # one debugger at a time
     # Two TensorFlows do not share a GPU's memory well.
     return usable_cores() >= 2 and free_bytes() >= ROOM and not find_gpu()
-
-
-def all_cores():
-    """Numbers of the cores that this process may use; None where the system does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-
-
-def halves():
-    """The cores for each of two suites: on the same ones their threads would wait for one another."""
-    cores = all_cores()
-    if not cores or len(cores) < 2:
-        return None, None
-    return cores[: len(cores) // 2], cores[len(cores) // 2 :]
 
 
 def usable_cores(group="/sys/fs/cgroup"):

@@ -1,4 +1,4 @@
-"""write write one self-contained HTML page of the results: tables, figures, curves, configuration
+"""write one self-contained HTML page of the results: tables, figures, curves, configuration
 
 ``bash run.sh report [--results=DIR] [--output=report.html]``; nothing is loaded from elsewhere.
 """

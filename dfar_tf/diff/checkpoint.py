@@ -111,7 +111,7 @@ def translate(theirs, hparams, num_items, source):
     if strange:
         raise UserError(
             f"{source}: variable {strange[0]!r} is not part of dfar_released ({len(strange)} "
-            f"such). Give a checkpoint of the released DFAR with one block."
+            "such). Give a checkpoint of the released DFAR with one block."
         )
     return values
 
@@ -236,7 +236,7 @@ def _prefix(path):
         if found is None:
             raise UserError(
                 f"{path}: it has no file 'checkpoint' that names one. Give a checkpoint's prefix, "
-                f"such as epoch_5."
+                "such as epoch_5."
             )
         return found
     return re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)

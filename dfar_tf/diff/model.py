@@ -63,7 +63,7 @@ def checkpoint_rows(path, store, hparams):
         raise UserError(
             f"{path}: {num_items + 1} rows of the item table, but the vocabulary of the data files has "
             f"{entries} entries and the padding: the checkpoint may belong to another run. Give "
-            f"the one of this run."
+            "the one of this run."
         )
     rows.append(
         Row(

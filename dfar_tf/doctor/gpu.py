@@ -37,7 +37,7 @@ class Gpus(typing.NamedTuple):
         if version.startswith("1.") and self.capability >= 8:
             how = ": DFAR_TF=2.15 bash run.sh ..." if IN_CHECKOUT else ", on Python 3.9 to 3.11"
             return (
-                f"TensorFlow 1.15 was built for compute capabilities up to 7.5, this is "
+                "TensorFlow 1.15 was built for compute capabilities up to 7.5, this is "
                 f"{self.capability:g}; use TensorFlow 2.15{how}"
             )
         if not IN_CHECKOUT:

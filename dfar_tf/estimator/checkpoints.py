@@ -67,7 +67,7 @@ def recover(folder, knows):
         raise UserError(
             f"{folder}: none of its {len(useless)} checkpoints can be used; the newest, "
             f"{os.path.basename(path)}: {trouble}. Restore a copy of the folder, or train again "
-            f"in another --run_dir."
+            "in another --run_dir."
         )
     for lost, path, trouble in useless:
         where = f"step {step}" if step else "the beginning"

@@ -208,7 +208,7 @@ class EpochHook(tf.estimator.SessionRunHook):
             # data.
             raise UserError(
                 f"{folder}: a checkpoint cannot be written: {error.message.splitlines()[0]}. Free "
-                f"space, then resume with --run_dir and --resume"
+                "space, then resume with --run_dir and --resume"
                 "."
             ) from None
 

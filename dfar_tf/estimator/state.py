@@ -93,7 +93,7 @@ class TrainingState:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{self.path}: is not a training state ({error!r}); expected JSON with a list "
-                f"'epochs'. Restore a copy of the file, or train again in another --run_dir."
+                "'epochs'. Restore a copy of the file, or train again in another --run_dir."
             ) from None
 
     def _good(self, epoch):

@@ -81,7 +81,7 @@ def train(hparams, store, run_dir, evaluate):
     if os.path.exists(os.path.join(folder, PROGRESS_FILE)):
         raise UserError(
             f"{run_dir}: holds a run of a cluster, which counts steps differently. Resume it on a "
-            f"cluster (docs/cluster.md), or give another --run_dir."
+            "cluster (docs/cluster.md), or give another --run_dir."
         )
     os.makedirs(best_dir, exist_ok=True)
     state = TrainingState(
@@ -230,7 +230,7 @@ def _settled(folder, state):
     if trouble:
         raise UserError(
             f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Restore a copy of "
-            f"it, or train again in another --run_dir."
+            "it, or train again in another --run_dir."
         )
     point_to(folder, step)
     return path

@@ -86,7 +86,7 @@ def read_run(folder):
             missing = os.path.relpath(path, folder)
             raise UserError(
                 f"{folder}: it holds no run with a finished epoch ({missing} is missing); give a "
-                f"run folder."
+                "run folder."
             )
     record, hparams = (
         read_json(os.path.join(folder, RUN_FILE)),

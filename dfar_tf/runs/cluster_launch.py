@@ -49,7 +49,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     if "," in hparams.device:
         raise UserError(
             f"device: {hparams.device!r}, but a task of a cluster uses one device; expected auto, "
-            f"cpu, "
+            "cpu, "
             "gpu or gpu:N."
         )
     model_class(hparams).check(hparams)

@@ -38,7 +38,7 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     if run_dir is None:
         raise UserError(
             f"run_dir: not given, but {VARIABLE} names a cluster, whose tasks share the run's "
-            f"folder. Give every task the same --run_dir, on a shared disk."
+            "folder. Give every task the same --run_dir, on a shared disk."
         )
     started = time.time()
     folder = RunFolder(run_dir)
@@ -76,7 +76,7 @@ def join_run(task, run_dir, given):
     if not run_dir or not os.path.exists(os.path.join(run_dir, HPARAMS_FILE)):
         raise UserError(
             f"run_dir: {run_dir or 'not given'}: holds no run to join ({HPARAMS_FILE} is "
-            f"missing). Give the folder of a run, or start one with"
+            "missing). Give the folder of a run, or start one with"
             f" `{typed('amazon')}` under this {VARIABLE}."
         )
     changing = sorted(set(given) - set(FREE_KEYS))

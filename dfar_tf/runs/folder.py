@@ -71,7 +71,7 @@ class RunFolder:
             if not resume:
                 raise UserError(
                     f"{self.path}: holds a run already. Add --resume to resume it, or give "
-                    f"another --run_dir."
+                    "another --run_dir."
                 )
             self.check_same(hparams)
             self.attach(hparams, store)
@@ -190,7 +190,7 @@ def open_run(path):
         if not os.path.exists(os.path.join(path, name)):
             raise UserError(
                 f"{path}: it holds no finished run ({name} is missing). Give a run folder, or "
-                f"finish "
+                "finish "
                 "the run with --resume."
             )
     return prepare_hparams(os.path.join(path, HPARAMS_FILE))

@@ -12,7 +12,7 @@ def check_explainable(run):
     if not run.scorer.has_towers:
         raise UserError(
             f"--explain: model {run.hparams.model_type!r} has no tower per feedback, which "
-            f"--explain needs. Give a run of dfar, or leave out --explain."
+            "--explain needs. Give a run of dfar, or leave out --explain."
         )
 
 

@@ -147,7 +147,7 @@ class _Explained:
         if of_gzip or isinstance(error, (EOFError, zlib.error)):
             raise UserError(
                 f"{path}: the gzip data is truncated or damaged; download or compress the file "
-                f"again."
+                "again."
             ) from None
 
 

@@ -90,7 +90,7 @@ def download(
     except OSError as error:
         raise UserError(
             f"cannot write {part.path}: {error.strerror or error}; the {part.size:,} bytes "
-            f"received so far are kept"
+            "received so far are kept"
             ": free space or fix the permissions, then run the same command again"
         ) from error
     say(f"downloaded {os.path.getsize(path):,} bytes to {path}")
@@ -293,7 +293,7 @@ def _fresh_total(part, headers):
         return None  # the last chunk tells the end
     raise UserError(
         f"cannot download {part.url}: the server reports no length, so a dropped connection would "
-        f"look like the end of the file."
+        "look like the end of the file."
         " " + _remedy(part)
     )
 
@@ -349,7 +349,7 @@ def _finish(part, total, sha256):
             part.discard()
             raise UserError(
                 f"cannot use {part.url}: its SHA-256 is {digest}, expected {sha256.lower()}: the "
-                f"file there is damaged or different."
+                "file there is damaged or different."
                 " " + _remedy(part)
             )
     os.replace(part.path, part.final)

@@ -100,7 +100,7 @@ def prepare(
         if other is None:
             raise UserError(
                 f"{folder}: the prepared data cannot be written: {error.strerror or error}; free "
-                f"space there or set cache_dir to another folder"
+                "space there or set cache_dir to another folder"
             ) from error
         return other
     say(f"data: prepared {folder} ({time.perf_counter() - begun:.2f} s)")

@@ -186,7 +186,7 @@ def _declare(entry, schema, first):
         if key is not None and _unusable(entry.name):
             raise UserError(
                 f"{entry.where}: '{shortened(entry.name)}' cannot be a key's name (it is not a "
-                f"plain word, or is reserved"
+                "plain word, or is reserved"
                 "); choose another"
             )
         if key is not None:
@@ -194,7 +194,7 @@ def _declare(entry, schema, first):
     if first:
         raise UserError(
             f"{entry.where}: '{shortened(entry.name)}' needs a comment {COMMENT_FORM} after its "
-            f"value; "
+            "value; "
             f"got {brief(entry.comment)}"
         )
     hint = ""

@@ -42,7 +42,7 @@ class ReleasedIterator(SequentialIterator):
         if hparams.train_targets != "all":
             raise UserError(
                 f"train_targets: {hparams.train_targets!r}, but iterator=released uses every next "
-                f"item as a target with label 1. Use"
+                "item as a target with label 1. Use"
                 " train_targets=all or iterator=sequential."
             )
         self.vocabularies = vocabularies(store)

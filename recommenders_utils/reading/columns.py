@@ -145,7 +145,7 @@ class ColumnReader:
                 raise UserError(
                     f"{self.path}:{block.line + max(reader.line_num - 1, 0)}: cannot be read as "
                     f"delimited text: {error}; look for binary data or, on an earlier line, an "
-                    f"unclosed quote"
+                    "unclosed quote"
                 ) from error
             if not rows:
                 return

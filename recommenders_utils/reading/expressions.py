@@ -58,7 +58,7 @@ class Expression:
         except (SyntaxError, ValueError, RecursionError, MemoryError, Warning):
             raise UserError(
                 f"{where}: {self.text!r} is not an expression; {ALLOWED}, such as like - hate; "
-                f"put a column whose name is not a plain word between backticks"
+                "put a column whose name is not a plain word between backticks"
             ) from None
         self._value = self._compiled(tree)
 

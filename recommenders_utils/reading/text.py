@@ -49,7 +49,7 @@ class readable:
         if of_gzip or isinstance(error, (EOFError, zlib.error)):
             raise UserError(
                 f"{self.path}: the gzip data is truncated or damaged; download or compress the "
-                f"file again"
+                "file again"
             ) from error
         if isinstance(error, OSError):
             raise UserError(f"{self.path}: cannot be read: {error.strerror or error}") from error

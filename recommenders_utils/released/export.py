@@ -193,6 +193,6 @@ def _require_replaceable(folder):
     if found and not {"train_dataA", vocabulary_file("item")} <= set(found):
         raise UserError(
             f"{folder}: holds something other than an earlier export ({sorted(found)[0]}, ...); "
-            f"give "
+            "give "
             "a new or empty folder"
         )

@@ -177,7 +177,7 @@ def _longest(targets):
                 if not (getattr(whole, key) + ",").startswith(getattr(line, key) + ","):
                     raise UserError(
                         f"{line.where}: the {key[:-1]} history and target of user {user} are not "
-                        f"a prefix of those in"
+                        "a prefix of those in"
                         f" {whole.where}"
                     )
         longest[user] = whole

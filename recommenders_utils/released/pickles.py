@@ -52,8 +52,8 @@ def _inspect(path, data):
             if not _ALLOWED.fullmatch(opcode.name):
                 raise UserError(
                     f"{path}: byte {position}: opcode {opcode.name}, which plain containers of "
-                    f"text and numbers do not need; it could run code, so nothing was executed. "
-                    f"Get the file from a source you trust."
+                    "text and numbers do not need; it could run code, so nothing was executed. "
+                    "Get the file from a source you trust."
                 )
             # The memo is an array as long as its largest index.
             if opcode.name in _MEMO and argument > count:
@@ -64,7 +64,7 @@ def _inspect(path, data):
     except (ValueError, EOFError, IndexError, OverflowError) as error:
         raise UserError(
             f"{path}: truncated or damaged after byte {position} of {len(data)}: {error}; "
-            f"download the file again"
+            "download the file again"
         ) from error
     if stream.read(1):
         raise UserError(f"{path}: byte {position + 1}: data after the end of the pickle")

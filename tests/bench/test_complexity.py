@@ -32,7 +32,7 @@ def test_multiply_adds_by_hand():
 
 
 def test_a_number_of_relations_that_is_no_square_is_refused():
-    with pytest.raises(UserError, match="8 is no square"):
+    with pytest.raises(UserError, match="8 is not a square"):
         make_layer("FHA", 8, 16)
 
 

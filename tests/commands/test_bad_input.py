@@ -206,7 +206,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(copy, tmp_path_factory):
 def test_another_run_is_not_resumed(copy, tmp_path_factory):
     with nothing_written(copy):
         outcome = again(tmp_path_factory, copy, "--resume", "--hidden_size=8", "--seed=4")
-    refused(outcome, "hidden_size was 16, is 8", "seed was 1, is 4", "same flags")
+    refused(outcome, "hidden_size was 16, is now 8", "seed was 1, is now 4", "same flags")
 
 
 def test_a_run_on_other_data_is_not_resumed(copy, tmp_path, tmp_path_factory):
@@ -383,7 +383,7 @@ def test_a_run_folder_on_a_full_disk(small_disk, tmp_path_factory):
 def test_a_checkpoint_on_a_full_disk(small_disk, tmp_path_factory):
     disk = small_disk(60)
     outcome = again(tmp_path_factory, disk / "run")
-    refused(outcome, str(disk), "room")
+    refused(outcome, str(disk), "Free space")
     names = tree(disk / "run")
     assert {"hparams.yaml", "run.json"} <= set(names)
     assert not [name for name in names if name.startswith(("results", "predictions", ".tmp"))]
@@ -398,7 +398,7 @@ def test_a_checkpoint_where_files_may_not_grow(tmp_path, tmp_path_factory):
     # TensorBoard's file of an epoch has 2.5 MB at most, the checkpoint 8 MB.
     wide = ("--tower_layers=512,512", "--epochs=1")
     outcome = limited(4 << 20, *arguments, *wide, f"--run_dir={tmp_path}/run")
-    refused(outcome, str(tmp_path), "room", "--resume")
+    refused(outcome, str(tmp_path), "Free space", "--resume")
     assert not (tmp_path / "run" / "results.json").exists()
 
 

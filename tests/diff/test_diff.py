@@ -198,7 +198,7 @@ def test_another_prediction_is_a_difference(run, tmp_path, capsys):
     assert np.isinf(compared(run, tmp_path)["predictions: test"].difference)
     assert main(["diff", f"--released={run}", f"--output={tmp_path / 'o'}", *FLAGS]) == 1
     out = capsys.readouterr().out
-    assert "differs because the file is of other lines or weights" in out
+    assert "differs because the file has other lines or weights" in out
     assert "docs/paper-vs-released.md#the-model" in out and "comparisons differ" in out
     record = json.loads((tmp_path / "o" / "diff-run.json").read_text())
     (stage,) = [s for s in record["stages"] if s["stage"] == "predictions: test"]

@@ -121,7 +121,7 @@ def test_a_variable_without_a_place_is_refused_but_for_the_optimisers(tmp_path):
     assert len(values) == 115
     variables["sequential/num_blocks_1/self_attention/dense/bias"] = np.zeros(6, np.float32)
     path = write(tmp_path, variables, "two_blocks")
-    with pytest.raises(UserError, match="num_blocks_1/self_attention/dense/bias' has no place"):
+    with pytest.raises(UserError, match="num_blocks_1/self_attention/dense/bias' is not part of"):
         released.translate(released.read_variables(path), released_hparams(**SIZES), ITEMS, path)
 
 

@@ -98,8 +98,11 @@ def test_tasks_are_read(monkeypatch):
         ("[1]", "TF_CONFIG: cluster: is not an object"),
         ('{"cluster": ["a:1"]}', "TF_CONFIG: cluster: is not an object"),
         ('{"cluster": {"master": ["a:1"]}}', "cluster.master: is none of chief, worker"),
-        ('{"cluster": {"chief": ["a:1"], "ps": "b:2"}}', "cluster.ps: is no list of host:port"),
-        ('{"cluster": {"chief": ["a"], "ps": ["b:2"]}}', "cluster.chief: is no list of host:port"),
+        ('{"cluster": {"chief": ["a:1"], "ps": "b:2"}}', "cluster.ps: is not a list of host:port"),
+        (
+            '{"cluster": {"chief": ["a"], "ps": ["b:2"]}}',
+            "cluster.chief: is not a list of host:port",
+        ),
         ('{"cluster": {"chief": ["a:1"]}}', "has 1 chief and 0 ps; expected one chief"),
         ('{"cluster": {"chief": ["a:1", "b:1"], "ps": ["c:1"]}}', "has 2 chief and 1 ps"),
     ],
@@ -113,8 +116,8 @@ def test_a_bad_cluster_is_refused(monkeypatch, text, message):
 def test_a_bad_task_is_refused(monkeypatch):
     for kind, index, message in [
         ("boss", 0, "task.type: 'boss' is none of chief"),
-        ("worker", -1, "task.index: -1 is no number"),
-        ("worker", True, "task.index: True is no number"),
+        ("worker", -1, "task.index: -1 is not a number"),
+        ("worker", True, "task.index: True is not a number"),
         ("worker", 2, "task.index: 2, but the cluster has 2 worker; expected a smaller index"),
     ]:
         with pytest.raises(UserError, match=message):

@@ -77,7 +77,7 @@ def test_a_stopped_run_says_how_to_go_on(stopped, how):
     assert status == 130
     assert "Traceback" not in err
     (line,) = err.strip().splitlines()
-    assert line.startswith("interrupted. To go on: bash run.sh amazon --ratings=")
+    assert line.startswith("interrupted. To resume: bash run.sh amazon --ratings=")
     words = told(err)
     assert words.count("--resume") == 1
     last = [word for word in words if word.startswith("--run_dir=")][-1]

@@ -137,7 +137,7 @@ def test_a_damaged_best_checkpoint_is_told(whole, tmp_path):
 def test_a_damaged_state_is_told(whole, tmp_path):
     folder, _ = copied(whole, tmp_path)
     (folder / "training_state.json").write_text("{", "utf-8")
-    with pytest.raises(UserError, match=r"training_state\.json: holds no state of a training"):
+    with pytest.raises(UserError, match=r"training_state\.json: is not a training state"):
         run(tmp_path / "run")
 
 

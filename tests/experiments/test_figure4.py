@@ -130,7 +130,7 @@ def test_other_models_and_users_are_refused(run, tmp_path, tmp_path_factory):
     folder, _, _ = run
     with_mha = other_run(tmp_path_factory).folder
     for arguments, message in (
-        ([f"--run_dir={with_mha}"], "ablation: 'fha' leaves out the label mask"),
+        ([f"--run_dir={with_mha}"], "ablation: 'fha' removes the label mask"),
         ([f"--run_dir={folder}", "--user=nobody"], "--user=nobody: no such user"),
         ([f"--run_dir={tmp_path / 'none'}"], "it holds no finished run"),
     ):

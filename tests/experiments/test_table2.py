@@ -235,7 +235,7 @@ def test_interrupted_it_says_how_to_go_on(made, monkeypatch, tmp_path):
     monkeypatch.setattr(grid, "run_experiment", interrupted)
     outcome = call(*arguments, f"--output={tmp_path}", "--seed=77")
     assert outcome.status == 130
-    assert "0 of 6 cells are done. To go on: bash run.sh table2" in outcome.err
+    assert "0 of 6 cells are done. To resume: bash run.sh table2" in outcome.err
 
 
 def test_all_systems_of_the_paper_come_in_its_order():

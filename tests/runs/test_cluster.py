@@ -122,7 +122,7 @@ def test_a_worker_is_killed_and_started_again(tmp_path, flags, alone):
         kill_worker(process, tmp_path / "run", at=60)
         output = process.communicate(timeout=LIMIT)[0].decode()
     assert process.returncode == 0, output
-    assert "cluster: worker 0 died (ended by SIGKILL); started again, 2 times left" in output
+    assert "cluster: worker 0 died (ended by SIGKILL); restarted, 2 restarts left" in output
     check(tmp_path / "run", output, alone)
     metrics = call("metrics", f"--predictions={tmp_path / 'run' / 'predictions_test.csv'}")
     assert metrics.status == 0
@@ -168,7 +168,7 @@ def test_ctrl_c_ends_all_and_the_run_goes_on(tmp_path, flags, alone):
         wait(process, lambda: steps_made(folder) >= 200)
         process.send_signal(signal.SIGINT)
         output = process.communicate(timeout=LIMIT)[0].decode()
-    assert process.returncode == 130 and "To go on: bash run.sh cluster" in output
+    assert process.returncode == 130 and "To resume: bash run.sh cluster" in output
     assert not any(lives(pid) for pid in pids(folder).values())
     with cluster(*arguments, "--resume") as process:
         output = process.communicate(timeout=LIMIT)[0].decode()

@@ -23,10 +23,10 @@ def refused(*arguments):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--workers=-1"], "--workers: '-1' is no whole number >= 0"),
-        (["--workers=two"], "--workers: 'two' is no whole number >= 0"),
-        (["--ps=0"], "--ps: '0' is no whole number >= 1"),
-        (["--restarts=x"], "--restarts: 'x' is no whole number >= 0"),
+        (["--workers=-1"], "--workers: '-1' is not a whole number >= 0"),
+        (["--workers=two"], "--workers: 'two' is not a whole number >= 0"),
+        (["--ps=0"], "--ps: '0' is not a whole number >= 1"),
+        (["--restarts=x"], "--restarts: 'x' is not a whole number >= 0"),
         (["--resume"], "--resume: give the folder of the run"),
         (["--device=gpu:0,1"], "a task of a cluster uses one device"),
         (["--workers=9999"], "10000 processes train, but there are"),
@@ -60,5 +60,7 @@ def test_a_task_that_joins_takes_the_runs_hyper_parameters(monkeypatch, tmp_path
     monkeypatch.setenv("TF_CONFIG", json.dumps(TF_CONFIG))
     before = tree(tmp_path)
     message = refused("cluster", f"--run_dir={tmp_path}", "--learning_rate=0.5")
-    assert "--learning_rate: a task that joins takes the run's own (hparams.yaml)" in message
+    assert (
+        "--learning_rate: a task that joins uses the run's own settings (hparams.yaml)" in message
+    )
     assert tree(tmp_path) == before

@@ -61,7 +61,7 @@ def train_task(task, hparams, store, run_dir, evaluate):
     if global_step_of(folder) and not os.path.exists(os.path.join(folder, PROGRESS_FILE)):
         raise UserError(
             f"{run_dir}: holds a single-process run, which counts steps differently. Resume it "
-            f"without a cluster, or give another --run_dir."
+            "without a cluster, or give another --run_dir."
         )
     _, shards = task.shard
     steps = iterator.steps_per_epoch(shards=shards)
