@@ -30,6 +30,7 @@ class EpochHook(tf.estimator.SessionRunHook):
       evaluate: predictions (dict of arrays, rows of candidates) -> dict of metrics.
       validate_checkpoint: checkpoint path -> predictions, where the graph holds no validation (several
         devices); None otherwise.
+      ranking: ``SampleRanking`` whose metrics join those of ``evaluate``; or None.
       show_progress: whether to draw a bar.
       checkpoint_every: steps between checkpoints within an epoch; 0 writes none.
       interrupts: ``Interrupts`` that delay Ctrl-C until a step is saved.
@@ -45,6 +46,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         epochs,
         evaluate,
         validate_checkpoint=None,
+        ranking=None,
         show_progress=True,
         checkpoint_every=0,
         interrupts=None,
@@ -57,6 +59,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         self.epochs = epochs
         self.evaluate = evaluate
         self.validate_checkpoint = validate_checkpoint
+        self.ranking = ranking
         self.show_progress = show_progress
         self.checkpoint_every = checkpoint_every
         self.interrupts = interrupts or Interrupts()
@@ -156,7 +159,7 @@ class EpochHook(tf.estimator.SessionRunHook):
         seconds = time.time() - self.started
         self._close_bar()
         started = time.time()
-        metrics = self.evaluate(self._validation_predictions(session))
+        metrics = self._validation_metrics(session)
         record = {
             "epoch": len(self.state.epochs) + 1,
             "step": self.step,
@@ -184,12 +187,18 @@ class EpochHook(tf.estimator.SessionRunHook):
             + ("  best" if best else "")
         )
 
-    def _validation_predictions(self, session):
+    def _validation_metrics(self, session):
         if self.validate_checkpoint is not None:
             # Not among the others: the state does not have the epoch yet.
             folder = os.path.join(self.checkpoint_dir, "validated")
             os.makedirs(folder, exist_ok=True)
-            return self.validate_checkpoint(self._save(self.validation_saver, session, folder))
+            path = self._save(self.validation_saver, session, folder)
+            metrics = self.evaluate(self.validate_checkpoint(path))
+            return {**metrics, **(self.ranking.of_checkpoint(path) if self.ranking else {})}
+        metrics = self.evaluate(self._validation_predictions(session))
+        return {**metrics, **(self.ranking.in_session(session) if self.ranking else {})}
+
+    def _validation_predictions(self, session):
         ((initializer, predictions),) = tf.get_collection(VALIDATION)
         session.run(initializer)
         batches = []

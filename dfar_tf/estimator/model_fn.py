@@ -19,7 +19,9 @@ EVALUATED = (
 VALIDATION = "validation"  # graph collection: the in-session validation's ops
 
 
-def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None, asynchronous=False):
+def make_model_fn(
+    hparams, num_items, num_users=0, validation_dataset=None, asynchronous=False, beside=None
+):
     """Makes the ``model_fn`` of a run.
 
     Args:
@@ -29,6 +31,8 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None, asyn
       validation_dataset: function without arguments that returns a ``tf.data.Dataset``. If given,
         training's graph also scores it with the same variables, so that validating costs
         neither a new graph nor a checkpoint; its ops are put into collection ``VALIDATION``.
+      asynchronous: whether other processes update the same variables.
+      beside: called with the model at the end of training's graph, to add what is run between epochs.
 
     Returns:
       ``model_fn(features, labels, mode)`` for ``tf.estimator.Estimator``. ``features`` is a batch of
@@ -59,6 +63,8 @@ def make_model_fn(hparams, num_items, num_users=0, validation_dataset=None, asyn
         train_op = make_train_op(hparams, loss, model, asynchronous)
         if validation_dataset is not None:
             _add_validation(model, validation_dataset())
+        if beside is not None:
+            beside(model)
         return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
 
     # No layer has control flow for AutoGraph to convert, and letting it look costs seconds a graph.

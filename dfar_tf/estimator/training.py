@@ -11,6 +11,7 @@ from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook, damage, poin
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
 from dfar_tf.estimator.epochs import EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.ranking import add_scorer, sample_ranking
 from dfar_tf.estimator.session import (
     check_precision,
     choose_devices,
@@ -60,7 +61,8 @@ def train(hparams, store, run_dir, evaluate):
       hparams: the merged hyper-parameters.
       store: a ``SequenceStore``.
       run_dir: folder of the run; ``checkpoints/`` and ``best/`` are made in it.
-      evaluate: predictions -> dict of validation metrics, ``early_stop_metric`` among them.
+      evaluate: predictions -> dict of validation metrics, ``early_stop_metric`` among them unless it is
+        of the whole catalogue.
 
     Returns:
       Trained.
@@ -98,7 +100,13 @@ def train(hparams, store, run_dir, evaluate):
         config = in_one_thread(config)
     validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
     sizes = iterator.num_items, store.num_users
-    model_fn = make_model_fn(hparams, *sizes, None if strategy else validation)
+    ranking = sample_ranking(hparams, iterator, run_dir)
+    model_fn = make_model_fn(
+        hparams,
+        *sizes,
+        None if strategy else validation,
+        beside=add_scorer if ranking and not strategy else None,
+    )
     estimator = make_estimator(model_fn, hparams, folder, config, strategy)
     interrupts = Interrupts()
     hook = EpochHook(
@@ -112,6 +120,7 @@ def train(hparams, store, run_dir, evaluate):
         validate_checkpoint=(lambda path: predict(hparams, store, "valid", path))
         if strategy
         else None,
+        ranking=ranking,
         show_progress=hparams.show_progress,
         checkpoint_every=hparams.checkpoint_every,
         interrupts=interrupts,

@@ -7,6 +7,7 @@ from dfar_tf.runs.grid import Cell
 from dfar_tf.runs.paper import paper_table2
 from dfar_tf.settings import hparams_file, merge_hparams
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.hparams import prepare_hparams
 
 # Section 4.1.3 of the paper; what it leaves open is base.yaml's, the release's values.
@@ -126,7 +127,11 @@ def tune_models(study, names, budget=BUDGET):
         if outcome.results is None:
             continue
         metric = cell.hparams.early_stop_metric
-        score = outcome.results["valid"][metric] * (-1 if metric == "logloss" else 1)
+        if is_full(metric):
+            reached = outcome.results["epochs"][outcome.results["best_epoch"] - 1]["validation"]
+        else:
+            reached = outcome.results["valid"]
+        score = reached[metric] * (-1 if metric == "logloss" else 1)
         if best[name][0] is None or score > best[name][0]:
             best[name] = score, point
     return {name: point for name, (_, point) in best.items()}

@@ -25,7 +25,9 @@ class Measure(typing.NamedTuple):
     @property
     def name(self):
         """As tables print it."""
-        return figure_title(self.metric) if self.part == "ranking" else metric_name(self.metric)
+        if self.part == "ranking":
+            return "full " + figure_title(self.metric)
+        return metric_name(self.metric)
 
     def in_paper(self, figures):
         """The paper's figure among ``{metric: value}``, or None: the paper has figures of ``test`` alone."""

@@ -71,6 +71,48 @@ class InterestAggregation(tf.keras.layers.Layer):
         pooled = tf.math.unsorted_segment_sum(weight * keys[:, None, :], row, rows)
         return tf.math.divide_no_nan(pooled, total)
 
+    def candidate_products(self, query):
+        """[C, D] queries -> [C, units[0]]: the first dense layer of Eq. 15 on q."""
+        return flat_dense(self.query_dense, query)
+
+    def call_products(self, products, sequence, mask):
+        """``call`` for the same C candidates in every row, their first layer computed before.
+
+        A history at a time, elements first and candidates last: every operation then runs over
+        consecutive numbers, and the sums over positions are matrix products.
+
+        Args:
+          products: [C, units[0]] of ``candidate_products``.
+          sequence, mask: as of ``call``.
+
+        Returns:
+          [B, C, D], equal to ``call``'s up to rounding.
+        """
+        width = sequence.shape.as_list()[-1]
+        columns = tf.transpose(products)  # [units[0], C]
+        kernels = [layer.kernel for layer in self.rest.dense]
+        count = tf.shape(products)[0]
+
+        def of_history(given):
+            records = tf.boolean_mask(given[0], tf.not_equal(given[1], 0))  # [P, D]
+            hidden = tf.transpose(self.key_dense(records))[:, :, None]  # [units[0], P, 1]
+            hidden = self.activate(hidden + columns[:, None, :])  # [units[0], P, C]
+            hidden = tf.reshape(hidden, [self.units[0], -1])
+            for layer in self.rest.dense[:-1]:
+                hidden = tf.matmul(layer.kernel, hidden, transpose_a=True) + layer.bias[:, None]
+                hidden = self.activate(hidden)
+            # Without the last bias, which is the same at all positions: the softmax does not see it.
+            attention = tf.matmul(kernels[-1], hidden, transpose_a=True)
+            attention = tf.reshape(attention, [width, -1, count])  # [D, P, C]
+            weight = tf.exp(attention - tf.reduce_max(attention, 1, keepdims=True))
+            keys = tf.transpose(records)  # [D, P]
+            sums = tf.matmul(tf.stack([keys, tf.ones_like(keys)], 1), weight)  # [D, 2, C]
+            return tf.transpose(tf.math.divide_no_nan(sums[:, 0], sums[:, 1]))  # [C, D]
+
+        found = tf.map_fn(of_history, (sequence, mask), dtype=sequence.dtype, parallel_iterations=2)
+        found.set_shape([None, None, width])
+        return found
+
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""
         config = super().get_config()

@@ -16,6 +16,13 @@ def flat_dense(layer, inputs):
     return tf.reshape(outputs, [*shape, layer.units])
 
 
+def matrix_product(inputs, kernel):
+    """[..., X] times [X, Y] as one matrix product: [..., Y]."""
+    width, units = kernel.shape.as_list()
+    outputs = tf.matmul(tf.reshape(inputs, [-1, width]), kernel)
+    return tf.reshape(outputs, tf.concat([tf.shape(inputs)[:-1], [units]], 0))
+
+
 class MLP(tf.keras.layers.Layer):
     """Dense layers one after the other: ``x -> act(x W_1 + b_1) -> ... -> x W_n + b_n``.
 
@@ -129,6 +136,57 @@ class NormalizedTower(tf.keras.layers.Layer):
         hidden = _normalize(self.output_norm, hidden, training)
         return tf.squeeze(flat_dense(self.logit, hidden), -1)  # [B, C]
 
+    @property
+    def separable(self):
+        """Whether a candidate's features add up in the first layer, so that parts can be kept apart."""
+        return self.normalization != "layer"
+
+    def candidate_products(self, features):
+        """What some of the candidate's features add to the first layer, outside training.
+
+        Args:
+          features: [C, Y], the last Y of the Z features; the others, if any, are ``own`` in
+            ``call_products``.
+
+        Returns:
+          [C, units[0]], the layer's bias and the normalisation's shift included.
+        """
+        kernel, bias = self._first_layer()
+        return tf.matmul(features, kernel[-features.shape.as_list()[-1] :]) + bias
+
+    def call_products(self, products, instance=None, own=None):
+        """``call`` outside training, with part of the first layer computed before.
+
+        Args:
+          products: [C, units[0]] of ``candidate_products``.
+          instance: [B, X] as of ``call``, or None.
+          own: [B, C, Y] the first features of each pair, or None.
+
+        Returns:
+          [B, C] logits, equal to ``call``'s up to rounding.
+        """
+        hidden = products[None]  # [1, C, units[0]]
+        if own is not None:
+            width = own.shape.as_list()[-1]
+            hidden += matrix_product(own, self._first_layer()[0][:width])
+        if instance is not None:
+            shared = self.instance_dense(_normalize(self.instance_norm, instance, False))
+            hidden += shared[:, None, :]
+        hidden = self.activate(hidden)
+        for layer in self.hidden:
+            hidden = self.activate(flat_dense(layer, hidden))
+        # The last normalisation and the logit's weights are one product.
+        scale, shift = _affine(self.output_norm, self.units[-1])
+        bias = self.logit.bias + tf.matmul(shift[None], self.logit.kernel)[0]
+        return tf.squeeze(matrix_product(hidden, scale[:, None] * self.logit.kernel), -1) + bias
+
+    def _first_layer(self):
+        """Kernel [Z, units[0]] and bias of the candidate's first layer, its normalisation folded in."""
+        kernel = self.candidate_dense.kernel
+        scale, shift = _affine(self.candidate_norm, kernel.shape.as_list()[0])
+        bias = self.candidate_dense.bias + tf.matmul(shift[None], kernel)[0]
+        return scale[:, None] * kernel, bias
+
     def _joint(self, instance, candidate):
         width = instance.shape.as_list()[-1]
         repeated = tf.repeat(instance[:, None, :], tf.shape(candidate)[1], axis=1)
@@ -160,6 +218,14 @@ def _normalization(kind, name):
     if kind == "layer":
         return tf.keras.layers.LayerNormalization(epsilon=1e-6, name=name)
     return None
+
+
+def _affine(layer, width):
+    """Scale and shift [width] that a batch normalisation is outside training; 1 and 0 for None."""
+    if layer is None:
+        return tf.ones([width]), tf.zeros([width])
+    scale = layer.gamma * tf.math.rsqrt(layer.moving_variance + layer.epsilon)
+    return scale, layer.beta - layer.moving_mean * scale
 
 
 def _normalize(layer, inputs, training):

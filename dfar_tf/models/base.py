@@ -25,6 +25,8 @@ class SequentialModel(tf.keras.layers.Layer):
       feedback: in a few words, how it uses positive and negative feedback.
       embeds_users: whether ``encode`` reads ``user``.
       compared: whether it is one of the systems of Table 2, not a variant of one.
+      pairs: how many pairs of history and candidate ``score_products`` takes at a time: enough to fill
+        the processor, few enough for its cache.
       any_length: whether ``encode`` reads rows one by one and takes them shorter than ``max_seq_length``.
     """
 
@@ -32,6 +34,7 @@ class SequentialModel(tf.keras.layers.Layer):
     compared = True
     any_length = True
     embeds_users = False
+    pairs = 8192
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(name=hparams.model_type)
@@ -74,6 +77,28 @@ class SequentialModel(tf.keras.layers.Layer):
           dict with ``logits``, [B, C], and whatever ``losses`` reads.
         """
         raise NotImplementedError
+
+    def products(self, candidates):
+        """What of ``score`` depends on candidates alone, computed once for many histories.
+
+        Args:
+          candidates: [C] int item ids.
+
+        Returns:
+          dict of tensors with C rows, for ``score_products``; by default the ids themselves.
+        """
+        return {"candidates": tf.identity(candidates)}
+
+    def score_products(self, state, products):
+        """``score``'s logits [B, C], outside training, of the candidates that ``products`` stands for.
+
+        A model that overrides ``products`` overrides this too. ``score`` was called before, so that
+        all weights are there.
+        """
+        rows = tf.shape(next(iter(state.values())))[0]
+        candidates = products["candidates"]
+        pairs = tf.broadcast_to(candidates, [rows, tf.shape(candidates)[0]])
+        return self.score(state, pairs, False)["logits"]
 
     def main_loss(self, outputs, labels, weights):
         """The next-item loss of ``train.loss``, a scalar; arguments as of ``losses``."""
@@ -169,6 +194,21 @@ class BaselineModel(SequentialModel):
         """The tower of the user's vector and each candidate's embedding."""
         target = self.embed_items(candidates)  # [B, C, D]
         return {"logits": self.tower(state["user"], target, training)}
+
+    def products(self, candidates):
+        """The tower's first layer on the candidates' embeddings, the last of its features."""
+        if not self.tower.separable:
+            return super().products(candidates)
+        return {
+            "candidates": tf.identity(candidates),
+            "tower": self.tower.candidate_products(self.embed_items(candidates)),
+        }
+
+    def score_products(self, state, products):
+        """The tower on a user's vector; models whose history meets the candidate before override it."""
+        if "tower" not in products or "user" not in state:
+            return super().score_products(state, products)
+        return self.tower.call_products(products["tower"], state["user"])
 
 
 def check_heads(hparams):

@@ -38,6 +38,7 @@ class DFAR(SequentialModel):
     title = "DFAR"
     paper = "Lin et al., WWW 2023"
     feedback = "both: heads by feedback, an interest and a tower for each"
+    pairs = 65536  # a history at a time
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
@@ -145,6 +146,26 @@ class DFAR(SequentialModel):
             outputs[side + "_interest"] = interest
         outputs["logits"] = outputs["positive_logits"]
         return outputs
+
+    def products(self, candidates):
+        """The first layers of the positive side's aggregation and tower on E_v + L_1."""
+        if not self.towers["positive"].separable:
+            return super().products(candidates)
+        query = self.embed_items(candidates) + self.label_embedding[1]  # [C, D]
+        return {
+            "aggregation": self.aggregations["positive"].candidate_products(query),
+            "tower": self.towers["positive"].candidate_products(query),
+        }
+
+    def score_products(self, state, products):
+        """The positive tower's logits, the prediction."""
+        if "tower" not in products:
+            return super().score_products(state, products)
+        interest = self.aggregations["positive"].call_products(
+            products["aggregation"], state["positive"], state["positive_mask"]
+        )
+        shared = tf.concat([state["sum"], state["positive_sum"]], -1)  # [B, 2 D]
+        return self.towers["positive"].call_products(products["tower"], shared, interest)
 
     # 3.4 Joint optimisation.
 

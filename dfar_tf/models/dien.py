@@ -60,16 +60,27 @@ class DIEN(BaselineModel):
     def score(self, state, candidates, training):
         """Attention, evolution and tower of each candidate."""
         target = self.embed_items(candidates)  # [B, C, D]
-        keys = tf.tensordot(state["states"], self.attention, 1)  # [B, T, D]
-        logits = tf.matmul(target, keys, transpose_b=True)  # [B, C, T]
-        attention = masked_softmax(logits, state["mask"][:, None, :])
-        interest = self.evolution(state["states"], attention)  # [B, C, D]
+        interest = self._interest(state, target)
         joined = tf.concat([interest, target], -1)
         outputs = {"logits": self.tower(joined, training=training)}
         for name in ("auxiliary", "pairs"):  # of the history: one number for all candidates
             if name in state:
                 outputs[name] = state[name][:, None] + tf.zeros_like(outputs["logits"])
         return outputs
+
+    def score_products(self, state, products):
+        """The candidate's share of the tower's first layer is given."""
+        if "tower" not in products:
+            return super().score_products(state, products)
+        rows = [tf.shape(state["mask"])[0], tf.shape(products["candidates"])[0]]
+        target = self.embed_items(tf.broadcast_to(products["candidates"], rows))  # [B, C, D]
+        return self.tower.call_products(products["tower"], own=self._interest(state, target))
+
+    def _interest(self, state, target):
+        keys = tf.tensordot(state["states"], self.attention, 1)  # [B, T, D]
+        logits = tf.matmul(target, keys, transpose_b=True)  # [B, C, T]
+        attention = masked_softmax(logits, state["mask"][:, None, :])
+        return self.evolution(state["states"], attention)  # [B, C, D]
 
     def losses(self, outputs, labels, weights):
         """Eq. 7's auxiliary loss, the mean over positions that have a next one."""

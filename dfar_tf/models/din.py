@@ -43,3 +43,12 @@ class DIN(BaselineModel):
         target = self.embed_items(candidates)  # [B, C, D]
         interest = self.attention(target, state["history"], state["mask"], training=training)
         return {"logits": self.tower(tf.concat([interest, target], -1), training=training)}
+
+    def score_products(self, state, products):
+        """The candidate's share of the tower's first layer is given."""
+        if "tower" not in products:
+            return super().score_products(state, products)
+        rows = [tf.shape(state["mask"])[0], tf.shape(products["candidates"])[0]]
+        target = self.embed_items(tf.broadcast_to(products["candidates"], rows))  # [B, C, D]
+        interest = self.attention(target, state["history"], state["mask"])
+        return self.tower.call_products(products["tower"], own=interest)

@@ -122,6 +122,17 @@ class SINE(SequentialModel):
         there = state["there"][:, None] + tf.zeros_like(logits)
         return {"logits": logits, "passive": passive, "passive_there": there}
 
+    def products(self, candidates):
+        """Their embeddings."""
+        return {"target": self.embed_items(candidates)}
+
+    def score_products(self, state, products):
+        """A product of the fused interest, or of the sum of the interests, and each candidate."""
+        interests = state["interests"]  # [B, K, D]
+        if self.hp.adaptive:
+            interests *= tf.nn.softmax(tf.tensordot(interests, self.fusion, 1), 1)
+        return tf.matmul(tf.reduce_sum(interests, 1), products["target"], transpose_b=True)
+
     def losses(self, outputs, labels, weights):
         """The passive-negative loss over targets with a skip before them, and the independence."""
         real = labels * weights * outputs["passive_there"]

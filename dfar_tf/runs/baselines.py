@@ -19,7 +19,7 @@ from recommenders_utils.errors import UserError, suggest
 from recommenders_utils.evaluation.catalogue import catalogue_figures
 from recommenders_utils.evaluation.lists import list_figures
 from recommenders_utils.evaluation.metrics import evaluate_predictions
-from recommenders_utils.evaluation.targets import rank_targets, test_targets
+from recommenders_utils.evaluation.targets import all_test_targets, rank_targets
 from recommenders_utils.files import read_json, write_json
 from recommenders_utils.tables import undefined
 from recommenders_utils.untrained import registry
@@ -122,7 +122,7 @@ def _measured(model, store, metrics, ties, cutoffs):
     values = evaluate_predictions(split_predictions(model, store, "test"), metrics, ties)
     found = {"test": {name: float(value) for name, value in values.items()}}
     if cutoffs:
-        targets = test_targets(store)
+        targets = all_test_targets(store)
         ranked = rank_targets(catalogue_scores(model, store), store, targets, LIST)
         rows = {"label": targets.labels, "rank": ranked.rank, "candidates": ranked.candidates}
         lists = list_figures(ranked.items, training_counts(store))

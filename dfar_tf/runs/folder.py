@@ -8,7 +8,9 @@ import sys
 
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
+from dfar_tf.settings import hparams_file
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.files import (
     atomic_directory,
     atomic_write,
@@ -17,7 +19,7 @@ from recommenders_utils.files import (
     slug,
     write_json,
 )
-from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.hparams import HParams, prepare_hparams
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "hparams.yaml",
@@ -25,6 +27,8 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
+# What is reported of a test set; runs of earlier versions lack these keys.
+REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
 # keys of logs are covered by the data's fingerprint.
 FREE_KEYS = (
@@ -32,7 +36,7 @@ FREE_KEYS = (
     *("intra_op_threads", "inter_op_threads", "xla", "fast_attention"),
     *("interactions", "adapter", "duplicates", "utc_offset_hours"),
     *("deterministic", "checkpoint_every"),
-    "untrained",
+    *REPORTING,
 )
 
 
@@ -40,8 +44,10 @@ class RunFolder:
     """The folder of one run.
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
-    ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_valid.csv``,
-    ``predictions_test.csv``, ``results.json``, ``results.csv``.
+    ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_*.csv``,
+    ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
+    ``ranks_test.csv`` and ``lists_test.csv``; with ``targets: observed`` ``predictions_observed.csv``
+    and ``calibration.csv``.
 
     Args:
       path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.
@@ -170,8 +176,8 @@ class RunFolder:
     def check_same(self, hparams):
         """Raises UserError if the folder's run has other hyper-parameters."""
         then = prepare_hparams(self.file(HPARAMS_FILE)).values()
-        now = hparams.values()
-        differing = [k for k in now if k not in FREE_KEYS and then.get(k) != now[k]]
+        now = fixed_values(hparams)
+        differing = [k for k in now if then.get(k) != now[k]]
         if differing:
             shown = ", ".join(f"{k} was {then.get(k)!r}, is now {now[k]!r}" for k in differing)
             raise UserError(
@@ -193,7 +199,25 @@ def open_run(path):
                 "finish "
                 "the run with --resume."
             )
-    return prepare_hparams(os.path.join(path, HPARAMS_FILE))
+    return with_new_keys(prepare_hparams(os.path.join(path, HPARAMS_FILE)))
+
+
+def with_new_keys(hparams):
+    """A run's hyper-parameters, with the defaults of ``REPORTING`` where the run is older than these."""
+    base = prepare_hparams(hparams_file("base"))
+    missing = [key for key in REPORTING if key not in hparams]
+    schema = {**hparams.schema, **{key: base.schema[key] for key in missing}}
+    return HParams(
+        schema, {key: getattr(hparams if key in hparams else base, key) for key in schema}
+    )
+
+
+def fixed_values(hparams):
+    """``{key: value}`` of what decides the outcome of training, and so may not change."""
+    free = set(FREE_KEYS)
+    if is_full(hparams.early_stop_metric):
+        free.discard("ranking_sample")
+    return {key: value for key, value in hparams.values().items() if key not in free}
 
 
 def is_synthetic(path):

@@ -10,12 +10,12 @@ import typing
 
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import (
-    FREE_KEYS,
     HPARAMS_FILE,
     LOG_FILE,
     RESULTS_FILE,
+    fixed_values,
 )
-from dfar_tf.runs.run import run_experiment
+from dfar_tf.runs.run import evaluate_run, run_experiment
 from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, slug
@@ -87,7 +87,7 @@ def run_cells(cells, given=(), command="", say=print, folder=None):
 def cell_name(cell, store):
     """Folder name of a cell: model, loss, seed, and a digest of settings and data."""
     hp = cell.hparams
-    values = {k: v for k, v in sorted(hp.values().items()) if k not in FREE_KEYS}
+    values = dict(sorted(fixed_values(hp).items()))
     text = json.dumps([values, store.meta["fingerprint"]], sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     return f"{slug(hp.model_type)}-{slug(hp.loss)}-seed{hp.seed}-{digest}"
@@ -142,7 +142,7 @@ def positive_number(text, flag):
 
 def _run(cell, path, given, command, finished):
     if finished:
-        return Outcome(path, read_json(os.path.join(path, RESULTS_FILE)))
+        return Outcome(path, _with_reports(cell.hparams, path))
     resume = os.path.exists(os.path.join(path, HPARAMS_FILE))
     try:
         results = run_experiment(cell.hparams, command, path, resume, given, echo=False)
@@ -154,6 +154,22 @@ def _run(cell, path, given, command, finished):
                 stream.write(traceback.format_exc())
         return Outcome(path, None, f"{type(error).__name__}: {str(error).splitlines()[:1]}")
     return Outcome(path, results)
+
+
+def _with_reports(hparams, path):
+    """A finished run's results; what is wanted now and was not then is computed first."""
+    results = read_json(os.path.join(path, RESULTS_FILE))
+    cutoffs = [f"full_hr@{k}" for k in hparams.ranking_cutoffs]
+    ranked = all(name in results.get("ranking", {}) for name in cutoffs)
+    wanted = {
+        "ranking": hparams.ranking == "full" and not ranked,
+        "targets": hparams.targets == "observed" and "observed" not in results,
+    }
+    if any(wanted.values()):
+        keys = [*(key for key, is_wanted in wanted.items() if is_wanted), "ranking_cutoffs"]
+        given = {key: hparams.values()[key] for key in keys}
+        results = evaluate_run(path, {**given, "device": hparams.device}, echo=False)
+    return results
 
 
 def _summary(outcome, finished):

@@ -9,8 +9,11 @@ from dfar_tf.paths import ROOT, shown
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
+from dfar_tf.runs.observed import check_observed
+from dfar_tf.runs.ranking import check_ranking
 from dfar_tf.runs.steps import at, prepare_data, report, score, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.catalogue import checked_cutoffs
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json, write_json
 
@@ -51,6 +54,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     model_class(hparams).check(hparams)
     expand(hparams.metrics)
     check_untrained(hparams)
+    checked_cutoffs(hparams.ranking_cutoffs)
     choose_devices(hparams.device)
     if task is not None:
         from dfar_tf.runs.cluster_task import enter_run
@@ -59,6 +63,8 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     folder = RunFolder(run_dir, echo)
     store, hparams = prepare_data(hparams, given, folder.say)
     make_iterator(store, hparams)
+    check_ranking(hparams, store)
+    check_observed(hparams, store)
     with at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
     try:
@@ -96,8 +102,11 @@ def _run_untrained(hparams, command, run_dir, resume, given, echo):
     untrained.check(hparams)
     expand(hparams.metrics)
     check_untrained(hparams)
+    checked_cutoffs(hparams.ranking_cutoffs)
     folder = RunFolder(run_dir, echo)
     store, hparams = prepare_data(hparams, given, folder.say)
+    check_ranking(hparams, store)
+    check_observed(hparams, store)
     with at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
     with at(folder.path), folder.held():
@@ -106,12 +115,13 @@ def _run_untrained(hparams, command, run_dir, resume, given, echo):
         return score_and_report(folder, store, untrained.fit_run(folder, store), started)
 
 
-def evaluate_run(run_dir, given=None):
+def evaluate_run(run_dir, given=None, echo=True):
     """Scores a finished run's best checkpoint again, rewrites its predictions and prints its tables.
 
     Args:
       run_dir: folder of the run.
       given: ``info`` hyper-parameters to change, such as ``metrics`` or ``ties``.
+      echo: whether what is logged is printed too.
 
     Returns:
       dict, as written to ``results.json``.
@@ -121,9 +131,11 @@ def evaluate_run(run_dir, given=None):
     """
     hparams = open_run(run_dir).replace(**(given or {}))
     results = read_json(os.path.join(run_dir, RESULTS_FILE))
-    folder = RunFolder(run_dir)
+    folder = RunFolder(run_dir, echo)
     store, _ = prepare_data(hparams, hparams.values(), folder.say)
     folder.attach(hparams, store)
+    check_ranking(hparams, store)
+    check_observed(hparams, store)
     with at(run_dir):
         results.update(score(folder, store, _best(hparams, run_dir)))
         write_json(folder.file(RESULTS_FILE), results)

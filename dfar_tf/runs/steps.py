@@ -8,12 +8,16 @@ from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
+from dfar_tf.runs.observed import observe_run, observed_table
 from dfar_tf.runs.paper import paper_row, same_counts, shown_column, table1_columns
+from dfar_tf.runs.ranking import rank_run, ranking_table
+from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
-from dfar_tf.runs.untrained import load_fitted
+from dfar_tf.runs.untrained import load_fitted, observe_fitted, rank_fitted
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import write_json
 from recommenders_utils.tables import to_csv
@@ -56,6 +60,7 @@ def prepare_data(hparams, given=(), say=print, engine=None):
 def validation_metrics(hparams):
     """The function that training validates with: predictions -> dict of metrics."""
     metrics = list(dict.fromkeys([*hparams.metrics, hparams.early_stop_metric]))
+    metrics = [name for name in metrics if not is_full(name)]
 
     def evaluate(flat):
         values = evaluate_predictions(flat, metrics, hparams.ties)
@@ -113,7 +118,10 @@ def _protocol(hparams, store):
 
 
 def score(folder, store, checkpoint):
-    """Writes both predictions files; returns their metrics, and those of untrained models."""
+    """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them.
+
+    Beside them, as ``untrained``, what untrained models score on the same test rows.
+    """
     hparams, metrics = folder.hparams, {}
     predict = _predictor(hparams, store, checkpoint)
     for split in ("valid", "test"):
@@ -121,8 +129,19 @@ def score(folder, store, checkpoint):
         path = folder.write_predictions(split, flat, store)
         # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
+    if hparams.ranking == "full":
+        metrics["ranking"] = _of_model(hparams, rank_run, rank_fitted)(folder, store, checkpoint)
+    if hparams.targets == "observed":
+        metrics["observed"] = _of_model(hparams, observe_run, observe_fitted)(
+            folder, store, checkpoint
+        )
+    write_slices(folder, store)
     metrics["untrained"] = untrained_figures(store, hparams, folder.say)
     return metrics
+
+
+def _of_model(hparams, trained, untrained):
+    return untrained if is_untrained(hparams.model_type) else trained
 
 
 def _predictor(hparams, store, checkpoint):
@@ -158,6 +177,18 @@ def report(results, paper_column, folder):
         _, rows = results_rows(results[split], beside or {})
         what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
         lines += [[*what, results["loss"], results["seed"], split, *row] for row in rows]
+    if "ranking" in results:
+        about = results["model"], results["data"], results["synthetic"]
+        folder.say("\n" + ranking_table(results["ranking"], *about))
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"], "test"]
+        lines += [[*what, name, value, None, None] for name, value in results["ranking"].items()]
+    if "observed" in results:
+        folder.say("\n" + observed_table(results["observed"], results))
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"], "test observed"]
+        figures = {k: v for k, v in results["observed"].items() if k != "calibration"}
+        lines += [[*what, name, value, None, None] for name, value in figures.items()]
     headers = [
         "data",
         "synthetic",

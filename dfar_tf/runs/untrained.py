@@ -4,9 +4,12 @@ import os
 import time
 import typing
 
+from dfar_tf.runs.observed import observe_with
+from dfar_tf.runs.ranking import rank_with
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, sha256_of, write_json
 from recommenders_utils.untrained import registry
+from recommenders_utils.untrained.scoring import catalogue_scores, record_scores
 
 FITTED, CHECKSUM = os.path.join("best", "model.npz"), os.path.join("best", "model.json")
 
@@ -74,3 +77,13 @@ def load_fitted(run_dir):
     if sha256_of(path) != checksum:
         raise UserError(f"{path}: differs from its checksum; {advice}.")
     return registry.load(path)
+
+
+def rank_fitted(folder, store, run_dir):
+    """Ranks the test targets with a run's fitted model; see ``rank_with``."""
+    return rank_with(catalogue_scores(load_fitted(run_dir), store), folder, store)
+
+
+def observe_fitted(folder, store, run_dir):
+    """Scores the observed test targets with a run's fitted model; see ``observe_with``."""
+    return observe_with(record_scores(load_fitted(run_dir), store), folder, store)

@@ -67,18 +67,20 @@ class Run:
       vocabulary: ``Vocabulary``, raw ids to rows and back.
       scorer: ``Scorer``, the open session.
       dtype: of its scores.
+      catalogue: ``Catalogue``, all items for it.
     """
 
     dtype = np.float32
 
     def __init__(self, hparams, store, checkpoint, say=lambda line: None):
-        from dfar_tf.serving.scorer import Scorer
+        from dfar_tf.estimator.scorer import Catalogue, Scorer
         from recommenders_utils.io import make_iterator
 
         self.hparams, self.store = hparams, store
         iterator = make_iterator(store, hparams)
         self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
         self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
+        self.catalogue = Catalogue(self.scorer, iterator.ids[1:])
 
     def __enter__(self):
         return self
@@ -176,6 +178,7 @@ class UntrainedRun(Run):
     def __init__(self, hparams, store, model):
         self.hparams, self.store = hparams, store
         self.vocabulary, self.scorer = WholeHistories(store), UntrainedScorer(model)
+        self.catalogue = self.scorer
 
     def probabilities(self, logits):
         """Scores in (0, 1) in the same order, see ``squashed``; NaN stays NaN. No probabilities."""

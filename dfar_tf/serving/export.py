@@ -123,7 +123,8 @@ def _rows(path, raw):
 
 
 def _model_fn(hparams, store, iterator, files):
-    ids = getattr(iterator, "ids", None)
+    ids = np.asarray(iterator.ids, np.int32)
+    of_store = np.array_equal(ids, np.arange(len(ids)))  # not the released vocabulary's
 
     def model_fn(features, labels, mode):
         del labels
@@ -134,8 +135,8 @@ def _model_fn(hparams, store, iterator, files):
         batch["candidates"] = candidates
         if "users.txt" in files:
             batch["user"] = _rows(files["users.txt"], features["user"])
-        if ids is not None:
-            model_ids = tf.constant(np.asarray(ids, np.int32))
+        if not of_store:
+            model_ids = tf.constant(ids)
             for name in ("history_items", "candidates"):
                 batch[name] = tf.gather(model_ids, batch[name])
         model = make_model(hparams, iterator.num_items, store.num_users)

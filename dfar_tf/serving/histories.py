@@ -53,8 +53,7 @@ class Vocabulary:
     def __init__(self, store, iterator, length):
         self.store, self.length = store, length
         # The released iterator has ids of its own, with 0 for items its training never met.
-        ids = getattr(iterator, "ids", None)
-        self.model_ids = np.arange(store.num_items + 1, dtype=np.int32) if ids is None else ids
+        self.model_ids = iterator.ids
         self._items = pd.Index(np.asarray(store.item_ids).astype(object))
         self._users = pd.Index(np.asarray(store.user_ids).astype(object))
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from dfar_tf.serving.explain import check_explainable, head_groups
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.places import Excluded, top_k
 
 ENCODED = 128  # histories encoded together
-# Pairs of history and item scored together: enough to fill the processor, few enough for its cache.
-PAIRS = 8192
+CELLS = 1 << 24  # scores held at a time: 64 MiB
 
 
 @dataclasses.dataclass
@@ -57,8 +57,9 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False):
         )
     if explain:
         check_explainable(run)
-    for start in range(0, len(histories), ENCODED):
-        part = slice(start, min(start + ENCODED, len(histories)))
+    together = max(1, min(ENCODED, CELLS // run.store.num_items))
+    for start in range(0, len(histories), together):
+        part = slice(start, min(start + together, len(histories)))
         yield from _of_part(run, histories, part, k, exclude_seen, explain)
 
 
@@ -67,75 +68,26 @@ def _of_part(run, histories, part, k, exclude_seen, explain):
     arrays = run.vocabulary.arrays(histories, part)
     state = run.scorer.encode(arrays)
     count = part.stop - part.start
-    share = (time.perf_counter() - begun) / count
-    block = min(run.store.num_items, PAIRS)
-    together = max(1, PAIRS // block)
-    for first in range(0, count, together):
+    logits, seen = run.catalogue.scores(state), None
+    if exclude_seen:
+        offsets = histories.offsets[part.start : part.stop + 1]
+        seen = Excluded(offsets - offsets[0], histories.items[offsets[0] : offsets[-1]])
+    best, values = top_k(logits, k, seen)
+    each = (time.perf_counter() - begun) / count
+    for row in range(count):
         begun = time.perf_counter()
-        rows = slice(first, min(first + together, count))
-        some = {name: value[rows] for name, value in state.items()}
-        seen = None
-        if exclude_seen:
-            seen = [
-                np.unique(histories.of(part.start + row)[0]) for row in range(rows.start, rows.stop)
-            ]
-        best = top_k(run, some, k, seen, block)
-        each = share + (time.perf_counter() - begun) / (rows.stop - rows.start)
-        for row, (items, logits) in enumerate(best, rows.start):
-            begun = time.perf_counter()
-            frame, groups = _table(run, items, logits), None
-            if explain:
-                one = {name: value[row : row + 1] for name, value in state.items()}
-                explained = run.scorer.explain(one, run.vocabulary.candidates(items)[None])
-                frame = frame.assign(**{name: explained[name][0] for name in sorted(explained)})
-                groups = head_groups(
-                    run, {name: value[row : row + 1] for name, value in arrays.items()}
-                )
-            seconds = each + time.perf_counter() - begun
-            yield Recommended(part.start + row, frame, seconds, groups)
-
-
-def top_k(run, state, k, seen=None, block=PAIRS):
-    """The best K of the catalogue for encoded histories, by a merge over blocks of it.
-
-    Args:
-      run: ``dfar_tf.serving.api.Run``.
-      state: what ``Scorer.encode`` gave, H rows.
-      k: how many.
-      seen: sorted item rows to leave out, an array a history; or None.
-      block: items scored at a time.
-
-    Returns:
-      List of H pairs (item rows, logits), each of K or, in a smaller catalogue, fewer.
-    """
-    rows = len(next(iter(state.values())))
-    best = [(np.zeros(0, np.int64), np.zeros(0, run.dtype))] * rows
-    for start in range(0, run.store.num_items, block):
-        items = np.arange(start, min(start + block, run.store.num_items))
-        logits = run.scorer.score(state, run.vocabulary.candidates(items)[None])  # [H, block]
-        for row in range(rows):
-            left_out = None
-            if seen is not None:
-                left_out = seen[row][np.searchsorted(seen[row], start) :] - start
-                left_out = left_out[left_out < len(items)]
-            best[row] = _merged(best[row], items, logits[row], k, left_out)
-    return best
-
-
-def _merged(best, items, logits, k, left_out):
-    kept, known = best
-    if left_out is not None and len(left_out):
-        items, logits = np.delete(items, left_out), np.delete(logits, left_out)
-    if len(known) == k:
-        # An equal item later in the vocabulary does not displace an earlier one.
-        better = logits > known[-1]
-        items, logits = items[better], logits[better]
-    elif len(logits) > k:
-        better = logits >= np.partition(logits, -k)[-k]
-        items, logits = items[better], logits[better]
-    items, logits = np.concatenate([kept, items]), np.concatenate([known, logits])
-    order = np.lexsort((items, -logits))[:k]
-    return items[order], logits[order]
+        items = best[row][best[row] >= 0]
+        frame = _table(run, items, values[row][: len(items)].astype(run.dtype))
+        groups = None
+        if explain:
+            one = {name: value[row : row + 1] for name, value in state.items()}
+            explained = run.scorer.explain(one, run.vocabulary.candidates(items)[None])
+            frame = frame.assign(**{name: explained[name][0] for name in sorted(explained)})
+            groups = head_groups(
+                run, {name: value[row : row + 1] for name, value in arrays.items()}
+            )
+        seconds = each + time.perf_counter() - begun
+        yield Recommended(part.start + row, frame, seconds, groups)
 
 
 def _table(run, items, logits):

@@ -1,10 +1,12 @@
-"""An untrained model behind the ``Scorer``'s interface: ``encode`` keeps the whole history, ``score`` counts.
+"""An untrained model behind the interface of ``Scorer`` and ``Catalogue``: ``score`` counts.
 
 A trained model reads the newest T records, because its graph has T positions. An untrained one has no such
-limit and is evaluated on whole histories, so it is served with them too: the scores are the same.
+limit and is evaluated on whole histories, so it is served with them too: ``encode`` keeps all of a history, and the scores are the same.
 
-Letters: H histories, C candidates.
+Letters: H histories, C candidates, I items of the catalogue.
 """
+
+import types
 
 import numpy as np
 
@@ -20,7 +22,7 @@ class WholeHistories(Vocabulary):
     """
 
     def __init__(self, store):
-        super().__init__(store, None, None)
+        super().__init__(store, types.SimpleNamespace(ids=np.arange(store.num_items + 1)), None)
 
     def arrays(self, histories, part=slice(None)):
         """``{"history": object [H]}``, each (item ids, labels) of a history, oldest first."""
@@ -33,7 +35,7 @@ class WholeHistories(Vocabulary):
 
 
 class UntrainedScorer:
-    """See ``dfar_tf.serving.scorer.Scorer``, whose place it takes.
+    """See ``Scorer`` and ``Catalogue`` of ``dfar_tf.estimator.scorer``, whose places it takes.
 
     Args:
       model: a fitted ``recommenders_utils.untrained.base.Untrained``.
@@ -50,13 +52,20 @@ class UntrainedScorer:
 
     def score(self, state, candidates):
         """Scores float64 [H, C] of candidates [H, C], or [1, C] for all; minus infinity for padding."""
-        items, labels = zip(*state["history"])
-        shape = (len(items), np.shape(candidates)[1])
-        whole = from_lists(items, labels)
-        return self.model.candidate_scores(whole, np.broadcast_to(candidates, shape))
+        shape = (len(state["history"]), np.shape(candidates)[1])
+        return self.model.candidate_scores(_whole(state), np.broadcast_to(candidates, shape))
+
+    def scores(self, state):
+        """Scores float64 [H, I] of all items."""
+        return self.model.scores(_whole(state))
 
     def warm_up(self, explain=False):
         """Nothing has to start."""
 
     def close(self):
         """Nothing is open."""
+
+
+def _whole(state):
+    items, labels = zip(*state["history"])
+    return from_lists(items, labels)

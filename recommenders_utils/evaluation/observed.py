@@ -31,12 +31,7 @@ def observed_figures(
       UserError: only liked or only disliked targets; scores that are no probabilities.
     """
     labels = np.asarray(predictions["label"])
-    for label, word in ((0, "disliked"), (1, "liked")):
-        if not (labels == label).any():
-            raise UserError(
-                f"targets=observed: the test targets hold no {word} one, so nothing tells liked from "
-                "disliked; imported released files need test_data_neg, other data a longer log"
-            )
+    check_labels(labels)
     columns = {name: predictions[name] for name in ("user", "label", "score")}
     found = evaluate_predictions(dict(columns, instance=np.arange(len(labels))), METRICS)
     table = calibration(predictions["label"], predictions["score"], bins)
@@ -47,6 +42,16 @@ def observed_figures(
     figures["share_liked"] = float(labels.mean())
     figures["gauc_excluded_users"] = found["gauc_excluded_users"]
     return figures
+
+
+def check_labels(labels: typing.Any) -> None:
+    """Raises UserError unless labels 0/1 [N] hold both liked and disliked targets."""
+    for label, word in ((0, "disliked"), (1, "liked")):
+        if not (np.asarray(labels) == label).any():
+            raise UserError(
+                f"targets=observed: the test targets hold no {word} one, so nothing tells liked from "
+                "disliked; imported released files need test_data_neg, other data a longer log"
+            )
 
 
 def calibration(labels: typing.Any, scores: typing.Any, bins: int = BINS) -> pd.DataFrame:

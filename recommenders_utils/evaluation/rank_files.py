@@ -1,6 +1,7 @@
 """Files of whole-catalogue ranking: ``ranks_test.csv`` and ``lists_test.csv``."""
 
 import os
+import typing
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,14 @@ def read_ranks(path: str) -> pd.DataFrame:
     return frame.assign(**{name: values for name, values in checked.items() if values is not None})
 
 
-def write_lists(path, instances, users, items, item_ids, scores) -> None:
+def write_lists(
+    path: str,
+    instances: typing.Sequence[int],
+    users: np.ndarray,
+    items: np.ndarray,
+    item_ids: np.ndarray,
+    scores: np.ndarray,
+) -> None:
     """Writes lists of the best items, one line a place.
 
     Args:
@@ -72,6 +80,29 @@ def write_lists(path, instances, users, items, item_ids, scores) -> None:
         scores[rows, places],
     )
     _write(path, pd.DataFrame(dict(zip(LIST_COLUMNS, columns))))
+
+
+def read_lists(path: str, item_ids: np.ndarray, k: int) -> np.ndarray:
+    """The item rows of a lists_test.csv: int64 [N, k], one row a list, -1 where a list is shorter.
+
+    Args:
+      path: written by ``write_lists``.
+      item_ids: raw ids of the catalogue [I].
+      k: places of a list.
+
+    Raises:
+      UserError: no such file; an item that is not in the catalogue.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: no such file; evaluate the run with --ranking=full first")
+    frame = pd.read_csv(path, dtype={"user": str, "item": str}, keep_default_na=False)
+    rows = pd.Index(np.asarray(item_ids).astype(object)).get_indexer(frame["item"])
+    if (rows < 0).any():
+        bad = int(np.argmax(rows < 0))
+        raise UserError(f"{path}:{bad + 2}: item '{frame['item'][bad]}' is not in the run's data")
+    lists = np.full([len(frame["instance"].unique()), k], -1, np.int64)
+    lists[pd.factorize(frame["instance"])[0], frame["place"] - 1] = rows
+    return lists
 
 
 def _write(path, frame):

@@ -51,7 +51,7 @@ class Ranked(typing.NamedTuple):
     scores: np.ndarray
 
 
-def test_targets(store: SequenceStore) -> Targets:
+def all_test_targets(store: SequenceStore) -> Targets:
     """All test targets, the liked ones in the store's order, then the disliked ones.
 
     Raises:
@@ -67,7 +67,7 @@ def test_targets(store: SequenceStore) -> Targets:
     return Targets(users, ends, np.asarray(store.labels)[ends])
 
 
-def valid_targets(store: SequenceStore) -> Targets:
+def liked_valid_targets(store: SequenceStore) -> Targets:
     """The liked validation targets, in the store's order."""
     part = store.splits["valid"]
     found = Targets(part.users, part.ends, np.asarray(store.labels)[part.ends])
@@ -121,7 +121,8 @@ def rank_targets(
     found: typing.List[Ranked] = []
     together = max(1, min(TOGETHER, CELLS // store.num_items))
     total = len(targets.ends)
-    with tqdm(total=total, desc="ranking", unit=" targets", disable=not show_progress) as bar:
+    shown = {"desc": "ranking", "unit": " targets", "leave": False, "disable": not show_progress}
+    with tqdm(total=total, **shown) as bar:
         for part in _parts(total, together):
             some = targets.take(part)
             scores = score(some.users, some.ends)

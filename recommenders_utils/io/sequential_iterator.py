@@ -53,6 +53,8 @@ class SequentialIterator:
             for name in TARGET_EXTRAS
             if name in store.extras
         }
+        # The id of each item, in the vocabulary of the batches, by the store's.
+        self.ids = np.arange(store.num_items + 1, dtype=np.int32)
         train = store.splits["train"]
         self.train_rows = np.arange(len(train.ends))
         if hparams.train_targets == "positive":

@@ -39,3 +39,16 @@ def catalogue_scores(
 ) -> typing.Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The function that ``rank_targets`` takes: (users [H], ends [H]) -> scores float64 [H, I]."""
     return lambda users, ends: model.scores(of_instances(store, Instances(users=users, ends=ends)))
+
+
+def record_scores(
+    model: Untrained, store: SequenceStore
+) -> typing.Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Function of (users [H], ends [H]) that gives ``squashed`` scores [H] of these records."""
+
+    def score(users, ends):
+        histories = of_instances(store, Instances(users=users, ends=ends))
+        items = np.asarray(store.items)[ends]
+        return squashed(model.candidate_scores(histories, items[:, None])[:, 0])
+
+    return score

@@ -99,6 +99,7 @@ def test_the_folder_holds_whole_files_only(learnt):
         "run.log",
         "results.json",
         "results.csv",
+        "slices.csv",
         "predictions_valid.csv",
         "predictions_test.csv",
         os.path.join("checkpoints", "checkpoint"),

@@ -10,8 +10,9 @@ from graph import close
 from serving_case import ITEMS, USERS, opened, path_of, text_of
 from small import call
 
+from dfar_tf.estimator.scorer import Catalogue
 from dfar_tf.serving.lists import choose_users, recommend_lists
-from dfar_tf.serving.recommend import _merged, recommend
+from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError
 
 
@@ -29,10 +30,10 @@ def names(run, users):
     return [str(name) for name in run.store.user_ids[users]]
 
 
-@pytest.mark.parametrize("pairs", [1, 4, ITEMS + 1, 3 * ITEMS, 10000])
+@pytest.mark.parametrize("block", [1, 4, ITEMS - 1, ITEMS, 10000])
 @pytest.mark.parametrize("exclude_seen", [False, True])
 def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
-    run, monkeypatch, pairs, exclude_seen
+    run, monkeypatch, block, exclude_seen
 ):
     users, encoded = np.array([3, 0, 11, 7, 3]), []
     expected = []
@@ -43,7 +44,9 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
             logits[np.asarray(run.store.items[start:stop]) - 1] = -1
         order = np.argsort(-logits, kind="stable")[:6]
         expected.append([run.store.item_ids[k] for k in order if logits[k] >= 0])
-    monkeypatch.setattr("dfar_tf.serving.recommend.PAIRS", pairs)
+    monkeypatch.setattr("dfar_tf.estimator.scorer.BLOCK", block)
+    monkeypatch.setattr(run.scorer.model, "pairs", 3 * block)
+    monkeypatch.setattr(run, "catalogue", Catalogue(run.scorer, run.vocabulary.model_ids[1:]))
     monkeypatch.setattr("dfar_tf.serving.recommend.ENCODED", 4)
     original = run.scorer.encode
     monkeypatch.setattr(
@@ -54,20 +57,6 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
     assert [each.row for each in found] == [0, 1, 2, 3, 4]
     assert [list(each.items["item"]) for each in found] == expected
     assert all(each.seconds > 0 for each in found)
-
-
-def test_a_merge_over_blocks_is_the_sorts_beginning_with_ties_in_order():
-    random = np.random.RandomState(2)
-    logits = random.randint(0, 5, 37).astype(np.float32)
-    for k in (1, 8, 37, 50):
-        best = (np.zeros(0, np.int64), np.zeros(0, np.float32))
-        for start in range(0, 37, 10):
-            part = np.arange(start, min(start + 10, 37))
-            best = _merged(best, part, logits[part], k, np.array([2]))
-        left = np.delete(np.arange(37), [2, 12, 22, 32])
-        order = left[np.argsort(-logits[left], kind="stable")][:k]
-        np.testing.assert_array_equal(best[0], order)
-        np.testing.assert_array_equal(best[1], logits[order])
 
 
 def test_an_explanation_has_the_towers_the_cosines_and_the_head_groups(run):

@@ -26,11 +26,12 @@ class ValidationHook(tf.estimator.SessionRunHook):
       folder: of the checkpoints.
       best_dir: folder of the best one.
       evaluate: predictions -> dict of metrics.
+      ranking: ``SampleRanking`` whose metrics join those, or None.
     """
 
-    def __init__(self, state, folder, best_dir, evaluate):
+    def __init__(self, state, folder, best_dir, evaluate, ranking=None):
         self.state, self.folder, self.best_dir = state, folder, best_dir
-        self.evaluate = evaluate
+        self.evaluate, self.ranking = evaluate, ranking
 
     def next_checkpoint(self):
         """Path of the oldest checkpoint that is not validated yet; None where there is none.
@@ -60,6 +61,8 @@ class ValidationHook(tf.estimator.SessionRunHook):
         """Notes the epoch; raises EarlyStop when patience is exhausted."""
         path = self.next_checkpoint()
         metrics = self.evaluate(join_predictions(self.batches))
+        if self.ranking is not None:
+            metrics = {**metrics, **self.ranking.of_checkpoint(path)}
         notes = read_json(os.path.join(self.folder, PROGRESS_FILE))["saved"]
         record = {
             "epoch": len(self.state.epochs) + 1,

@@ -16,6 +16,7 @@ from dfar_tf.estimator.cluster.evaluator import EarlyStop, ValidationHook
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, ChiefHook, TrainerHook
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, without_proxies
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.ranking import sample_ranking
 from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import (
@@ -69,7 +70,8 @@ def train_task(task, hparams, store, run_dir, evaluate):
     model_fn = make_model_fn(hparams, iterator.num_items, store.num_users, asynchronous=True)
     estimator = _make_estimator(task, model_fn, hparams, folder)
     over = state.should_stop() or _last_step(task, state, folder) >= steps * hparams.epochs
-    validation = ValidationHook(state, folder, best_dir, evaluate)
+    ranking = sample_ranking(hparams, iterator, run_dir) if task.kind == EVALUATOR else None
+    validation = ValidationHook(state, folder, best_dir, evaluate, ranking)
     if task.kind == EVALUATOR:
         os.makedirs(best_dir, exist_ok=True)
         # It asks the Estimator for the newest checkpoint, and would never see those before it.

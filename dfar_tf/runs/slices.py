@@ -1,0 +1,44 @@
+"""A run's metrics by slices of its test targets, in ``slices.csv``."""
+
+import os
+
+import pandas as pd
+
+from dfar_tf.runs.ranking import RANKS_FILE
+from recommenders_utils.evaluation.names import expand
+from recommenders_utils.evaluation.predictions import read_predictions
+from recommenders_utils.evaluation.rank_files import read_ranks
+from recommenders_utils.evaluation.slices import candidate_slices, catalogue_slices, slicings
+from recommenders_utils.evaluation.targets import all_test_targets
+from recommenders_utils.files import atomic_write
+
+SLICES_FILE = "slices.csv"
+
+
+def write_slices(folder, store):
+    """Writes ``slices.csv`` from the run's predictions and, if it has them, ranks.
+
+    Args:
+      folder: the run's ``RunFolder``.
+      store: its ``SequenceStore``.
+
+    Returns:
+      DataFrame with ``slices.COLUMNS``.
+    """
+    hparams, targets = folder.hparams, all_test_targets(store)
+    cuts = slicings(store, targets.users, targets.ends, hparams.length_groups)
+    predictions = read_predictions(folder.file("predictions_test.csv"))
+    found = [candidate_slices(predictions, cuts, expand(hparams.metrics), hparams.ties)]
+    if hparams.ranking == "full":
+        ranks = read_ranks(folder.file(RANKS_FILE))
+        found.append(catalogue_slices(ranks, cuts, hparams.ranking_cutoffs))
+    frame = pd.concat(found, ignore_index=True)
+    with atomic_write(folder.file(SLICES_FILE), newline="") as stream:
+        frame.to_csv(stream, index=False)
+    return frame
+
+
+def read_slices(path):
+    """A run folder's ``slices.csv`` as a DataFrame; None if it has none, as an earlier version's run."""
+    path = os.path.join(path, SLICES_FILE)
+    return pd.read_csv(path) if os.path.exists(path) else None
