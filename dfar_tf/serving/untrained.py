@@ -1,7 +1,8 @@
 """An untrained model behind the interface of ``Scorer`` and ``Catalogue``: ``score`` counts.
 
 A trained model reads the newest T records, because its graph has T positions. An untrained one has no such
-limit and is evaluated on whole histories, so it is served with them too: ``encode`` keeps all of a history, and the scores are the same.
+limit and is evaluated on whole histories, so it is served with them too: ``encode`` keeps all of a history,
+and the scores are the same.
 
 Letters: H histories, C candidates, I items of the catalogue.
 """

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from small import MODEL, call, ratings_file
 
@@ -139,6 +140,50 @@ def test_untrained_models_alone_or_none(made, tmp_path):
     assert none.status == 0, none.err
     assert "untrained" not in json.dumps(json.loads(read(tmp_path / "none", ".json"))["notes"])
     assert "untrained:" not in none.out
+
+
+def test_ten_candidates_and_the_whole_catalogue_side_by_side(made, tmp_path):
+    cells, _, arguments, _ = made
+    before = stamps(cells)
+    arguments = [a for a in arguments if not a.startswith(("--output", "--seeds", "--models"))]
+    more = ("--models=gru4rec,dfar", "--seeds=1", "--ranking=full", f"--output={tmp_path}")
+    outcome = call(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    assert len(stamps(cells)) == len(before) and "epoch" not in outcome.out
+    record = json.loads(read(tmp_path, ".json"))
+    by_model = {row[0]: dict(zip(record["headers"], row)) for row in record["rows"]}
+    assert list(by_model) == ["GRU4REC", "DFAR", *untrained_names()]
+    (cell,) = cells.glob("dfar-*seed1-*")
+    ranking = json.loads((cell / "results.json").read_text())["ranking"]
+    assert by_model["DFAR"]["full HR@10"] == ranking["full_hr@10"]
+    assert by_model["DFAR"]["full NDCG@10"] == ranking["full_ndcg@10"]
+
+
+def test_the_two_orders_of_models_are_compared(made, tmp_path):
+    _, _, arguments, _ = made
+    arguments = [a for a in arguments if not a.startswith(("--output", "--models", "--seeds"))]
+    more = ("--models=gru4rec,dfar", "--seeds=1", "--ranking=full", f"--output={tmp_path}")
+    outcome = call(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    record = json.loads(read(tmp_path, ".json"))
+    rows = [dict(zip(record["headers"], row)) for row in record["rows"]]
+    assert [row["model"] for row in rows] == ["GRU4REC", "DFAR", *untrained_names()]
+    sampled, full = ([row[name] for row in rows] for name in ("NDCG@10", "full NDCG@10"))
+    # tau-b by its definition
+    pairs = [
+        (np.sign(sampled[i] - sampled[j]), np.sign(full[i] - full[j]))
+        for i in range(len(rows))
+        for j in range(i)
+    ]
+    tau = (
+        sum(a * b for a, b in pairs)
+        / (sum(a != 0 for a, _ in pairs) * sum(b != 0 for _, b in pairs)) ** 0.5
+    )
+    assert record["kendall"]["all"]["tau"] == pytest.approx(tau)
+    assert record["kendall"]["all"]["models"] == len(rows)
+    (note,) = [note for note in record["notes"] if note.startswith("Kendall's tau")]
+    assert f"{tau:.2f} over all models ({len(rows)})" in note and "the trained ones (2)" in note
+    assert "; whole catalogue: " in record["notes"][0]
 
 
 def test_the_same_command_trains_nothing_again(made):

@@ -12,8 +12,11 @@ from small import MODEL, cache_dir, call, ratings_file, tree
 import dfar_tf
 from dfar_tf.models import untrained_names
 from dfar_tf.runs.untrained import CHECKSUM, FITTED
-from recommenders_utils.dataset.store import SequenceStore
+from recommenders_utils.dataset.store import Instances, SequenceStore
+from recommenders_utils.evaluation.catalogue import catalogue_figures
 from recommenders_utils.evaluation.predictions import evaluate_file
+from recommenders_utils.evaluation.rank_files import read_ranks
+from recommenders_utils.evaluation.targets import all_test_targets
 from recommenders_utils.files import read_json
 from recommenders_utils.untrained import registry
 from recommenders_utils.untrained.base import squashed
@@ -56,7 +59,7 @@ def test_a_run_folder_like_any_other(tmp_path_factory, model):
     folder, outcome = run_of(tmp_path_factory, model)
     top = {name for name in tree(folder) if os.sep not in name}
     expected = {"hparams.yaml", "run.json", "run.log", "results.json", "results.csv"}
-    assert top == expected | {"predictions_valid.csv", "predictions_test.csv"}
+    assert top == expected | {"predictions_valid.csv", "predictions_test.csv", "slices.csv"}
     assert {FITTED, CHECKSUM} <= set(tree(folder))
     record, results = (read_json(str(folder / name)) for name in ("run.json", "results.json"))
     assert "numpy" in record["versions"] and "tensorflow" not in record["versions"]
@@ -87,6 +90,34 @@ def test_predictions_are_the_models_scores_of_whole_histories(tmp_path_factory, 
         assert np.array_equal(frame["score"], squashed(scores[candidates > 0]))
         items = store.item_ids[candidates[candidates > 0] - 1]
         assert np.array_equal(frame["item"], items)
+
+
+@pytest.mark.parametrize("model", ["transitions", "leastpop"])
+def test_ranked_in_the_whole_catalogue_and_observed(tmp_path_factory, model):
+    folder, outcome = run_of(tmp_path_factory, model, "--ranking=full", "--targets=observed")
+    store, fitted = store_of(tmp_path_factory), registry.load(str(folder / FITTED))
+    ranks = read_ranks(str(folder / "ranks_test.csv"))
+    targets = all_test_targets(store)
+    assert len(ranks) == len(targets.ends) and set(ranks["label"]) == {0, 1}
+    instances = Instances(users=targets.users, ends=targets.ends)
+    scores = fitted.scores(of_instances(store, instances))
+    for row in (0, 7, len(ranks) - 1):
+        target = store.items[targets.ends[row]] - 1
+        part = slice(store.user_offsets[targets.users[row]], targets.ends[row])
+        rivals = np.setdiff1d(np.arange(store.num_items), np.append(store.items[part] - 1, target))
+        own, others = scores[row, target], scores[row, rivals]
+        assert ranks["rank"][row] == 1 + (others > own).sum() + (others == own).sum() / 2
+        assert ranks["candidates"][row] == len(rivals) + 1
+    results = read_json(str(folder / "results.json"))
+    again = catalogue_figures(ranks, (1, 5, 10, 20, 50))
+    assert results["ranking"]["full_ndcg@10"] == again["full_ndcg@10"]
+    # The line's figures are computed apart from the run's.
+    assert results["untrained"][model]["ranking"] == pytest.approx(results["ranking"], nan_ok=True)
+    assert "; whole catalogue: " in outcome.out[outcome.out.index("\nuntrained: ") :]
+    frame = pd.read_csv(str(folder / "predictions_observed.csv"), float_precision="round_trip")
+    items = np.asarray(store.items)[targets.ends] - 1
+    assert np.array_equal(frame["score"], squashed(scores[np.arange(len(items)), items]))
+    assert "Untrained: its score ranks and is no probability" in outcome.out
 
 
 def test_evaluate_gives_the_same_again(tmp_path_factory):
