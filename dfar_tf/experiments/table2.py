@@ -1,4 +1,4 @@
-"""Table 2: every model on the same instances and candidates, over seeds, beside the paper's figures."""
+"""Table 2: every model on the same instances and candidates, over seeds, and untrained ones beside them."""
 
 from dfar_tf.experiments.cells import BUDGET, compared_models, tune_models, usual_loss
 from dfar_tf.experiments.columns import MEASURES, Columns, Entry, Variant
