@@ -2,6 +2,7 @@
 
 from dfar_tf.bench.attention import bench_attention
 from dfar_tf.bench.options import bench_options
+from dfar_tf.bench.ranking import bench_ranking
 from dfar_tf.bench.scale import bench_scale
 from dfar_tf.bench.steps import run_bench
 from dfar_tf.runs.grid import positive_number
@@ -12,6 +13,7 @@ SUITES = {
     "options": bench_options,
     "attention": bench_attention,
     "scale": bench_scale,
+    "ranking": bench_ranking,
 }
 
 

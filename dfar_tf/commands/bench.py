@@ -1,13 +1,13 @@
-"""measure speed and memory: step by part, options, attention at long histories, a log of 11.9 M records
+"""measure speed and memory: step by part, options, long histories, 11.9 M records, ranking
 
-``bash run.sh bench [--suite=step|options|attention|scale|all] [--steps=N] [--model=dfar] ...``; prints
-tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suite scale takes minutes.
+``bash run.sh bench [--suite=step|options|attention|scale|ranking|all] [--steps=N]
+[--model=dfar] ...``; prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suite scale takes minutes.
 """
 
 from dfar_tf.bench.suites import run_suites
 
 FLAGS = {
-    "suite": ("step", "what to measure: step, options, attention, scale, or all"),
+    "suite": ("step", "what to measure: step, options, attention, scale, ranking, or all"),
     "steps": (None, "measured steps of each kind; by default each suite's own number"),
     "output": (None, "folder for the results; results/ in the checkout if not given"),
 }

@@ -39,7 +39,7 @@ def line_panels(panels, ticks, columns=2):
 
     Args:
       panels: ``{label of the y axis: {series: [(mean, deviation), ...]}}``; a mean of None is left out.
-      ticks: labels on the x axis.
+      ticks: labels on the x axis; or such labels by the panel's.
       columns: panels side by side.
     """
     figure, axes = new_figure(columns, -(-len(panels) // columns))
@@ -48,8 +48,9 @@ def line_panels(panels, ticks, columns=2):
             there = [place for place, (mean, _) in enumerate(values) if mean is not None]
             means, deviations = ([values[place][k] for place in there] for k in (0, 1))
             line(axis, number, there, means, deviations, name)
-        axis.set_xticks(range(len(ticks)))
-        axis.set_xticklabels(ticks, fontsize=7)
+        own = ticks[label] if isinstance(ticks, dict) else ticks
+        axis.set_xticks(range(len(own)))
+        axis.set_xticklabels(own, fontsize=7)
         axis.set_ylabel(label)
     axes[0][0].legend(fontsize=7)
     return figure

@@ -19,6 +19,7 @@ ORDER = (
     "figure4",
     "figure5",
     "figure6",
+    "slices",
     "sweep",
     "complexity",
     "curves",

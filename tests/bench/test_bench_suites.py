@@ -8,6 +8,7 @@ from small import call
 
 from dfar_tf.bench import attention as bench_attention
 from dfar_tf.bench import options as bench_options
+from dfar_tf.bench import ranking as bench_ranking
 from dfar_tf.bench import scale as bench_scale
 from dfar_tf.bench import steps as bench
 from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
@@ -93,3 +94,24 @@ def test_a_bad_suite_or_number_of_steps_is_refused(flags):
     outcome = call("bench", *flags)
     assert outcome.status == 2
     assert flags[-1].split("=")[0] in outcome.err
+
+
+def test_ranking_is_measured_before_and_after_in_one_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_ranking, "CATALOGUES", (50, 130))
+    monkeypatch.setattr(bench_ranking, "PAIRS", 40)
+    lines = []
+    rows = bench_ranking.bench_ranking(
+        hparams(), 10, str(tmp_path), "it", lines.append, ["dfar", "gru4rec"]
+    )
+    assert [row[:3] for row in rows] == [
+        ["dfar", 50, 10],
+        ["dfar", 130, 4],
+        ["gru4rec", 50, 10],
+        ["gru4rec", 130, 4],
+    ]
+    for row in rows:
+        assert row[3] > 0 and row[4] > 0 and row[5] == pytest.approx(row[3] / row[4])
+        assert row[6] < 1e-4
+    with open(str(tmp_path / "bench-ranking.json")) as stream:
+        assert json.load(stream)["synthetic"] is True
+    assert "SYNTHETIC" in "".join(lines) and "before, ms a user" in "".join(lines)
