@@ -25,7 +25,7 @@ from recommenders_utils.tables import undefined
 from recommenders_utils.untrained import registry
 from recommenders_utils.untrained.scoring import catalogue_scores, split_predictions
 
-FOLDER = "untrained"  # in cache_dir
+FOLDER = ".untrained"  # in cache_dir; hidden, since what is seen there are prepared data
 FORMAT = 1
 LIST = 10  # items of a list, for coverage, popularity and Gini
 # What decides which is best, the first that was measured: log loss is no choice, since the scores of

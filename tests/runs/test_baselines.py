@@ -132,7 +132,7 @@ def test_a_damaged_or_unwritable_cache_is_no_error(data, tmp_path):
     store, hparams = data
     other = hparams.replace(cache_dir=str(tmp_path / "cache"))
     first = untrained_figures(store, other, print, ["newest"])
-    (path,) = (tmp_path / "cache" / "untrained").iterdir()
+    (path,) = (tmp_path / "cache" / ".untrained").iterdir()
     path.write_text("{")
     assert json.dumps(untrained_figures(store, other, print, ["newest"])) == json.dumps(first)
     assert json.loads(path.read_text()) == json.loads(json.dumps(first["newest"]))
