@@ -70,7 +70,7 @@ def put(path, content=ROWS):
 
 def find(root, **options):
     options.setdefault("environ", {})
-    options.setdefault("log", lambda line: None)
+    options.setdefault("say", lambda line: None)
     options.setdefault("url", "http://must-not-be-asked.invalid/x")
     return find_ratings(root=str(root), show_progress=False, backoff=0.001, **options)
 
