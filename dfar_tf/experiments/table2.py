@@ -83,7 +83,11 @@ def run_table2(
 
     printed = to_read("{} *".format, "{} _".format)
     agreement = orders_agree([*entries, *study.untrained], study.full_measures())
-    marks = ["* best, _ second of the trained; ± sample standard deviation over seeds"] if entries else []
+    marks = (
+        ["* best, _ second of the trained; ± sample standard deviation over seeds"]
+        if entries
+        else []
+    )
     study.footer = [*marks, *study.footer]
     return study.publish(
         "Table 2",
