@@ -48,9 +48,11 @@ def publisher(folder):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/{FILE_NAME}", asked
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/{FILE_NAME}", asked
+        finally:  # or a test that fails never ends
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
