@@ -1,4 +1,4 @@
-"""prepare Amazon Toys & Games, train and evaluate a model, print its table beside the paper's
+"""prepare Amazon Toys & Games, train and evaluate a model, print its table
 
 ``bash run.sh amazon [--ratings=FILE] [--model=dfar] [--epochs=N] [--learning_rate=X] [--seed=N] ...``
 """

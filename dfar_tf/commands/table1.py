@@ -1,4 +1,4 @@
-"""the paper's Table 1: users, items and records of a log beside the paper's
+"""the paper's Table 1: users, items and records of a log, beside the paper's if it is its log
 
 ``bash run.sh table1 [--data=amazon] [--ratings=FILE] ...``; writes CSV, Markdown and JSON.
 """

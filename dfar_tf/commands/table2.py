@@ -11,7 +11,10 @@ from dfar_tf.experiments.table2 import run_table2
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
     "seeds": ("3", "number of seeds, starting at --seed or 1"),
-    "models": (None, "models, comma-separated; all of Table 2 and SINE if not given"),
+    "models": (
+        None,
+        "models, comma-separated, untrained ones too; all of Table 2 and SINE if not given",
+    ),
     "tune": (False, "first select each model's settings on validation, within --budget"),
     "budget": (
         BUDGET,

@@ -5,9 +5,10 @@ import typing
 
 import pandas as pd
 
-from dfar_tf.models import get_model
+from dfar_tf.models import get_model, is_untrained
 from dfar_tf.runs.grid import mean_and_deviation
 from dfar_tf.runs.tables import metric_name
+from recommenders_utils.evaluation.catalogue import figure_title
 
 
 class Measure(typing.NamedTuple):
@@ -24,6 +25,8 @@ class Measure(typing.NamedTuple):
     @property
     def name(self):
         """As tables print it."""
+        if self.part == "ranking":
+            return "full " + figure_title(self.metric)
         return metric_name(self.metric)
 
     def in_paper(self, figures):
@@ -33,6 +36,14 @@ class Measure(typing.NamedTuple):
 
 # The four of the paper's tables.
 MEASURES = tuple(map(Measure, ("auc", "mrr@10", "ndcg@10", "gauc")))
+# Of the whole catalogue, for tables with ``ranking=full``.
+FULL_KINDS = ("hr", "ndcg")
+
+
+def full_measures(cutoffs):
+    """The Measures of the whole catalogue: HR and NDCG at 10, or the largest of other cut-offs."""
+    k = 10 if 10 in cutoffs else max(cutoffs)
+    return tuple(Measure(f"full_{kind}@{k}", "ranking") for kind in FULL_KINDS)
 
 
 class Variant(typing.NamedTuple):
@@ -66,7 +77,12 @@ class Entry(typing.NamedTuple):
     @property
     def title(self):
         """The model's, as the paper writes it."""
-        return get_model(self.variant.model).title
+        return self.variant.model if self.untrained else get_model(self.variant.model).title
+
+    @property
+    def untrained(self):
+        """Whether its model is fitted by counting."""
+        return is_untrained(self.variant.model)
 
     def over_seeds(self, value):
         """(mean, sample standard deviation) of a function of the results."""
@@ -74,11 +90,11 @@ class Entry(typing.NamedTuple):
 
     def mean(self, measure):
         """Mean of a Measure over seeds, or None."""
-        return self.over_seeds(lambda each: each[measure.part].get(measure.metric))[0]
+        return self.over_seeds(lambda each: each.get(measure.part, {}).get(measure.metric))[0]
 
     def deviation(self, measure):
         """Sample standard deviation of a Measure over seeds; None for one seed."""
-        return self.over_seeds(lambda each: each[measure.part].get(measure.metric))[1]
+        return self.over_seeds(lambda each: each.get(measure.part, {}).get(measure.metric))[1]
 
     def text(self, measure):
         """``0.7333 ± 0.0012``; None without a figure."""
@@ -92,12 +108,16 @@ class Entry(typing.NamedTuple):
         return self.results[0]["parameters"] if self.results else None
 
     def seconds(self):
-        """Mean seconds of a run, to a tenth."""
-        return round(self.over_seeds(lambda each: each["seconds"]["all"])[0], 1)
+        """Mean seconds of a run, to a tenth; None where nothing was trained."""
+        return self._tenths(lambda each: each["seconds"]["all"])
 
     def epochs(self):
-        """Mean of the best epochs, to a tenth."""
-        return round(self.over_seeds(lambda each: each["best_epoch"])[0], 1)
+        """Mean of the best epochs, to a tenth; None where nothing was trained."""
+        return self._tenths(lambda each: each["best_epoch"])
+
+    def _tenths(self, value):
+        mean = self.over_seeds(value)[0]
+        return None if mean is None else round(mean, 1)
 
     def seeds(self):
         """How many runs finished."""

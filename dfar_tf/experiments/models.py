@@ -4,7 +4,7 @@ import numpy as np
 
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.models import get_model, model_names
+from dfar_tf.models import get_model, model_names, untrained_names
 from dfar_tf.paths import typed
 from dfar_tf.runs.paper import paper_table1
 from dfar_tf.settings import merge_hparams
@@ -12,6 +12,7 @@ from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.tables import format_table
 
+UNTRAINED = ("model", "paper", "feedback")
 HEADERS = ("model", "title", "paper", "parameters", "feedback", "settings")
 
 
@@ -54,14 +55,24 @@ def run_models(dataset, given=None, command="", output=None, say=print):
         "\n"
         + format_table(["model", "what it makes of the feedback"], [[r[0], r[4]] for r in rows])
     )
+    own = untrained_rows()
+    title = "untrained: fitted by counting, without parameters, in seconds"
+    say("\n" + format_table(UNTRAINED, own, title))
     say(
         f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one, "
         f"{typed('table2')} compares them"
     )
     if output:
         about = {"command": command, "parameters": title}
-        say_written(write_results("models", HEADERS, rows, about, output), say=say)
+        record = {"untrained": {"headers": list(UNTRAINED), "rows": own}}
+        say_written(write_results("models", HEADERS, rows, about, output, record=record), say=say)
     return rows
+
+
+def untrained_rows():
+    """The rows of ``UNTRAINED``, a model each."""
+    models = map(get_model, untrained_names())
+    return [[model.name, model.paper or None, model.feedback] for model in models]
 
 
 def count_parameters(hparams, num_items, num_users):

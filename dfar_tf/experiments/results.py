@@ -132,8 +132,8 @@ def publish(
       say: called with each line to print.
     """
     say(before + format_table(*(printed or table), title, align))
-    if footer:
-        say("\n" + "\n".join(footer))
+    if footer or notes:
+        say("\n" + "\n".join(footer) if footer else "")
     for note in notes:
         say(note)
     base = write_results(name, *table, about, output, notes, record, markdown)

@@ -4,15 +4,19 @@ Cells -> runs -> entries -> columns -> the printed table, its notes, the files a
 module says which variants are trained, what its columns hold and what its notes say; the rest is here.
 
 What all tables have is added to here: ``entries`` are the lines, ``measures`` the metrics that have columns,
-``footer`` the lines right below the printed table, ``remarks`` the last notes.
+``footer`` the lines right below the printed table, ``remarks`` the last notes. The first note of each is the
+best untrained score on the same rows.
 """
 
 import itertools
 
 from dfar_tf.experiments.cells import cell_hparams
-from dfar_tf.experiments.columns import MEASURES, Entry
+from dfar_tf.experiments.columns import MEASURES, Entry, Variant, full_measures
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
+from dfar_tf.runs.baselines import check_untrained, closing_lines, untrained_figures
 from dfar_tf.runs.grid import Cell, failures, run_cells, seeds_and_rest
+from dfar_tf.runs.paper import shown_column
+from dfar_tf.runs.steps import prepare_data
 
 
 class Study:
@@ -30,6 +34,7 @@ class Study:
 
     Attributes:
       entries: one Entry a variant, in their order.
+      untrained: one Entry an untrained model, measured on the same rows but not run as cells.
       measures: the Measures that the table has columns for.
       footer: lines right below the printed table.
       remarks: notes that follow the table's own.
@@ -44,7 +49,7 @@ class Study:
         self.seeds, self.given = seeds_and_rest(given, seeds, *own)
         self.name, self.dataset, self.command = name, dataset, command
         self.output, self.say = output, say
-        self.entries, self.measures = [], MEASURES
+        self.entries, self.untrained, self.measures = [], [], MEASURES
         self.footer, self.remarks, self.failed = [], [], []
         self.store = None
 
@@ -67,12 +72,66 @@ class Study:
             )
             for seed, variant in itertools.product(self.seeds, variants)
         ]
-        outcomes = self.train(cells)
+        if cells:
+            check_untrained(cells[0].hparams)
+        outcomes = self.train(cells) if cells else []
         for place, variant in enumerate(variants):
             own = [o for o in outcomes[place :: len(variants)] if o.results is not None]
             results, folders = [o.results for o in own], [o.folder for o in own]
             self.entries.append(Entry(variant, cells[place].hparams, results, folders))
         return self
+
+    def measure_untrained(self, names=None):
+        """Measures untrained models on the table's rows, if they are not yet measured.
+
+        Args:
+          names: of the models; ``untrained`` of the hyper-parameters if None.
+
+        Returns:
+          The study, with ``untrained``.
+        """
+        if self.untrained:
+            return self
+        hparams = self.hparams(names)
+        if self.store is None:
+            self.store, _ = prepare_data(hparams, self.given, self.say)
+        needed = [measure.metric for measure in MEASURES]
+        metrics = list(dict.fromkeys([*hparams.metrics, *needed]))
+        hparams = hparams.replace(metrics=metrics)
+        figures = untrained_figures(self.store, hparams, self.say, names, self.given)
+        for name, found in figures.items():
+            results = {**found, "parameters": 0, "seconds": {"all": None}, "best_epoch": None}
+            self.untrained.append(Entry(Variant(name, name, {}), hparams, [results], []))
+        return self
+
+    def hparams(self, names=None):
+        """Hyper-parameters that all of the table share: the first entry's, or of the first of ``names``."""
+        if self.entries:
+            return self.entries[0].hparams
+        return cell_hparams(self.dataset, names[0], self.given, self.seeds[0])
+
+    def paper_column(self, hparams):
+        """The paper's column to show beside the table's figures, or ``none`` (see ``shown_column``)."""
+        return shown_column(hparams.paper_column, self.given, self.store.meta)
+
+    def closing_lines(self):
+        """The best untrained score on the same rows, and the models that do not exceed it."""
+        figures = {e.name: e.results[0] for e in self.measure_untrained().untrained}
+        measures = [*MEASURES, *self.full_measures()]
+        trained = []
+        for entry in self.finished():
+            means = {"test": {}, "ranking": {}}
+            for measure in measures:
+                means[measure.part][measure.metric] = entry.mean(measure)
+            if not entry.untrained:
+                trained.append((_called(entry), means))
+        return closing_lines(figures, trained)
+
+    def full_measures(self):
+        """The Measures of the whole catalogue; none unless the table is run with ``ranking=full``."""
+        values = (self.entries or self.untrained)[0].hparams.values()
+        full = values.get("ranking") == "full"
+        return full_measures(values["ranking_cutoffs"]) if full else ()
 
     def finished(self):
         """The entries with a finished run."""
@@ -80,7 +139,7 @@ class Study:
 
     def about(self, hparams=None, **more):
         """What the table is of (see ``about_data``); the first entry's settings if none are given."""
-        hparams = hparams or self.entries[0].hparams
+        hparams = hparams or (self.entries or self.untrained)[0].hparams
         return about_data(self.command, hparams, self.store, seeds=self.seeds, **more)
 
     def publish(
@@ -114,6 +173,7 @@ class Study:
           0, or 1 if a cell failed.
         """
         noted = [
+            *self.closing_lines(),
             *[SYNTHETIC_NOTE] * about["synthetic"],
             *notes,
             *(f"FAILED {line}" for line in self.failed),
@@ -137,3 +197,9 @@ class Study:
             say=self.say,
         )
         return 1 if self.failed else 0
+
+
+def _called(entry):
+    """An entry in a sentence: DFAR, or DFAR (w/o FHA)."""
+    own = entry.name if entry.name.lower() != entry.title.lower() else ""
+    return f"{entry.title} ({own})" if own and own != entry.variant.model else entry.title

@@ -1,4 +1,4 @@
-"""Table 1: the log's statistics beside the paper's."""
+"""Table 1: the log's statistics, beside the paper's if the log is the paper's or its column is asked for."""
 
 from dfar_tf.experiments.results import file_name, publish
 from dfar_tf.runs.paper import paper_table1
@@ -25,7 +25,7 @@ def run_table1(hparams, given=(), command="", output=None, say=print):
       say: called with each line to print.
 
     Returns:
-      Rows of (statistic, ours, the paper's or None).
+      Rows of (statistic, ours) and, where it is shown, the paper's.
 
     Raises:
       UserError: see ``prepare_data``.
@@ -33,7 +33,10 @@ def run_table1(hparams, given=(), command="", output=None, say=print):
     store, hparams = prepare_data(hparams, given, lambda line: None)
     paper = paper_table1(hparams.paper_column) if hparams.paper_column != "none" else {}
     ours = store.meta["statistics"]
-    rows = [[name.replace("_", " "), ours[name], paper.get(theirs)] for name, theirs in COLUMNS]
+    rows = [[name.replace("_", " "), ours[name]] for name, _ in COLUMNS]
+    if paper:
+        rows = [[*row, paper[theirs]] for row, (_, theirs) in zip(rows, COLUMNS)]
+    headers = ("ours", "paper")[: 1 + bool(paper)]
     about = {
         "command": command,
         "data": store.meta["name"],
@@ -47,9 +50,9 @@ def run_table1(hparams, given=(), command="", output=None, say=print):
         file_name("table1", about["data"], synthetic=about["synthetic"]),
         f"{title}\n{about['filter']}",
         about,
-        (("statistic", "ours", "paper"), rows),
-        printed=(("", "ours", "paper"), rows),
-        align="lrr",
+        (("statistic", *headers), rows),
+        printed=(("", *headers), rows),
+        align="lrr"[: 1 + len(headers)],
         output=output,
         before="",
         say=say,

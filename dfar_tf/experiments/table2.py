@@ -1,14 +1,17 @@
-"""Table 2: every model on the same instances and candidates, over seeds, beside the paper's figures."""
+"""Table 2: every model on the same instances and candidates, over seeds, and untrained ones beside them."""
 
 from dfar_tf.experiments.cells import BUDGET, compared_models, tune_models, usual_loss
 from dfar_tf.experiments.columns import MEASURES, Columns, Entry, Variant
 from dfar_tf.experiments.study import Study
-from dfar_tf.models import get_model
+from dfar_tf.models import get_model, is_untrained
 from dfar_tf.runs.paper import paper_row
+from recommenders_utils.evaluation.orders import kendall
 from recommenders_utils.evaluation.significance import compare
 
 OURS = "dfar"
 FIRST = {"model": lambda entry: entry.title}
+PART = {"part": lambda entry: "untrained" if entry.untrained else "trained"}
+UNTRAINED = "untrained:"
 LAST = {
     "parameters": Entry.parameters,
     "seconds": Entry.seconds,
@@ -16,8 +19,8 @@ LAST = {
     "seeds": Entry.seeds,
 }
 LAST_TO_READ = {
-    "parameters": lambda entry: f"{entry.parameters():,}",
-    "s": lambda entry: f"{entry.seconds():.0f}",
+    "parameters": lambda entry: "" if entry.untrained else f"{entry.parameters():,}",
+    "s": lambda entry: "" if entry.untrained else f"{entry.seconds():.0f}",
 }
 
 
@@ -51,41 +54,58 @@ def run_table2(
     Raises:
       UserError: bad flags or data.
     """
-    names = compared_models(models)
+    named = compared_models(models)
+    names = [name for name in named if not is_untrained(name)]
     study = Study("table2", dataset, given, seeds, command=command, output=output, say=say)
-    chosen = tune_models(study, names, budget) if tune else {}
+    chosen = tune_models(study, names, budget) if tune and names else {}
     study.run([Variant(name, name, chosen.get(name, {})) for name in names])
-    hparams = study.entries[-1].hparams
+    study.measure_untrained([name for name in named if is_untrained(name)] or None)
+    hparams = (study.entries or study.untrained)[-1].hparams
     about = study.about(
         hparams,
         loss=study.given.get("loss", usual_loss(dataset)),
         data_set=dataset,
         **({"settings": f"tuned on validation within {budget}"} if tune else {}),
     )
+    study.measures = [*study.measures, *study.full_measures()]
     entries, tests = study.finished(), against_best_other(study.finished())
-    paper = published(entries, hparams.paper_column)
-    full = Columns(FIRST, {"": Entry.mean, "sd": Entry.deviation, "paper": paper}, LAST)
+    column = study.paper_column(hparams)
+    paper = {} if column == "none" else {"paper": published(entries, column)}
+    full = Columns({**FIRST, **PART}, {"": Entry.mean, "sd": Entry.deviation, **paper}, LAST)
 
     def to_read(best, second):
-        """A shorter table with each metric's two highest means marked."""
-        each = {"": ranked(entries, best, second), "paper": paper}
-        return Columns(FIRST, each, LAST_TO_READ).of(entries, study.measures, short=True)
+        """A shorter table, each metric's two highest means marked, the untrained in a part of their own."""
+        each = {"": ranked(entries, best, second), **paper}
+        columns = Columns(FIRST, each, LAST_TO_READ)
+        headers, rows = columns.of(entries, study.measures, short=True)
+        own = columns.of(study.untrained, study.measures, short=True)[1]
+        return headers, [*rows, [UNTRAINED, *[""] * (len(headers) - 1)], *own] if own else rows
 
     printed = to_read("{} *".format, "{} _".format)
-    study.footer = ["* best, _ second; ± sample standard deviation over seeds", *study.footer]
+    agreement = orders_agree([*entries, *study.untrained], study.full_measures())
+    marks = (
+        ["* best, _ second of the trained; ± sample standard deviation over seeds"]
+        if entries
+        else []
+    )
+    study.footer = [*marks, *study.footer]
     return study.publish(
         "Table 2",
         about,
-        full.of(entries, study.measures),
+        full.of([*entries, *study.untrained], study.measures),
         printed,
         to_read("**{}**".format, "<u>{}</u>".format),
         align="l" + "r" * (len(printed[0]) - 1),
-        notes=_notes(entries, tests, about["loss"], hparams.paper_column, chosen),
+        notes=[
+            *agreement_notes(agreement),
+            *_notes(entries, tests, about["loss"], column, chosen),
+        ],
         record={
             "tests": {
                 m.metric: {"against": rival.name, **test._asdict()}
                 for m, (rival, test) in tests.items()
-            }
+            },
+            **({"kendall": {k: v._asdict() for k, v in agreement.items()}} if agreement else {}),
         },
     )
 
@@ -100,11 +120,56 @@ def ranked(entries, best, second):
     """A column's function: mean and deviation, marked where the mean is the highest or the next."""
 
     def text(entry, measure):
-        order = sorted(entries, key=lambda other: -other.mean(measure))
+        measured = [each for each in entries if each.mean(measure) is not None]
+        order = sorted(measured, key=lambda other: -other.mean(measure))
+        if entry.untrained or not order:
+            return entry.text(measure)
         marks = {order[0].name: best, **({order[1].name: second} if order[1:] else {})}
         return marks.get(entry.name, str)(entry.text(measure))
 
     return text
+
+
+def orders_agree(entries, full):
+    """Do ten candidates and the whole catalogue order the models alike?
+
+    Args:
+      entries: of the table.
+      full: the whole catalogue's Measures; none if it was not ranked.
+
+    Returns:
+      ``{"all": Agreement, "trained": Agreement}`` of the orders by NDCG, for as many models as there are.
+    """
+    catalogue = [measure for measure in full if "ndcg" in measure.metric]
+    if not catalogue:
+        return {}
+    measures = MEASURES[2], catalogue[0]
+    groups = {"all": entries, "trained": [entry for entry in entries if not entry.untrained]}
+    return {
+        group: kendall(*({e.name: e.mean(m) for e in chosen} for m in measures))
+        for group, chosen in groups.items()
+    }
+
+
+def agreement_notes(agreement):
+    """The line that says how far the two orders of models agree; none if there is one order."""
+    if not agreement:
+        return []
+    told = [
+        f"{found.tau:.2f} over {words} ({found.models})"
+        for words, found in (
+            ("all models", agreement["all"]),
+            ("the trained ones", agreement["trained"]),
+        )
+        if found.models > 1
+    ]
+    if not told:
+        return []
+    return [
+        "Kendall's tau between the orders by NDCG@10 of ten candidates and by NDCG of the whole catalogue: "
+        + ", ".join(told)
+        + "."
+    ]
 
 
 def against_best_other(entries):
@@ -132,10 +197,10 @@ def _notes(entries, tests, loss, paper_column, chosen):
         for entry in entries
         if entry.results[0]["loss"] != loss
     ]
-    notes.append(
+    notes += [
         "With softmax an instance's scores are free up to an offset, so global AUC also measures "
         "that offset; GAUC, MRR and NDCG do not."
-    )
+    ] * bool(entries)
     if paper_column != "none":
         notes.append(
             "The paper's figures are of its own log (Table 1); its code trains DFAR with log loss and "

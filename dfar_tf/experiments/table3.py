@@ -26,7 +26,7 @@ def run_table3(dataset, given, seeds=3, command="", output=None, say=print):
     """
     study = Study("table3", dataset, given, seeds, ("ablation",), command, output, say)
     study.run([Variant(name, "dfar", {"ablation": value}) for name, value in ABLATIONS.items()])
-    column, entries = study.entries[0].hparams.paper_column, study.finished()
+    column, entries = study.paper_column(study.entries[0].hparams), study.finished()
     figures = {} if column == "none" else paper_table3(column)
     tests = against_whole(entries)
 

@@ -1,6 +1,7 @@
 """A name and hyper-parameters in, a model out: ``get_model("dfar")`` reads ``dfar_tf/models/dfar.py``.
 
-``released/`` holds what ``released_form: true`` puts in the place of four of them.
+``released/`` holds what ``released_form: true`` puts in the place of four of them. The untrained models
+have names too, but no module here and no graph: they are ``recommenders_utils.untrained``'s.
 """
 
 import importlib
@@ -8,26 +9,39 @@ import inspect
 import os
 import pkgutil
 
-from dfar_tf.models.base import SequentialModel
 from recommenders_utils.errors import UserError, shortened, suggest
+from recommenders_utils.untrained import registry as untrained
 
 
 def model_names():
-    """Names of all models: the modules of this folder except ``base``, sorted."""
+    """Names of all trained models: the modules of this folder except ``base``, sorted."""
     found = pkgutil.iter_modules([os.path.dirname(__file__)])
     return sorted(each.name for each in found if not each.ispkg and each.name != "base")
 
 
+def untrained_names():
+    """Names of the untrained models, which are fitted by counting."""
+    return list(untrained.NAMES)
+
+
+def is_untrained(name):
+    """Whether a model is fitted by counting and has no graph."""
+    return name in untrained.NAMES
+
+
 def get_model(name):
-    """The model class of a name.
+    """The class of a model: a ``SequentialModel``, or an untrained ``Untrained``.
 
     Raises:
       UserError: no such model; the message names the nearest.
     """
+    if is_untrained(name):
+        return untrained.model_of(name)
     names = model_names()
     if name not in names:
+        known = suggest(str(name), names + untrained_names())
         raise UserError(
-            f"model_type: unknown model {shortened(str(name))!r}; {suggest(str(name), names)} "
+            f"model_type: unknown model {shortened(str(name))!r}; {known} "
             "The command `models` lists them."
         )
     return _model_of("dfar_tf.models." + name)
@@ -37,9 +51,14 @@ def model_class(hparams):
     """The class that hyper-parameters ask for: that of ``model_type``, or its released form.
 
     Raises:
-      UserError: no such model; the message names the nearest.
+      UserError: no such model, the message names the nearest; or one without a graph.
     """
     model = get_model(hparams.model_type)
+    if is_untrained(hparams.model_type):
+        raise UserError(
+            f"model_type: {hparams.model_type} is untrained: it counts and has no TensorFlow graph, "
+            f"which this needs. Give one of {', '.join(model_names())}."
+        )
     if hparams.values().get("released_form"):
         return _model_of("dfar_tf.models.released." + hparams.model_type)
     return model
@@ -53,6 +72,8 @@ def make_model(hparams, num_items, num_users=0):
 
 
 def _model_of(module_name):
+    from dfar_tf.models.base import SequentialModel  # TensorFlow takes seconds to import
+
     module = importlib.import_module(module_name)
     for _, value in inspect.getmembers(module, inspect.isclass):
         if issubclass(value, SequentialModel) and value.__module__ == module.__name__:

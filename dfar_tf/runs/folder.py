@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 
+from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from dfar_tf.settings import hparams_file
 from recommenders_utils.errors import UserError
@@ -27,7 +28,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "run.log",
 )
 # What is reported of a test set; runs of earlier versions lack these keys.
-REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets")
+REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
 # keys of logs are covered by the data's fingerprint.
 FREE_KEYS = (
@@ -43,7 +44,7 @@ class RunFolder:
     """The folder of one run.
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
-    ``run.log``, ``checkpoints/``, ``best/``, ``predictions_valid.csv``, ``predictions_test.csv``,
+    ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_*.csv``,
     ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
     ``ranks_test.csv`` and ``lists_test.csv``; with ``targets: observed`` ``predictions_observed.csv``
     and ``calibration.csv``.
@@ -99,7 +100,7 @@ class RunFolder:
                     "synthetic": store.meta["synthetic"],
                     "data": store.meta["name"],
                     "data_fingerprint": store.meta["fingerprint"],
-                    "versions": versions(),
+                    "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
                 },
             )
             hparams.save(os.path.join(folder, HPARAMS_FILE))
@@ -225,20 +226,24 @@ def is_synthetic(path):
     return os.path.exists(record) and bool(read_json(record).get("synthetic"))
 
 
-def versions():
-    """Versions of Python and of the packages that shape results."""
+def versions(tensorflow=True):
+    """Versions of Python and of the packages that shape results; ``tensorflow`` says whether it is one."""
     import numpy
     import pandas
     import sklearn
 
     from dfar_tf.version import __version__
-    from recommenders_utils.backend import tf
 
+    found = {}
+    if tensorflow:
+        from recommenders_utils.backend import tf
+
+        found["tensorflow"] = tf.__version__
     return {
         "dfar_tf": __version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "tensorflow": tf.__version__,
+        **found,
         "numpy": numpy.__version__,
         "pandas": pandas.__version__,
         "scikit-learn": sklearn.__version__,

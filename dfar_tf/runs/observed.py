@@ -105,7 +105,11 @@ def observed_table(figures, results):
         format_table(["score", "targets", "mean score", "share liked"], bins, None, "lrrr"),
     ]
     train_targets = results["protocol"].get("train_targets")
-    if train_targets != "feedback":
+    if train_targets is None:
+        parts.append(
+            "Untrained: its score ranks and is no probability, so log loss and bins say nothing."
+        )
+    elif train_targets != "feedback":
         parts.append(
             f"Trained with train_targets={train_targets}, where every target has label 1: its score says\n"
             "how likely an item is next, not whether the user likes it. Train with\n"

@@ -8,6 +8,7 @@ import yaml
 
 from recommenders_utils.errors import UserError
 
+COUNTS = ("users", "items", "positive_records", "negative_records")
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "paper_tables.yaml")
 
 
@@ -67,6 +68,38 @@ def paper_row(model, dataset):
     """
     rows = {name.lower(): row for name, row in paper_table2(dataset).items()}
     return rows.get(model.lower())
+
+
+def shown_column(column, given, meta):
+    """The column of the paper to show beside a log's figures, or ``none``.
+
+    It is shown where the log is the paper's, by its counts in Table 1, or where the user asks for it.
+
+    Args:
+      column: the data set's ``paper_column``.
+      given: keys that the user gave.
+      meta: ``SequenceStore.meta`` of the log.
+    """
+    if column == "none" or "paper_column" in given:
+        return column
+    is_papers = not meta["synthetic"] and same_counts(meta["statistics"], column)
+    return column if is_papers else "none"
+
+
+def same_counts(statistics, column):
+    """Whether a log has the users, items and records of a column of Table 1."""
+    theirs = table1_columns(column)
+    return all(statistics[key] == theirs[key] for key in theirs if key in COUNTS)
+
+
+def table1_columns(column):
+    """Table 1 under the names of a store's ``statistics``; None for ``none``."""
+    if column == "none":
+        return None
+    names = {"positive_records": "positive", "negative_records": "negative"}
+    names["avg_records_per_user"] = "records_per_user"
+    paper = paper_table1(column)
+    return {key: paper[names.get(key, key)] for key in ("users", "items", *names)}
 
 
 @functools.lru_cache(maxsize=None)

@@ -4,7 +4,10 @@ import os
 import shlex
 import time
 
+from dfar_tf.models import is_untrained
 from dfar_tf.paths import ROOT, shown
+from dfar_tf.runs import untrained
+from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
@@ -35,6 +38,8 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     """
     from dfar_tf.estimator.cluster.task import read_task
 
+    if is_untrained(hparams.model_type):
+        return _run_untrained(hparams, command, run_dir, resume, given, echo)
     task = read_task()
     if task is not None:
         task.hide_devices(hparams.device)
@@ -48,6 +53,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     # Refuse whatever can be refused before anything is prepared or written.
     model_class(hparams).check(hparams)
     expand(hparams.metrics)
+    check_untrained(hparams)
     checked_cutoffs(hparams.ranking_cutoffs)
     choose_devices(hparams.device)
     if task is not None:
@@ -81,6 +87,34 @@ def _train_and_report(folder, store, started):
     return score_and_report(folder, store, trained, started)
 
 
+def _run_untrained(hparams, command, run_dir, resume, given, echo):
+    """``run_experiment`` of a model that is fitted by counting: no device, no TensorFlow."""
+    from dfar_tf.estimator.cluster.task import read_task
+
+    started = time.time()
+    if resume and run_dir is None:
+        raise UserError("--resume: give the folder of the run to resume as --run_dir.")
+    if read_task() is not None:
+        raise UserError(
+            f"TF_CONFIG names a cluster, but {hparams.model_type} is fitted by counting, in seconds, by one "
+            "process. Unset TF_CONFIG."
+        )
+    untrained.check(hparams)
+    expand(hparams.metrics)
+    check_untrained(hparams)
+    checked_cutoffs(hparams.ranking_cutoffs)
+    folder = RunFolder(run_dir, echo)
+    store, hparams = prepare_data(hparams, given, folder.say)
+    check_ranking(hparams, store)
+    check_observed(hparams, store)
+    with at(run_dir or ROOT):
+        folder.open(hparams, store, command, resume)
+    with at(folder.path), folder.held():
+        folder.say(f"run folder: {shown(folder.path)}")
+        folder.say(hparams.describe() + "\n")
+        return score_and_report(folder, store, untrained.fit_run(folder, store), started)
+
+
 def evaluate_run(run_dir, given=None, echo=True):
     """Scores a finished run's best checkpoint again, rewrites its predictions and prints its tables.
 
@@ -95,8 +129,6 @@ def evaluate_run(run_dir, given=None, echo=True):
     Raises:
       UserError: no finished run there, or its data have changed.
     """
-    from dfar_tf.estimator.training import best_checkpoint
-
     hparams = open_run(run_dir).replace(**(given or {}))
     results = read_json(os.path.join(run_dir, RESULTS_FILE))
     folder = RunFolder(run_dir, echo)
@@ -105,7 +137,15 @@ def evaluate_run(run_dir, given=None, echo=True):
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir):
-        results.update(score(folder, store, best_checkpoint(run_dir)))
+        results.update(score(folder, store, _best(hparams, run_dir)))
         write_json(folder.file(RESULTS_FILE), results)
         report(results, hparams.paper_column, folder)
     return results
+
+
+def _best(hparams, run_dir):
+    if is_untrained(hparams.model_type):
+        return untrained.Fitted(run_dir).checkpoint
+    from dfar_tf.estimator.training import best_checkpoint
+
+    return best_checkpoint(run_dir)

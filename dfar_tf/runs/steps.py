@@ -3,14 +3,17 @@
 import contextlib
 import time
 
+from dfar_tf.models import is_untrained
 from dfar_tf.paths import ROOT, in_checkout, shown
+from dfar_tf.runs.baselines import closing_lines, untrained_figures
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
 from dfar_tf.runs.observed import observe_run, observed_table
-from dfar_tf.runs.paper import paper_row, paper_table1
+from dfar_tf.runs.paper import paper_row, same_counts, shown_column, table1_columns
 from dfar_tf.runs.ranking import rank_run, ranking_table
 from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
+from dfar_tf.runs.untrained import load_fitted, observe_fitted, rank_fitted
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
@@ -18,6 +21,7 @@ from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import write_json
 from recommenders_utils.tables import to_csv
+from recommenders_utils.untrained.scoring import split_predictions
 
 
 def prepare_data(hparams, given=(), say=print, engine=None):
@@ -30,7 +34,8 @@ def prepare_data(hparams, given=(), say=print, engine=None):
       engine: as ``prepare`` takes it.
 
     Returns:
-      (SequenceStore, hparams), the latter with the source's overrides and name.
+      (SequenceStore, hparams), the latter with the source's overrides and name, and without the paper's
+      column where the log is not the paper's (see ``shown_column``).
 
     Raises:
       UserError: see ``find_data``, ``prepare`` and ``SequenceStore.load``.
@@ -47,9 +52,9 @@ def prepare_data(hparams, given=(), say=print, engine=None):
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
         about = hparams.data, hparams.name, source.synthetic
         store = prepare(source.path, *about, say, reader, engine)
-    paper = None if hparams.paper_column == "none" else paper_table1(hparams.paper_column)
-    say("\n" + statistics_table(store.meta, _table1_columns(paper)) + "\n")
-    return store, hparams.replace(name=store.meta["name"])
+    column = shown_column(hparams.paper_column, given, store.meta)
+    say("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
+    return store, hparams.replace(name=store.meta["name"], paper_column=column)
 
 
 def validation_metrics(hparams):
@@ -79,19 +84,20 @@ def score_and_report(folder, store, trained, started, **more):
     """
     hparams = folder.hparams
     training_seconds = time.time() - started
-    folder.say(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
+    if trained.epochs:
+        folder.say(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
     results = {
         "model": hparams.model_type,
-        "loss": hparams.loss,
+        "loss": "none" if is_untrained(hparams.model_type) else hparams.loss,
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],
         "statistics": store.meta["statistics"],
-        "protocol": {**hparams.to_dict()["data"], **store.meta["protocol"], "ties": hparams.ties},
+        "protocol": _protocol(hparams, store),
         "data_fingerprint": store.meta["fingerprint"],
         "seed": hparams.seed,
         "parameters": trained.parameters,
         "best_epoch": trained.best_epoch,
-        "epochs": trained.epochs,
+        "epochs": list(trained.epochs),
         **score(folder, store, trained.checkpoint),
         "seconds": {"train": training_seconds, "all": time.time() - started},
         **more,
@@ -101,22 +107,51 @@ def score_and_report(folder, store, trained, started, **more):
     return results
 
 
-def score(folder, store, checkpoint):
-    """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them."""
-    from dfar_tf.estimator.training import predict
+def _protocol(hparams, store):
+    protocol = {**hparams.to_dict()["data"], **store.meta["protocol"], "ties": hparams.ties}
+    if is_untrained(
+        hparams.model_type
+    ):  # it counts all training records, and reads whole histories
+        del protocol["train_targets"]
+        protocol["max_seq_length"] = "any length"
+    return protocol
 
+
+def score(folder, store, checkpoint):
+    """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them.
+
+    Beside them, as ``untrained``, what untrained models score on the same test rows.
+    """
     hparams, metrics = folder.hparams, {}
+    predict = _predictor(hparams, store, checkpoint)
     for split in ("valid", "test"):
-        flat = predict(hparams, store, split, checkpoint)
+        flat = predict(split)
         path = folder.write_predictions(split, flat, store)
         # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
     if hparams.ranking == "full":
-        metrics["ranking"] = rank_run(folder, store, checkpoint)
+        metrics["ranking"] = _of_model(hparams, rank_run, rank_fitted)(folder, store, checkpoint)
     if hparams.targets == "observed":
-        metrics["observed"] = observe_run(folder, store, checkpoint)
+        metrics["observed"] = _of_model(hparams, observe_run, observe_fitted)(
+            folder, store, checkpoint
+        )
     write_slices(folder, store)
+    metrics["untrained"] = untrained_figures(store, hparams, folder.say)
     return metrics
+
+
+def _of_model(hparams, trained, untrained):
+    return untrained if is_untrained(hparams.model_type) else trained
+
+
+def _predictor(hparams, store, checkpoint):
+    """Function of a split that scores its stored candidates."""
+    if is_untrained(hparams.model_type):
+        model = load_fitted(checkpoint)
+        return lambda split: split_predictions(model, store, split)
+    from dfar_tf.estimator.training import predict
+
+    return lambda split: predict(hparams, store, split, checkpoint)
 
 
 def report(results, paper_column, folder):
@@ -171,14 +206,25 @@ def report(results, paper_column, folder):
         [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines],
         folder.file("results.csv"),
     )
-    if paper and not _same_statistics(results["statistics"], paper_table1(paper_column)):
+    if paper and not same_counts(results["statistics"], paper_column):
         folder.say("The paper's column is from its own log (Table 1), which this one is not.")
+    for line in _untrained_lines(results):
+        folder.say("\n" + line)
     seconds = results["seconds"]
-    folder.say(
-        f"\n{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
-        f"{len(results['epochs'])} epochs, {seconds['all']:.0f} s in all; run folder "
-        + shown(folder.path)
-    )
+    if is_untrained(results["model"]):
+        folder.say("Its scores rank and are no probabilities: its log loss says nothing.")
+        trained = f"untrained; {seconds['train']:.1f} s to fit"
+    else:
+        trained = (
+            f"{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
+            f"{len(results['epochs'])} epochs"
+        )
+    folder.say(f"\n{trained}, {seconds['all']:.0f} s in all; run folder " + shown(folder.path))
+
+
+def _untrained_lines(results):
+    trained = [] if is_untrained(results["model"]) else [(results["model"], results)]
+    return closing_lines(results.get("untrained", {}), trained)
 
 
 @contextlib.contextmanager
@@ -189,21 +235,3 @@ def at(path):
     except OSError as error:
         error.filename = error.filename or path
         raise
-
-
-def _same_statistics(ours, paper):
-    return all(
-        ours[key] == value
-        for key, value in _table1_columns(paper).items()
-        if key != "avg_records_per_user"
-    )
-
-
-def _table1_columns(paper):
-    """Table 1 under the names of ``statistics``."""
-    if paper is None:
-        return None
-    names = {"positive_records": "positive", "negative_records": "negative"}
-    names["avg_records_per_user"] = "records_per_user"
-    keys = ("users", "items", *names)
-    return {key: paper[names.get(key, key)] for key in keys}

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from dfar_tf.estimator.scorer import Catalogue, Scorer
-from dfar_tf.estimator.training import best_checkpoint
+from dfar_tf.models import is_untrained
 from dfar_tf.runs.folder import FREE_KEYS, RunFolder, open_run
 from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.untrained import load_fitted
 from dfar_tf.serving.histories import Vocabulary
+from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
 from recommenders_utils.errors import UserError
-from recommenders_utils.io import make_iterator
+from recommenders_utils.untrained.base import squashed
 
 
 def load(run_dir, say=lambda line: None, **given):
@@ -27,6 +28,10 @@ def load(run_dir, say=lambda line: None, **given):
       UserError: no finished run there; its data have changed; another key is given.
     """
     hparams, store = open_data(run_dir, given, say)
+    if is_untrained(hparams.model_type):
+        return UntrainedRun(hparams, store, load_fitted(run_dir))
+    from dfar_tf.estimator.training import best_checkpoint  # TensorFlow takes seconds to import
+
     return Run(hparams, store, best_checkpoint(run_dir), say)
 
 
@@ -61,10 +66,16 @@ class Run:
       hparams, store: as given.
       vocabulary: ``Vocabulary``, raw ids to rows and back.
       scorer: ``Scorer``, the open session.
+      dtype: of its scores.
       catalogue: ``Catalogue``, all items for it.
     """
 
+    dtype = np.float32
+
     def __init__(self, hparams, store, checkpoint, say=lambda line: None):
+        from dfar_tf.estimator.scorer import Catalogue, Scorer
+        from recommenders_utils.io import make_iterator
+
         self.hparams, self.store = hparams, store
         iterator = make_iterator(store, hparams)
         self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
@@ -90,17 +101,21 @@ class Run:
 
         Returns:
           float32 [C], the probability that the user likes the item next; NaN for an item that was not in
-          the training's data.
+          the training's data. Of an untrained run float64 [C] in (0, 1), which rank and are no probabilities.
 
         Raises:
           UserError: an unknown user; a malformed history.
         """
-        from dfar_tf.serving.predict import probabilities
-
         rows = self.vocabulary.item_rows(list(candidates))
         state = self.scorer.encode(self.vocabulary.arrays(self.histories(history)))
         logits = self.scorer.score(state, self.vocabulary.candidates(rows)[None])[0]
-        return probabilities(np.where(rows >= 0, logits, np.float32(np.nan)))
+        return self.probabilities(np.where(rows >= 0, logits, self.dtype(np.nan)))
+
+    def probabilities(self, logits):
+        """The model's scores as probabilities, float32; NaN stays NaN."""
+        from dfar_tf.serving.predict import probabilities
+
+        return probabilities(logits)
 
     def recommend(self, history_or_user, k=20, exclude_seen=False, explain=False):
         """The best items of the whole catalogue for one history.
@@ -147,6 +162,27 @@ class Run:
                 "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two."
             )
         return self.vocabulary.made(raw, labels, np.zeros(len(raw), np.int64), 1)
+
+
+class UntrainedRun(Run):
+    """A fitted untrained model in the place of a trained one; its scores are float64, so ties stay ties.
+
+    Args:
+      hparams: the run's hyper-parameters.
+      store: its data.
+      model: the fitted model.
+    """
+
+    dtype = np.float64
+
+    def __init__(self, hparams, store, model):
+        self.hparams, self.store = hparams, store
+        self.vocabulary, self.scorer = WholeHistories(store), UntrainedScorer(model)
+        self.catalogue = self.scorer
+
+    def probabilities(self, logits):
+        """Scores in (0, 1) in the same order, see ``squashed``; NaN stays NaN. No probabilities."""
+        return squashed(logits)
 
 
 def unknown_user(name, store):

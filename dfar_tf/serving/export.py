@@ -10,7 +10,8 @@ import numpy as np
 from dfar_tf.estimator.model_fn import apply_model
 from dfar_tf.estimator.session import choose_devices
 from dfar_tf.estimator.training import best_checkpoint, make_estimator
-from dfar_tf.models import get_model, make_model
+from dfar_tf.models import get_model, is_untrained, make_model
+from dfar_tf.runs.untrained import FITTED
 from dfar_tf.serving.api import open_data
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -46,6 +47,11 @@ def export_run(run_dir, output, say=print, **given):
     if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
         raise UserError(f"{output}: already exists. Give another --output.")
     hparams, store = open_data(run_dir, given)
+    if is_untrained(hparams.model_type):
+        raise UserError(
+            f"{run_dir}: {hparams.model_type} is untrained: it counts in numpy and has no TensorFlow "
+            f"graph to export. Use predict or recommend, or dfar_tf.load; its tables are in {FITTED}."
+        )
     iterator = make_iterator(store, hparams)
     about = {
         "model": hparams.model_type,

@@ -87,7 +87,7 @@ def predict_file(run, path, output, show_progress=None, chunk=CHUNK):
 
 
 def score_chunk(run, frame, rows, counts):
-    """float32 [n] scores of a chunk; NaN where the item is unseen. Adds to ``counts``."""
+    """Scores [n] of a chunk, of ``run.dtype``; NaN where the item is unseen. Adds to ``counts``."""
     vocabulary, users = run.vocabulary, None
     if "user" in rows.roles:
         users = vocabulary.user_rows(frame[rows.roles["user"]].to_numpy())
@@ -111,7 +111,7 @@ def score_chunk(run, frame, rows, counts):
     counts.unseen_items += int(np.count_nonzero(items < 0))
     counts.unknown_records += int(histories.unknown_items.sum())
     logits = score_pairs(run, histories, owner, items)
-    return probabilities(np.where(items >= 0, logits, np.float32(np.nan)))
+    return run.probabilities(np.where(items >= 0, logits, run.dtype(np.nan)))
 
 
 def score_pairs(run, histories, owner, items):
@@ -124,7 +124,7 @@ def score_pairs(run, histories, owner, items):
       items: [n] int, the store's item row of each pair; -1 gets the padding's logit, which means nothing.
 
     Returns:
-      float32 [n].
+      [n] of ``run.dtype``.
     """
     counts = np.bincount(owner, minlength=len(histories))
     # Histories of equally many candidates side by side make full rectangles.
@@ -135,7 +135,7 @@ def score_pairs(run, histories, owner, items):
     sizes = counts[order]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     candidates = run.vocabulary.candidates(items)[by_place]
-    logits = np.empty(len(items), np.float32)
+    logits = np.empty(len(items), run.dtype)
     for first in range(0, len(order), ENCODED):
         part = order[first : first + ENCODED]
         state = run.scorer.encode(run.vocabulary.arrays(histories, part))

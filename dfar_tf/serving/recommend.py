@@ -77,7 +77,7 @@ def _of_part(run, histories, part, k, exclude_seen, explain):
     for row in range(count):
         begun = time.perf_counter()
         items = best[row][best[row] >= 0]
-        frame = _table(run, items, values[row][: len(items)].astype(np.float32))
+        frame = _table(run, items, values[row][: len(items)].astype(run.dtype))
         groups = None
         if explain:
             one = {name: value[row : row + 1] for name, value in state.items()}
@@ -91,13 +91,11 @@ def _of_part(run, histories, part, k, exclude_seen, explain):
 
 
 def _table(run, items, logits):
-    from dfar_tf.serving.predict import probabilities
-
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(items) + 1),
             "item": run.vocabulary.item_ids(items),
-            "score": probabilities(logits),
+            "score": run.probabilities(logits),
             "logit": logits,
         }
     )

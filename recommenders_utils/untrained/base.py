@@ -14,15 +14,22 @@ class Untrained:
     """Scores histories against items; a higher score ranks first, equal ones are ties.
 
     Scores order items and are no probabilities: ``squashed`` puts them into (0, 1) where a file
-    must hold such. Subclasses set ``name`` and ``DEFAULTS``, fill ``arrays`` in ``_fit`` and score.
+    must hold such. Subclasses set ``name``, the words that describe them and ``DEFAULTS``, fill ``arrays``
+    in ``_fit`` and score.
 
     Args:
       num_items: I.
       settings: every setting by name.
       arrays: what was fitted, by name.
+
+    Attributes:
+      name: as commands take it (class attribute).
+      paper: where it was published.
+      feedback: in a few words, what it makes of positive and negative feedback.
     """
 
     name: str
+    paper = feedback = ""
     DEFAULTS: typing.ClassVar[typing.Dict[str, typing.Any]] = {}
 
     def __init__(self, num_items: int, settings: dict, arrays: typing.Dict[str, np.ndarray]):
@@ -35,13 +42,18 @@ class Untrained:
         Raises:
           UserError: an unknown setting, or a value out of range.
         """
+        cls.check(settings)
+        settings = {**cls.DEFAULTS, **settings}
+        return cls(store.num_items, settings, cls._fit(store, settings))
+
+    @classmethod
+    def check(cls, settings: dict) -> None:
+        """Raises UserError for an unknown setting, or a value out of range."""
         for key, value in settings.items():
             if key not in cls.DEFAULTS:
                 known = suggest(key, cls.DEFAULTS) if cls.DEFAULTS else "it has none."
                 raise UserError(f"{cls.name}: unknown setting '{key}'; {known}")
             _check(cls.name, key, value)
-        settings = {**cls.DEFAULTS, **settings}
-        return cls(store.num_items, settings, cls._fit(store, settings))
 
     @classmethod
     def _fit(cls, store, settings: dict) -> typing.Dict[str, np.ndarray]:

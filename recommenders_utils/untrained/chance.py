@@ -14,6 +14,7 @@ class Random(Untrained):
     """
 
     name = "random"
+    feedback = "none"
     DEFAULTS: typing.ClassVar[dict] = {"seed": 0}
 
     @classmethod

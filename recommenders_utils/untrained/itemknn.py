@@ -64,6 +64,8 @@ class ItemKNN(Neighbourhood):
     """
 
     name = "itemknn"
+    paper = "Sarwar et al., WWW 2001"
+    feedback = "disliked_weight: what a disliked record counts"
     DEFAULTS: typing.ClassVar[dict] = {
         "shrinkage": 10.0,
         "recent": 8,

@@ -27,7 +27,7 @@ def settings_of(name: str) -> typing.Dict[str, typing.Any]:
     Raises:
       UserError: an unknown name.
     """
-    return dict(_model(name).DEFAULTS)
+    return dict(model_of(name).DEFAULTS)
 
 
 def fit(name: str, store, **settings) -> Untrained:
@@ -41,7 +41,7 @@ def fit(name: str, store, **settings) -> Untrained:
     Raises:
       UserError: an unknown name or setting, or a value out of range.
     """
-    return _model(name).fit(store, **settings)
+    return model_of(name).fit(store, **settings)
 
 
 def save(model: Untrained, path: str) -> None:
@@ -70,7 +70,7 @@ def load(path: str) -> Untrained:
             raise UserError(
                 f"{path}: format {about['format']}, this code reads {_FORMAT}; fit the model again"
             )
-        return _model(about["name"])(about["num_items"], about["settings"], arrays)
+        return model_of(about["name"])(about["num_items"], about["settings"], arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error) or type(error).__name__
         raise UserError(
@@ -78,7 +78,12 @@ def load(path: str) -> Untrained:
         ) from error
 
 
-def _model(name):
+def model_of(name: str) -> typing.Type[Untrained]:
+    """The class of a model.
+
+    Raises:
+      UserError: an unknown name.
+    """
     if name not in _MODELS:
         raise UserError(f"unknown untrained model '{name}'; {suggest(name, NAMES)}")
     return _MODELS[name]

@@ -29,6 +29,7 @@ class MostPopular(_Static):
     """
 
     name = "mostpop"
+    feedback = "none; with liked_only, liked targets count"
     DEFAULTS: typing.ClassVar[dict] = {"liked_only": False}
 
     @classmethod
@@ -40,6 +41,7 @@ class LeastPopular(_Static):
     """score(i) = -c_i: never-trained items first, all tied. Settings as ``MostPopular``."""
 
     name = "leastpop"
+    feedback = "none; with liked_only, liked targets count"
     DEFAULTS: typing.ClassVar[dict] = {"liked_only": False}
 
     @classmethod
@@ -54,6 +56,7 @@ class Newest(_Static):
     """
 
     name = "newest"
+    feedback = "none"
 
     @classmethod
     def _fit(cls, store, settings):

@@ -37,6 +37,8 @@ class Transitions(Neighbourhood):
     """
 
     name = "transitions"
+    paper = "Rendle et al., WWW 2010"
+    feedback = "disliked_weight: what a disliked record counts"
     DEFAULTS: typing.ClassVar[dict] = {
         "lags": 3,
         "recent": 3,

@@ -7,7 +7,7 @@ from dfar_case import ITEMS, USERS, model_hparams
 from small import call
 
 from dfar_tf.experiments.models import count_parameters
-from dfar_tf.models import get_model, model_names
+from dfar_tf.models import get_model, model_names, untrained_names
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,14 @@ def test_every_model_is_listed(listed):
         assert row["settings"] == f"hparams/model_{row['model']}.yaml"
         assert f"{int(row['parameters']):,}" in out
     assert "6,919 users and 28,695 items" in " ".join(out.split())
+
+
+def test_untrained_models_have_a_part_of_their_own(listed):
+    out, rows = listed
+    part = out[out.index("untrained: fitted by counting") : out.index("settings: hparams/")]
+    assert [line.split()[0] for line in part.splitlines()[4:] if line] == untrained_names()
+    assert not {row["model"] for row in rows} & set(untrained_names())
+    assert "Sarwar et al., WWW 2001" in part
 
 
 def test_parameters_by_hand():

@@ -56,8 +56,16 @@ def check_figure(tmp_path, what):
     assert "run.sh " + what in svg
 
 
-def test_table1(flags, tmp_path):
+def test_table1_of_another_log_has_no_column_of_the_papers(flags, tmp_path):
     outcome = call("table1", *flags)
+    assert outcome.status == 0, outcome.err
+    record, rows, _ = written(tmp_path, "table1")
+    assert record["headers"] == ["statistic", "ours"] and "6,919" not in outcome.out
+    assert {row["statistic"]: row["ours"] for row in rows}["users"] == "400"
+
+
+def test_table1(flags, tmp_path):
+    outcome = call("table1", *flags, "--paper_column=amazon")
     assert outcome.status == 0, outcome.err
     record, rows, endings = written(tmp_path, "table1")
     assert endings == ["csv", "json", "md"]
@@ -75,7 +83,7 @@ def test_table1(flags, tmp_path):
 def test_table3(flags, tmp_path, monkeypatch):
     lifts = {"fha": 0.2, "mo": 0.9, "idl": 1.0, "ibl": 0.8, "none": 1.0}
     use(monkeypatch, tmp_path, lambda hp: lifts[hp.ablation])
-    outcome = call("table3", *flags, "--seeds=2")
+    outcome = call("table3", *flags, "--seeds=2", "--paper_column=amazon")
     assert outcome.status == 0, outcome.err
     _, rows, _ = written(tmp_path, "table3")
     by_name = {row["variant"]: row for row in rows}

@@ -16,6 +16,7 @@ from dfar_tf.experiments.columns import (
     Variant,
 )
 from dfar_tf.experiments.study import Study
+from dfar_tf.models import untrained_names
 
 PARAMETERS = {"parameters": Entry.parameters}
 
@@ -80,7 +81,10 @@ def test_what_a_study_carries_is_in_every_table(command, tmp_path, tmp_path_fact
     (name,) = (n for n in os.listdir(str(tmp_path / "results")) if n.endswith(".json"))
     record = json.loads((tmp_path / "results" / name).read_text())
     lines = {"table2": 2, "table3": 5, "figure6": 8}[command]
-    assert len(record["rows"]) == lines + 1 and record["headers"].count("GAUC") == 2
+    rows = [row for row in record["rows"] if "untrained" not in row]
+    assert len(rows) == lines + 1 and record["headers"].count("GAUC") == 2
+    assert len(record["rows"]) - len(rows) == (len(untrained_names()) if command == "table2" else 0)
+    assert record["notes"][0].startswith("untrained: ")
     assert record["notes"][-1] == "a remark" and "a footer" not in record["notes"]
     printed = outcome.out.splitlines()
     assert printed.index("a footer") < printed.index(record["notes"][0]) < printed.index("a remark")

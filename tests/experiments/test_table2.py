@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from small import MODEL, call, ratings_file
 
 from dfar_tf.experiments.cells import cell_hparams, compared_models, own_loss, parse_grid
+from dfar_tf.models import untrained_names
 from dfar_tf.runs import grid
 from recommenders_utils.errors import UserError
 
@@ -68,7 +70,8 @@ def test_means_and_deviations_are_those_of_the_cells(made):
     cells, output, _, _ = made
     record = json.loads(read(output, ".json"))
     by_model = {row[0]: dict(zip(record["headers"], row)) for row in record["rows"]}
-    assert list(by_model) == ["GRU4REC", "SINE", "DFAR"]
+    assert list(by_model) == ["GRU4REC", "SINE", "DFAR", *untrained_names()]
+    assert [row["part"] for row in by_model.values()] == ["trained"] * 3 + ["untrained"] * 6
     for name, title in (("gru4rec", "GRU4REC"), ("dfar", "DFAR")):
         runs = [json.loads(p.read_text()) for p in sorted(cells.glob(f"{name}-*/results.json"))]
         values = [run["test"]["ndcg@10"] for run in runs]
@@ -90,7 +93,7 @@ def test_every_file_says_what_it_is_of(made):
     assert any(line.startswith("# command: bash run.sh table2 --ratings=") for line in about)
     assert "# seeds: [1, 2]" in about and "# synthetic: true" in about
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
-    assert [row["model"] for row in rows] == ["GRU4REC", "SINE", "DFAR"]
+    assert [row["model"] for row in rows] == ["GRU4REC", "SINE", "DFAR", *untrained_names()]
     assert all("SYNTHETIC" in name for name in os.listdir(str(output)))
     markdown = read(output, ".md")
     table = [line for line in markdown.splitlines() if line.startswith("|")]
@@ -99,6 +102,88 @@ def test_every_file_says_what_it_is_of(made):
     assert (
         "SYNTHETIC data: these results say nothing" in markdown and "learning rate 0.01" in markdown
     )
+
+
+def test_untrained_models_stand_in_a_part_of_their_own(made):
+    _, output, _, outcome = made
+    lines = outcome.out.splitlines()
+    start = lines.index("untrained:")
+    names = [line.split()[0] for line in lines[start + 1 : start + 7]]
+    assert names == untrained_names() and lines[start - 1].startswith("DFAR ")
+    record = json.loads(read(output, ".json"))
+    by_model = {row[0]: dict(zip(record["headers"], row)) for row in record["rows"]}
+    best = max(untrained_names(), key=lambda name: by_model[name]["NDCG@10"])
+    value = f"{by_model[best]['NDCG@10']:.3f}".replace("0.", ".")
+    assert record["notes"][0] == f"untrained: {best} NDCG@10 {value}"
+    below = [
+        title
+        for title in ("GRU4REC", "SINE", "DFAR")
+        if by_model[title]["NDCG@10"] <= by_model[best]["NDCG@10"]
+    ]
+    warned = [note for note in record["notes"] if note.startswith("WARNING: ")]
+    assert [note.split()[1] for note in warned] == below
+    # Marks are among the trained.
+    assert not any("*" in line or "_" in line for line in lines[start + 1 : start + 7])
+
+
+def test_untrained_models_alone_or_none(made, tmp_path):
+    cells, _, arguments, _ = made
+    arguments = [a for a in arguments if not a.startswith(("--output", "--models"))]
+    before = len(list(cells.iterdir()))
+    alone = call(*arguments, f"--output={tmp_path / 'alone'}", "--models=newest,itemknn")
+    assert alone.status == 0, alone.err
+    record = json.loads(read(tmp_path / "alone", ".json"))
+    assert [row[:2] for row in record["rows"]] == [[n, "untrained"] for n in ("newest", "itemknn")]
+    assert len(list(cells.iterdir())) == before  # nothing was trained
+    more = ("--models=gru4rec", "--seeds=1", "--untrained=")
+    none = call(*arguments, f"--output={tmp_path / 'none'}", *more)
+    assert none.status == 0, none.err
+    assert "untrained" not in json.dumps(json.loads(read(tmp_path / "none", ".json"))["notes"])
+    assert "untrained:" not in none.out
+
+
+def test_ten_candidates_and_the_whole_catalogue_side_by_side(made, tmp_path):
+    cells, _, arguments, _ = made
+    before = stamps(cells)
+    arguments = [a for a in arguments if not a.startswith(("--output", "--seeds", "--models"))]
+    more = ("--models=gru4rec,dfar", "--seeds=1", "--ranking=full", f"--output={tmp_path}")
+    outcome = call(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    assert len(stamps(cells)) == len(before) and outcome.out.count("(trained before)") == 2
+    record = json.loads(read(tmp_path, ".json"))
+    by_model = {row[0]: dict(zip(record["headers"], row)) for row in record["rows"]}
+    assert list(by_model) == ["GRU4REC", "DFAR", *untrained_names()]
+    (cell,) = cells.glob("dfar-*seed1-*")
+    ranking = json.loads((cell / "results.json").read_text())["ranking"]
+    assert by_model["DFAR"]["full HR@10"] == ranking["full_hr@10"]
+    assert by_model["DFAR"]["full NDCG@10"] == ranking["full_ndcg@10"]
+
+
+def test_the_two_orders_of_models_are_compared(made, tmp_path):
+    _, _, arguments, _ = made
+    arguments = [a for a in arguments if not a.startswith(("--output", "--models", "--seeds"))]
+    more = ("--models=gru4rec,dfar", "--seeds=1", "--ranking=full", f"--output={tmp_path}")
+    outcome = call(*arguments, *more)
+    assert outcome.status == 0, outcome.err
+    record = json.loads(read(tmp_path, ".json"))
+    rows = [dict(zip(record["headers"], row)) for row in record["rows"]]
+    assert [row["model"] for row in rows] == ["GRU4REC", "DFAR", *untrained_names()]
+    sampled, full = ([row[name] for row in rows] for name in ("NDCG@10", "full NDCG@10"))
+    # tau-b by its definition
+    pairs = [
+        (np.sign(sampled[i] - sampled[j]), np.sign(full[i] - full[j]))
+        for i in range(len(rows))
+        for j in range(i)
+    ]
+    tau = (
+        sum(a * b for a, b in pairs)
+        / (sum(a != 0 for a, _ in pairs) * sum(b != 0 for _, b in pairs)) ** 0.5
+    )
+    assert record["kendall"]["all"]["tau"] == pytest.approx(tau)
+    assert record["kendall"]["all"]["models"] == len(rows)
+    (note,) = [note for note in record["notes"] if note.startswith("Kendall's tau")]
+    assert f"{tau:.2f} over all models ({len(rows)})" in note and "the trained ones (2)" in note
+    assert "; whole catalogue: " in record["notes"][0]
 
 
 def test_the_same_command_trains_nothing_again(made):
@@ -172,8 +257,9 @@ def test_a_failing_cell_does_not_lose_the_others(made, tmp_path, monkeypatch):
     assert "cell 2 of 6: sine, seed 1: FAILED: ValueError" in outcome.out
     assert "FAILED sine, seed 1: ValueError" in outcome.out
     record = json.loads(read(tmp_path, ".json"))
-    assert [row[0] for row in record["rows"]] == ["GRU4REC", "SINE", "DFAR"]
-    assert [row[-1] for row in record["rows"]] == [2, 1, 2]
+    trained = [row for row in record["rows"] if "trained" in row]
+    assert [row[0] for row in trained] == ["GRU4REC", "SINE", "DFAR"]
+    assert [row[-1] for row in trained] == [2, 1, 2]
 
 
 def failing(run_experiment):

@@ -309,7 +309,9 @@ def test_offline_a_stand_in_is_made_and_says_so(tmp_path, monkeypatch):
     assert outcome.status == 0, outcome.err
     assert "SYNTHETIC DATA: DFAR_OFFLINE is set" in outcome.out
     assert "(SYNTHETIC)" in outcome.out
-    assert "paper, Table 1" in outcome.out
+    # Made to the shape of Table 1, it is not the paper's log.
+    assert "paper, Table 1" not in outcome.out
+    assert "paper, Table 1" in call("prepare", "--paper_column=amazon").out
     # Its items are not filtered again, unless a person says so.
     assert "kept 2600 of 2600 records" in outcome.out
     assert (tmp_path / "data" / STAND_IN_NAME).is_file()
