@@ -4,6 +4,7 @@ Letters: N test targets, I items of the catalogue.
 """
 
 import typing
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def popularity_groups(
 
 
 def slicings(
-    store,
+    store: Any,
     users: np.ndarray,
     ends: np.ndarray,
     length_edges: typing.Sequence[int],

@@ -15,6 +15,7 @@ import dataclasses
 import glob
 import os
 import typing
+from typing import Any, Dict, List, Sequence
 
 import yaml
 
@@ -83,22 +84,22 @@ class Form:
     columns: typing.Optional[typing.List[str]]
     built_in: bool = False
 
-    def option(self, key):
+    def option(self, key: str) -> Any:
         """The value of a choice, its first one if the adapter does not say."""
         return self.keys.get(key, CHOICES[key][0])
 
-    def units(self):
+    def units(self) -> Any:
         """The units that times may be in."""
         if self.built_in:
             return ("seconds", "milliseconds", "text")
         unit = self.option("time_unit")
         return AUTO if unit == "auto" else (unit,)
 
-    def identity(self):
+    def identity(self) -> Any:
         """JSON-able, or None: with the file's content and the protocol it decides the arrays."""
         return None if self.built_in else {"adapter": self.name, **self.keys}
 
-    def names(self, layout):
+    def names(self, layout: Any) -> Any:
         """The form's names of a file's columns, in order."""
         if layout.header is None:
             return self.columns or []
@@ -107,13 +108,13 @@ class Form:
         roles = {at: role for role, at in by_spelling(layout.header).items()}
         return [roles.get(at, "") for at in range(layout.width)]
 
-    def found(self, layout):
+    def found(self, layout: Any) -> Dict[str, Any]:
         """Name of each column that is read -> what the file calls it."""
         names = self.names(layout)
         header = layout.header or [f"column {k + 1}" for k in range(layout.width)]
         return {name: header[names.index(name)] for name in self.used(names)}
 
-    def fits(self, layout):
+    def fits(self, layout: Any) -> bool:
         """Whether a file of this layout can be read with the form."""
         if self.keys.get("delimiter", layout.delimiter) != layout.delimiter:
             return False
@@ -121,29 +122,29 @@ class Form:
             return self.columns is not None and len(self.columns) == layout.width
         return self.columns is None and set(self.needed()) <= set(self.names(layout))
 
-    def needed(self):
+    def needed(self) -> List[str]:
         """Columns that the form needs, in order, each once."""
         return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
 
-    def used(self, names):
+    def used(self, names: Sequence[str]) -> List[str]:
         """Columns that are read of a file with these, in order, each once."""
         return list(dict.fromkeys([*self.needed(), *self.numeric(self.extras(names))]))
 
-    def numeric(self, extras=()):
+    def numeric(self, extras: Sequence[str] = ()) -> List[str]:
         """Columns that must hold numbers: those of the feedback and of these extras."""
         keys = (*KINDS[self.kind], *extras)
         return list(dict.fromkeys(c for key in keys for c in self.expressions[key].columns))
 
-    def extras(self, names):
+    def extras(self, names: Sequence[str]) -> List[str]:
         """Which of ``finish`` and ``dwell`` a file with these columns provides."""
         told = [key for key in EXTRAS if key in self.expressions]
         return [key for key in told if set(self.expressions[key].columns) <= set(names)]
 
-    def overrides(self):
+    def overrides(self) -> Dict[str, Any]:
         """The data hyper-parameters the form sets."""
         return {name: self.keys[key] for key, name in NUMBERS.items() if key in self.keys}
 
-    def feedback(self):
+    def feedback(self) -> str:
         """The feedback in words."""
         return ", ".join(f"{key}: {self.expressions[key].text}" for key in KINDS[self.kind])
 
@@ -169,17 +170,17 @@ class Adapter:
     about: str = ""
 
 
-def adapter_files(folder):
+def adapter_files(folder: str) -> List[str]:
     """Paths of the adapters that come by name, sorted."""
     return sorted(glob.glob(os.path.join(folder, "*.yaml")))
 
 
-def is_path(named):
+def is_path(named: str) -> bool:
     """Whether ``--adapter`` names a file rather than a built-in adapter."""
     return os.sep in named or "/" in named or named.lower().endswith((".yaml", ".yml"))
 
 
-def path_of(named, folder):
+def path_of(named: str, folder: str) -> str:
     """The file of an adapter that is named by its name or its path; raises UserError if there is none."""
     path = named if is_path(named) else os.path.join(folder, named + ".yaml")
     if is_path(named) or os.path.isfile(path):
@@ -191,7 +192,7 @@ def path_of(named, folder):
     )
 
 
-def load_adapter(path):
+def load_adapter(path: str) -> "Adapter":
     """Reads an adapter's YAML file.
 
     Raises:
@@ -202,7 +203,7 @@ def load_adapter(path):
     return adapter_from(content, os.path.splitext(os.path.basename(path))[0], path)
 
 
-def adapter_from(content, name, path):
+def adapter_from(content: Any, name: str, path: str) -> "Adapter":
     """An ``Adapter`` from what its YAML holds; ``path`` is for messages. Raises as ``load_adapter``."""
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected 'key: value' lines such as 'user: user_id'")

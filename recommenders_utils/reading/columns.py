@@ -8,6 +8,7 @@ import io
 import itertools
 import re
 import typing
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ class Texts:
         self.codes, self.texts = codes, texts
 
     @classmethod
-    def of(cls, column):
+    def of(cls, column: Any) -> "Texts":
         """From any array."""
         codes, texts = pd.factorize(column)
         return cls(codes, np.array([str(text) for text in texts], object))
@@ -36,11 +37,11 @@ class Texts:
     def __getitem__(self, row):
         return self.texts[self.codes[row]]
 
-    def each(self, function):
+    def each(self, function: Callable[..., Any]) -> np.ndarray:
         """[m] what a function of all the texts gives for each row's."""
         return np.asarray(function(self.texts))[self.codes] if len(self.texts) else np.zeros(0)
 
-    def take(self, rows):
+    def take(self, rows: np.ndarray) -> "Texts":
         """``Texts`` of some rows (rising), of no other texts, in order of first appearance."""
         order, used = pd.factorize(self.codes[rows])
         return Texts(order.astype(np.int32), self.texts[used])
@@ -96,7 +97,7 @@ class ColumnReader:
             elif len(set(samples)) == len(samples) > 1:  # such as moments, a text each
                 self._dtypes[at] = object
 
-    def fast(self, block):
+    def fast(self, block: Any) -> Optional["Part"]:
         """A block's ``Part``; None if anything at all needs a closer look."""
         try:
             # Neither usecols nor names: with them the parser silently accepts rows that are too long.
@@ -120,7 +121,7 @@ class ColumnReader:
         columns = [_column(frame[at]) for at in range(self.width)]
         if self.strict and isinstance(columns[-1], Texts) and "" in columns[-1].texts:
             return None  # a row that is too short ends in empty fields
-        lines = range(block.line, block.line + block.lines)
+        lines: Any = range(block.line, block.line + block.lines)
         lines = lines if len(frame) == len(lines) else _Lines(self, block)
         return Part({name: columns[at] for name, at in self.positions.items()}, lines)
 
@@ -129,7 +130,7 @@ class ColumnReader:
             return text
         return text.replace(self.delimiter.encode(), _UNIT_SEPARATOR.encode())
 
-    def careful(self, block):
+    def careful(self, block: Any) -> Iterator["Part"]:
         """Yields ``Part``s of a block's rows, blank lines left out.
 
         Raises:

@@ -9,6 +9,7 @@ import functools
 import math
 import re
 import warnings
+from typing import Any, Dict
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Expression:
             ) from None
         self._value = self._compiled(tree)
 
-    def evaluate(self, columns):
+    def evaluate(self, columns: Dict[str, Any]) -> np.ndarray:
         """The value for each row.
 
         Args:

@@ -4,6 +4,8 @@ A row can be malformed (``faults``: counted against ``max_malformed``) or sound 
 (``drops``: counted, and left out however many there are).
 """
 
+from typing import Any, Dict
+
 import numpy as np
 
 from recommenders_utils.reading.adapters import KINDS
@@ -34,7 +36,7 @@ class Labels:
         self.values = np.asarray(values, bool).astype(np.int8)
         self.faults, self.drops = list(faults), []
 
-    def settle(self, kind, rows, values, choice):
+    def settle(self, kind: str, rows: np.ndarray, values: np.ndarray, choice: str) -> None:
         """Applies an adapter's choice to special rows: malformed, drop, positive or negative."""
         if choice == "malformed":
             self.faults.append((kind, rows, values, kind + " ({:g})"))
@@ -43,7 +45,7 @@ class Labels:
         self.values[rows] = choice == "positive"
 
 
-def label_rows(form, columns, data):
+def label_rows(form: Any, columns: Dict[str, Any], data: Any) -> "Labels":
     """Labels rows by an adapter's form.
 
     - ``label``: 1 or 0, anything else is malformed.
@@ -65,7 +67,7 @@ def label_rows(form, columns, data):
     values = {key: form.expressions[key].evaluate(columns) for key in KINDS[form.kind]}
     unsound = ~np.all(np.isfinite([*values.values()]), axis=0)
     with np.errstate(all="ignore"):
-        labels = _KINDS[form.kind](form, columns, data, **values)
+        labels: Labels = _KINDS[form.kind](form, columns, data, **values)  # type: ignore[operator]
     named = form.feedback().replace("{", "{{").replace("}", "}}")
     detail = f"{named} gives {{}}, not a finite number"
     labels.faults.insert(0, (NOT_FINITE, unsound, next(iter(values.values())), detail))

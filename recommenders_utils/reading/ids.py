@@ -1,5 +1,7 @@
 """Numbers raw ids by first appearance, once and for the whole log."""
 
+from typing import Any, Optional
+
 import numpy as np
 
 from recommenders_utils.reading.text import LONGEST_ID
@@ -12,7 +14,7 @@ FAULTS = (
 )
 
 
-def faults_of(texts):
+def faults_of(texts: Any) -> Optional[np.ndarray]:
     """Int8 [n], which of ``FAULTS`` each id has, from 1, or 0; None if no id has any.
 
     Numpy would cut an id off at NUL, and the array of all ids is as wide as the longest.
@@ -36,13 +38,13 @@ class Vocabulary:
     def __init__(self):
         self._numbers = {}
 
-    def codes(self, column):
+    def codes(self, column: Any) -> np.ndarray:
         """Int32 [m] codes of a ``Texts`` column, whose texts are in order of first appearance."""
         known = self._numbers
         # A part has far fewer ids than rows, and few that are new.
         codes = [known.setdefault(text, len(known)) for text in column.texts.tolist()]
         return np.array(codes, np.int32)[column.codes]
 
-    def array(self):
+    def array(self) -> np.ndarray:
         """Unicode [I], the raw ids by code."""
         return np.array(list(self._numbers), dtype=str)

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import typing
+from typing import Any, Dict, List, Optional, Sequence
 
 from recommenders_utils.errors import UserError
 from recommenders_utils.reading.text import first_lines, is_gzip, readable
@@ -51,14 +52,14 @@ class Layout:
     start: int
     samples: typing.List[typing.List[str]]
 
-    def found(self):
+    def found(self) -> str:
         """What a message says the columns are."""
         if self.header:
             return ", ".join(self.header)
         return f"no header, {self.width} columns such as {', '.join(self.samples[0])}"
 
 
-def detect(path, delimiter=None):
+def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
     """Looks at the beginning of a log.
 
     The first line is a header if two of its fields are common names of columns, or none is a number or a
@@ -100,7 +101,7 @@ def detect(path, delimiter=None):
     return Layout(path, compressed, delimiter, header, header_line, width, number, start, rows)
 
 
-def split_line(line, delimiter):
+def split_line(line: str, delimiter: str) -> List[str]:
     """Fields of one line, quotes honoured where the delimiter is one character."""
     line = line.rstrip("\r\n")
     fields = line.split(delimiter)
@@ -110,7 +111,7 @@ def split_line(line, delimiter):
     return [field.strip() for field in fields]
 
 
-def is_number(text):
+def is_number(text: str) -> bool:
     """Whether ``text`` reads as a number (``nan`` does)."""
     try:
         float(text)
@@ -119,13 +120,13 @@ def is_number(text):
     return True
 
 
-def by_spelling(names):
+def by_spelling(names: Sequence[str]) -> Dict[str, int]:
     """Columns by their common names: key of ``SPELLINGS`` -> index of the most preferred spelling."""
     found = {key: find(names, spellings.split()) for key, spellings in SPELLINGS.items()}
     return {key: at for key, at in found.items() if at is not None}
 
 
-def find(names, spellings):
+def find(names: Any, spellings: Sequence[str]) -> Optional[int]:
     """Index of the name that is the first of some spellings, or None."""
     plain = [re.sub(r"[\W_]", "", name.split(":")[0].lower()) for name in names]
     return next((plain.index(each) for each in spellings if each in plain), None)

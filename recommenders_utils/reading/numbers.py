@@ -1,12 +1,13 @@
 """Numbers from a log's text, each to the last digit and whatever is next to it."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def exact_numbers(texts):
+def exact_numbers(texts: Any) -> np.ndarray:
     """Float64 of each text, NaN where it is not a number.
 
     pandas' quick conversion may be wrong in a fraction's last digit, and depends on the whole column.
@@ -21,7 +22,7 @@ def exact_numbers(texts):
     return values
 
 
-def to_values(texts):
+def to_values(texts: Any) -> np.ndarray:
     """Float64 of each text, ``true`` and ``false`` as 1 and 0; NaN for anything else and infinities."""
     values = exact_numbers(texts)
     odd = np.flatnonzero(np.isnan(values))

@@ -1,5 +1,7 @@
 """Which form a log is read with: the one the user names, the one its columns fit, or that of ratings."""
 
+from typing import Any, Optional, Tuple
+
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.adapters import adapter_files, adapter_from, load_adapter, path_of
 from recommenders_utils.reading.layout import EXAMPLE, SPELLINGS, by_spelling, detect, find
@@ -27,7 +29,7 @@ for _form in _RATINGS.forms:
     _form.built_in = True
 
 
-def ratings(path):
+def ratings(path: str) -> Tuple[Any, Any]:
     """The layout of a ratings file and the form it is read with, which is built in.
 
     Columns are found by name (user_id, item_id, rating, timestamp or a common spelling such as
@@ -60,7 +62,7 @@ def ratings(path):
     )
 
 
-def choose(path, named, folder):
+def choose(path: str, named: Optional[str], folder: str) -> Tuple[Any, ...]:
     """The layout of a log and the form it is read with.
 
     Args:

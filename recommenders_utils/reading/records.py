@@ -8,6 +8,7 @@ import functools
 import itertools
 import os
 import typing
+from typing import Any, Callable, Dict, Iterable, Iterator, Tuple
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Records(typing.NamedTuple):
     extras: typing.Dict[str, np.ndarray]
 
 
-def flat_map(function, blocks):
+def flat_map(function: Callable[..., Any], blocks: Iterable[Any]) -> Iterable[Any]:
     """Yields what a function yields for each block, in this process."""
     return itertools.chain.from_iterable(map(function, blocks))
 
@@ -62,7 +63,9 @@ class RecordReader:
         self.extras = form.extras(form.names(layout))
         self.columns = ColumnReader(layout, form)
 
-    def read(self, data, flat_map=flat_map):
+    def read(
+        self, data: Any, flat_map: Callable[..., Iterable[Any]] = flat_map
+    ) -> Tuple["Records", Dict[str, Any]]:
         """Reads the log.
 
         Args:
@@ -84,7 +87,8 @@ class RecordReader:
                 f"rating_threshold: {threshold:g} gives all ratings from rating_min={low:g} to "
                 f"rating_max={high:g} the same label; expected a value between them"
             )
-        seen, malformed, dropped, parts = {}, Tally(), Tally(), []
+        seen: Dict[str, Any] = {}
+        malformed, dropped, parts = Tally(), Tally(), []
         vocabularies = Vocabulary(), Vocabulary()
         with readable(self.layout.path):
             blocks = text_blocks(self.layout, self.block_bytes, self.show_progress)
@@ -99,7 +103,7 @@ class RecordReader:
         require_one_unit(self.layout.path, seen)
         return self._records(parts, vocabularies), self._report(kept, malformed, dropped, seen)
 
-    def parse(self, data, block):
+    def parse(self, data: Any, block: Any) -> Iterator[Any]:
         """Yields ``Found`` for the rows of a block; needs nothing but the block."""
         part = self.columns.fast(block)
         judged = part and self._judged(part, data)
@@ -160,6 +164,6 @@ class RecordReader:
         return Records(users, items, labels, times, *ids, dict(zip(self.extras, extras)))
 
 
-def ratings_reader(path, show_progress=False):
+def ratings_reader(path: str, show_progress: bool = False) -> "RecordReader":
     """The ``RecordReader`` of a ratings file; see ``recognise.ratings`` for what is refused."""
     return RecordReader(*ratings(path), show_progress)

@@ -2,6 +2,7 @@
 
 import functools
 import typing
+from typing import Any, Dict
 
 import numpy as np
 
@@ -24,26 +25,26 @@ COLUMNS, OPEN_QUOTE, BAD_TIME, NO_TIME, BAD_EXTRA = (
 class Tally(dict):
     """Kind of rows -> how many there are, the first one's line, and what is wrong there."""
 
-    def add(self, kind, count, line, detail):
+    def add(self, kind: str, count: int, line: int, detail: str) -> None:
         """Notes ``count`` rows of ``kind``, the first of which is on ``line``."""
         before, *first = self.get(kind, (0, line, detail))
         self[kind] = (before + count, *min(first, [line, detail]))
 
-    def merge(self, other):
+    def merge(self, other: Any) -> None:
         """Adds the ``Tally`` of other rows."""
         for kind, found in other.items():
             self.add(kind, *found)
 
-    def total(self):
+    def total(self) -> int:
         """How many rows there were."""
         return sum(count for count, _, _ in self.values())
 
-    def report(self):
+    def report(self) -> Dict[str, Any]:
         """JSON-able: kind -> count and first line, in the order of the lines."""
         found = sorted(self.items(), key=lambda pair: pair[1][1])
         return {kind: {"count": count, "first_line": line} for kind, (count, line, _) in found}
 
-    def summary(self, rows):
+    def summary(self, rows: int) -> str:
         """What is wrong with ``rows`` rows in words, after the line of the most frequent kind."""
         kinds = ", ".join(
             f"{kind}: {found['count']} (first on line {found['first_line']})"
@@ -155,11 +156,13 @@ class Judge:
         self._out(BAD_EXTRA, ~np.isfinite(values), said, values)
         return values
 
-    def found(self):
+    def found(self) -> "Found":
         """``Found`` of the rows."""
         rows = np.flatnonzero(self.kept)
+        users, items = (ids.take(rows) for ids in self.ids)
         return Found(
-            *(ids.take(rows) for ids in self.ids),
+            users,
+            items,
             [values[rows] for values in self.values],
             self.times.first(self.units, self.moments, rows, self.part.lines),
             self.malformed,

@@ -12,6 +12,7 @@ import io
 import os
 import typing
 import zlib
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +26,7 @@ _BUFFER = 1 << 18
 
 
 @contextlib.contextmanager
-def readable(path):
+def readable(path: str) -> Iterator[None]:
     """Context in which failures to read ``path`` become UserErrors."""
     try:
         yield
@@ -34,7 +35,7 @@ def readable(path):
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file, expected a CSV or TSV file") from error
     except (OSError, EOFError, zlib.error) as error:
-        if getattr(error, "errno", None) is not None:  # the system's
+        if isinstance(error, OSError) and error.errno is not None:  # the system's
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
         raise UserError(
             f"{path}: the gzip data is truncated or damaged; download or compress the file again"
@@ -73,24 +74,24 @@ class _BoundedLines(io.RawIOBase):
         super().close()
 
 
-def open_bounded(path, compressed):
+def open_bounded(path: str, compressed: bool) -> Any:
     """Opens a plain or gzip file as bytes; reading raises UserError at an endless line."""
     binary = (gzip.open if compressed else open)(path, "rb")
     return io.BufferedReader(_BoundedLines(binary, path), _BUFFER)
 
 
-def open_text(path, compressed, encoding):
+def open_text(path: str, compressed: bool, encoding: str) -> Any:
     """Opens a plain or gzip file as text, strict about its encoding; line ends are kept."""
     return io.TextIOWrapper(open_bounded(path, compressed), encoding=encoding, newline="")
 
 
-def is_gzip(path):
+def is_gzip(path: str) -> bool:
     """Whether a file is gzip, by its first bytes."""
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def first_lines(path, compressed, count):
+def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int, str]]:
     """The first ``count`` lines that are not blank: (number from 1, byte it begins at, text) of each.
 
     Raises:
@@ -136,7 +137,9 @@ class Block(typing.NamedTuple):
     lines: int
 
 
-def text_blocks(layout, block_bytes=None, show_progress=False):
+def text_blocks(
+    layout: Any, block_bytes: Optional[int] = None, show_progress: bool = False
+) -> Iterator["Block"]:
     """Cuts a log into blocks that end where a record ends, so that reading it takes no more memory.
 
     Args:
@@ -157,7 +160,7 @@ def text_blocks(layout, block_bytes=None, show_progress=False):
     bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=shown)
     with bar, open(path, "rb") as raw, gzip.open(raw) if layout.compressed else raw as stream:
         stream.read(layout.start)
-        rest, line, more = b"", layout.first_line, True
+        rest, more, line = b"", b"any", layout.first_line
         while more:
             more = stream.read(max(block_bytes, len(rest)))  # twice a long record: in linear time
             bar.update(raw.tell() - bar.n)

@@ -7,6 +7,7 @@ Days without a zone (text dates, ``20220410``, day numbers) are days of the log'
 
 import datetime
 import re
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import pandas as pd
@@ -44,13 +45,13 @@ class Times:
     def __init__(self, units=AUTO, utc_offset_hours=0.0):
         self.units, self.offset = tuple(units), utc_offset_hours * HOUR
 
-    def expected(self):
+    def expected(self) -> str:
         """What a time should be, for messages."""
         finer = "finer units" if "microseconds" in self.units else "milliseconds"
         several = f"unix seconds (or {finer} or ISO dates)"
         return several if len(self.units) > 1 else self.units[0]
 
-    def read(self, column):
+    def read(self, column: Any) -> Tuple[np.ndarray, np.ndarray]:
         """Reads times.
 
         Args:
@@ -100,7 +101,7 @@ class Times:
         dated = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (numbers % 1 == 0)
         return (numbers >= _DATES[0]) & (numbers < _DATES[1]) & dated
 
-    def first(self, units, column, rows, lines):
+    def first(self, units: np.ndarray, column: Any, rows: np.ndarray, lines: Any) -> Dict[str, Any]:
         """The first time in each unit: unit -> (line, text).
 
         Args:
@@ -155,7 +156,7 @@ class Times:
         return (since // datetime.timedelta(microseconds=1)) / 1e6 - offset
 
 
-def require_one_unit(path, seen):
+def require_one_unit(path: str, seen: Dict[str, Any]) -> None:
     """Raises UserError for times in several units: unit -> (line, text), see ``Times.first``."""
     found = sorted((line, unit, text) for unit, (line, text) in seen.items())
     if len(found) > 1:
@@ -166,7 +167,7 @@ def require_one_unit(path, seen):
         )
 
 
-def day_and_time(times, utc_offset_hours=0.0):
+def day_and_time(times: np.ndarray, utc_offset_hours: float = 0.0) -> Tuple[np.ndarray, np.ndarray]:
     """Calendar days of an offset.
 
     Args:

@@ -1,6 +1,7 @@
 """What every untrained model does. Letters: H histories, C candidates, I items of the catalogue."""
 
 import typing
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Untrained:
         self.num_items, self.settings, self.arrays = num_items, settings, arrays
 
     @classmethod
-    def fit(cls, store, **settings) -> "Untrained":
+    def fit(cls, store: Any, **settings: Any) -> "Untrained":
         """Fits on the training records of a ``SequenceStore``.
 
         Raises:

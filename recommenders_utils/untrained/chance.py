@@ -1,6 +1,7 @@
 """Scores by chance: what any figure is worth."""
 
 import typing
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,11 @@ class Random(Untrained):
     def _fit(cls, store, settings):
         return {}
 
-    def scores(self, histories):
+    def scores(self, histories: Any) -> np.ndarray:
         """See ``Untrained``."""
         return self._uniform(histories, np.arange(1, self.num_items + 1)[None])
 
-    def candidate_scores(self, histories, candidates):
+    def candidate_scores(self, histories: Any, candidates: np.ndarray) -> np.ndarray:
         """See ``Untrained``."""
         return np.where(candidates > 0, self._uniform(histories, candidates), -np.inf)
 

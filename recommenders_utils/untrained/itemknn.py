@@ -1,6 +1,7 @@
 """ItemKNN: items that the same users have."""
 
 import typing
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -25,11 +26,11 @@ CHUNK = 512  # histories scored together against candidates
 class Neighbourhood(Untrained):
     """An untrained model whose scores are sparse, [H, I]: ``_sparse`` gives them."""
 
-    def scores(self, histories):
+    def scores(self, histories: Any) -> np.ndarray:
         """See ``Untrained``."""
         return dense(self._sparse(histories))
 
-    def candidate_scores(self, histories, candidates):
+    def candidate_scores(self, histories: Any, candidates: np.ndarray) -> np.ndarray:
         """See ``Untrained``."""
         candidates = np.asarray(candidates)
         found = np.empty(candidates.shape)
@@ -95,7 +96,7 @@ class ItemKNN(Neighbourhood):
         return weights @ table
 
 
-def similarities(store, shrinkage: float, neighbours: int, newest_records: int):
+def similarities(store: Any, shrinkage: float, neighbours: int, newest_records: int) -> Any:
     """The sparse table sim(j, i) [I, I] of ``ItemKNN``."""
     count = neighbour_count(neighbours, store.num_items)
     users, items = _training_pairs(store, newest_records)

@@ -3,6 +3,7 @@
 import json
 import typing
 import zipfile
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def settings_of(name: str) -> typing.Dict[str, typing.Any]:
     return dict(model_of(name).DEFAULTS)
 
 
-def fit(name: str, store, **settings) -> Untrained:
+def fit(name: str, store: Any, **settings: Any) -> Untrained:
     """Fits a model on the training records of a ``SequenceStore``.
 
     Args:

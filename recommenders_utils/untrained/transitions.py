@@ -1,6 +1,7 @@
 """Transitions: what users took next, and some ItemKNN."""
 
 import typing
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -75,7 +76,7 @@ class Transitions(Neighbourhood):
         return scores
 
 
-def steps(store, lags: int, neighbours: int) -> sparse.csr_matrix:
+def steps(store: Any, lags: int, neighbours: int) -> sparse.csr_matrix:
     """The sparse table T(j, i) [I, I] of ``Transitions``."""
     count = neighbour_count(neighbours, store.num_items)
     kept = training_records(store)

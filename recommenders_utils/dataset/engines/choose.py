@@ -1,10 +1,12 @@
 """An engine by name."""
 
+from typing import Optional
+
 from recommenders_utils.dataset.engines.numpy import NumpyEngine
 from recommenders_utils.errors import UserError
 
 
-def choose_engine(name="numpy", spark_master=None):
+def choose_engine(name: str = "numpy", spark_master: Optional[str] = None) -> NumpyEngine:
     """An engine by name.
 
     Args:

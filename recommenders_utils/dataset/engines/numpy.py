@@ -1,6 +1,7 @@
 """From a log to filtered, numbered sequences in this process."""
 
 import functools
+from typing import Any, Callable, Dict, Iterable, Tuple
 
 import numpy as np
 
@@ -21,11 +22,15 @@ class NumpyEngine:
 
     NAME = "numpy"
 
-    def flat_map(self, say, function, blocks):
+    def flat_map(
+        self, say: Callable[[str], Any], function: Callable[..., Any], blocks: Iterable[Any]
+    ) -> Iterable[Any]:
         """Yields what a function yields for each block; ``say`` is called with each line to print."""
         return flat_map(function, blocks)
 
-    def gather(self, path, reader, data, say, clock):
+    def gather(
+        self, path: str, reader: Any, data: Any, say: Callable[[str], Any], clock: Any
+    ) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
         """Reads, drops repetitions, filters and numbers.
 
         Args:
@@ -48,15 +53,16 @@ class NumpyEngine:
         records, reading = reader.read(data, functools.partial(self.flat_map, say))
         say_reading(path, reading, say, clock)
         users, items, labels, times, user_ids, item_ids, extras = records
-        counts = {"read": statistics(users, items, labels)}
+        counts: Dict[str, Any] = {"read": statistics(users, items, labels)}
         kept = np.flatnonzero(one_of_pairs(users, items, times, data.duplicates))
         counts["duplicates"] = len(users) - len(kept)
         enough, counts["passes"] = core_filter(
             users[kept], items[kept], data.min_item_records, data.min_user_records, data.core_filter
         )
         kept = kept[enough]
-        columns = (column[kept] for column in (users, items, labels, times))
+        users, items, labels, times = (each[kept] for each in (users, items, labels, times))
         extras = {name: values[kept] for name, values in extras.items()}
-        store = sequences(*columns, user_ids, item_ids, data.tie_order, extras)
+        ids = user_ids, item_ids
+        store = sequences(users, items, labels, times, *ids, data.tie_order, extras)
         say_filter(store, counts, say, clock)
         return store, reading, counts

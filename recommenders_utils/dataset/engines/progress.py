@@ -1,6 +1,7 @@
 """What an engine says while it works."""
 
 import time
+from typing import Any, Callable, Dict
 
 
 class Clock:
@@ -13,14 +14,14 @@ class Clock:
     def __init__(self):
         self.laps, self._last = {}, time.perf_counter()
 
-    def lap(self, name):
+    def lap(self, name: str) -> float:
         """Ends a step; returns its seconds."""
         now = time.perf_counter()
         self.laps[name], self._last = round(now - self._last, 3), now
         return self.laps[name]
 
 
-def say_reading(path, reading, say, clock):
+def say_reading(path: str, reading: Dict[str, Any], say: Callable[[str], Any], clock: Any) -> None:
     """Reports what was read and what was dropped."""
     for how, what in (("malformed", "malformed rows"), ("dropped", "rows")):
         for kind, found in reading[how].items():
@@ -31,7 +32,7 @@ def say_reading(path, reading, say, clock):
     say(f"data: read {reading['kept']} records from {path} ({clock.lap('read'):.2f} s)")
 
 
-def say_filter(store, counts, say, clock):
+def say_filter(store: Any, counts: Dict[str, Any], say: Callable[[str], Any], clock: Any) -> None:
     """Reports what the filter left."""
     read = counts["read"]
     say(

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from typing import Any, Callable, Iterable, Iterator
 
 from recommenders_utils.dataset.engines.numpy import NumpyEngine
 from recommenders_utils.dataset.engines.spark.session import spark_session
@@ -22,7 +23,9 @@ class SparkEngine(NumpyEngine):
     def __init__(self, master=None):
         self.master = master
 
-    def flat_map(self, say, function, blocks):
+    def flat_map(
+        self, say: Callable[[str], Any], function: Callable[..., Any], blocks: Iterable[Any]
+    ) -> Iterator[Any]:
         """Yields what a function yields for each block, from Spark's workers; see ``spark_session``."""
         with spark_session(self.master) as session:
             context = session.sparkContext

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
+from typing import Any, Iterator, Optional
 
 import recommenders_utils
 from recommenders_utils.errors import UserError
@@ -18,7 +19,7 @@ _INSTALL = (
 )
 
 
-def require_spark(environ=None):
+def require_spark(environ: Any = None) -> Any:
     """The module ``pyspark``, once it and Java are there.
 
     Args:
@@ -46,7 +47,7 @@ def require_spark(environ=None):
 
 
 @contextlib.contextmanager
-def spark_session(master=None):
+def spark_session(master: Optional[str] = None) -> Iterator[Any]:
     """A session: the one that is active, or a new one that ends with the block.
 
     Args:
