@@ -256,8 +256,10 @@ def test_the_protocol_sets_the_split_and_is_printed(ratings, tmp_path):
     assert (merged.split, merged.protocol) == ("ratio", "paper")
 
 
-def test_prepare_prints_table_1_beside_the_papers(ratings, tmp_path):
-    outcome = call("prepare", f"--ratings={ratings}", f"--cache_dir={tmp_path}/c", *WHOLE)
+def test_prepare_prints_table_1_beside_the_papers_if_asked(ratings, tmp_path):
+    flags = (f"--ratings={ratings}", f"--cache_dir={tmp_path}/c", *WHOLE)
+    assert "paper, Table 1" not in call("prepare", *flags).out
+    outcome = call("prepare", *flags, "--paper_column=amazon")
     lines = [line.split() for line in outcome.out.splitlines()]
     (ours,) = (line for line in lines if line[:1] == ["log"])
     assert ours[1:3] == ["12", "11"]

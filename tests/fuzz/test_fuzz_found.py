@@ -133,7 +133,7 @@ def test_times_of_released_lines(folder):
 
 def test_long_records_of_histories_are_cut_in_messages():
     store = types.SimpleNamespace(num_items=1, item_ids=np.array(["i"]), user_ids=np.array(["u"]))
-    vocabulary = Vocabulary(store, object(), 3)
+    vocabulary = Vocabulary(store, types.SimpleNamespace(ids=np.arange(2)), 3)
     refused("--history: 'xxx.*xxx' is not a record", vocabulary.parsed, ["x" * 10**6])
     refused("--history: a history of 2,097,152 characters", vocabulary.parsed, ["i:1," * (1 << 19)])
 

@@ -85,7 +85,7 @@ def _vocabulary():
         labels=np.array([1, 0, 1], np.int8),
         meta={"synthetic": False, "name": "small"},
     )
-    return Vocabulary(store, object(), 5)
+    return Vocabulary(store, types.SimpleNamespace(ids=np.arange(5)), 5)
 
 
 def _run():
@@ -97,7 +97,11 @@ def _run():
     )
     hparams = types.SimpleNamespace(show_progress=False)
     return types.SimpleNamespace(
-        vocabulary=vocabulary, store=vocabulary.store, scorer=scorer, hparams=hparams
+        vocabulary=vocabulary,
+        store=vocabulary.store,
+        scorer=scorer,
+        hparams=hparams,
+        dtype=np.float32,
     )
 
 
