@@ -11,7 +11,7 @@ from dfar_tf import cli, settings
 from dfar_tf.paths import HPARAMS
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.lists import choose_users
-from dfar_tf.serving.predict import predict_file
+from dfar_tf.serving.predict import predict_file, probabilities
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.reading.layout import Layout
 from recommenders_utils.reading.recognise import choose
@@ -102,6 +102,7 @@ def _run():
         scorer=scorer,
         hparams=hparams,
         dtype=np.float32,
+        probabilities=probabilities,
     )
 
 
