@@ -119,7 +119,7 @@ def test_the_folder_holds_whole_files_only(learnt):
 def test_the_log_holds_what_was_printed(learnt):
     assert text_of(learnt.folder / "run.log") == learnt.outcome.out
     for sign in (
-        "data: read 6000 ratings",
+        "data: read 6000 records",
         "Device: CPU",
         "hidden_size",
         f"epoch {EPOCHS}",
