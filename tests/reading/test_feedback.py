@@ -1,30 +1,10 @@
 """Every kind of feedback, to labels."""
 
-import gzip
-
 import numpy as np
 import pytest
-from log_case import read
+from log_case import read, rows, write
 
 from recommenders_utils.errors import UserError
-
-
-def write(folder, text, name="log.csv"):
-    path = folder / name
-    content = text.encode("utf-8")
-    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    return path
-
-
-def rows(records):
-    return list(
-        zip(
-            records.user_ids[records.users],
-            records.item_ids[records.items],
-            records.labels.tolist(),
-            records.times.tolist(),
-        )
-    )
 
 
 @pytest.mark.parametrize(

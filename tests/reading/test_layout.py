@@ -3,34 +3,9 @@
 import gzip
 
 import pytest
-from log_case import read, read_ratings
+from log_case import GOOD, HEADER, file, read, read_ratings, refused  # noqa: F401 (a fixture)
 
 from recommenders_utils.errors import UserError
-
-GOOD = "".join(f"u{k},i{k},{1 + k % 5},{1400000000 + k}\n" for k in range(200))
-HEADER = "user_id,item_id,rating,timestamp\n"
-
-
-def refused(path, *parts, **options):
-    """The message, which names the file and has every part in it."""
-    with pytest.raises(UserError) as caught:
-        read_ratings(str(path), **options)
-    message = str(caught.value)
-    assert str(path) in message
-    for part in parts:
-        assert part in message, message
-    assert "\n" not in message
-    return message
-
-
-@pytest.fixture
-def file(tmp_path):
-    def make(content):
-        path = tmp_path / "my ratings.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
-        return path
-
-    return make
 
 
 def test_no_file_and_folder(tmp_path):

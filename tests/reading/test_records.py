@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from log_case import read, read_ratings
+from log_case import read, read_ratings, rows
+from log_case import write as write_log
 
 from recommenders_utils.errors import UserError
 
@@ -173,24 +174,6 @@ def test_real_log_with_dates(shared):
     days = np.unique(frame["timestamp"] // 86400) * 86400
     assert str(np.datetime64(int(days[0]), "s"))[:10] == "2022-04-07"
     assert str(np.datetime64(int(days[-1]), "s"))[:10] == "2022-04-21"
-
-
-def write_log(folder, text, name="log.csv"):
-    path = folder / name
-    content = text.encode("utf-8")
-    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    return path
-
-
-def rows(records):
-    return list(
-        zip(
-            records.user_ids[records.users],
-            records.item_ids[records.items],
-            records.labels.tolist(),
-            records.times.tolist(),
-        )
-    )
 
 
 @pytest.mark.parametrize(

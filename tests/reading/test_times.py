@@ -1,21 +1,12 @@
 """Times in any unit, as unix seconds."""
 
-import gzip
-
 import numpy as np
 import pytest
-from log_case import read
+from log_case import read, write
 
 from recommenders_utils.errors import UserError
 from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.times import AUTO, BAD, Times
-
-
-def write(folder, text, name="log.csv"):
-    path = folder / name
-    content = text.encode("utf-8")
-    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    return path
 
 
 def times_of(texts, unit="auto", offset=0.0):

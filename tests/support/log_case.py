@@ -1,10 +1,13 @@
 """Reads a small log through an adapter that is given as keys, or a ratings file."""
 
 import dataclasses
+import gzip
 import types
 
 import pandas as pd
+import pytest
 
+from recommenders_utils.errors import UserError
 from recommenders_utils.reading.adapters import adapter_from
 from recommenders_utils.reading.expressions import Expression
 from recommenders_utils.reading.layout import detect
@@ -12,6 +15,8 @@ from recommenders_utils.reading.recognise import ratings
 from recommenders_utils.reading.records import RecordReader
 
 COLUMNS = {"user": "u", "item": "i", "time": "t"}
+GOOD = "".join(f"u{k},i{k},{1 + k % 5},{1400000000 + k}\n" for k in range(200))
+HEADER = "user_id,item_id,rating,timestamp\n"
 
 
 def settings_of(**changed):
@@ -49,3 +54,43 @@ def read_ratings(path, rating_min=1.0, rating_max=5.0, max_malformed=0.01, block
         "timestamp": records.times,
     }
     return pd.DataFrame(frame), report
+
+
+def write(folder, text, name="log.csv"):
+    path = folder / name
+    content = text.encode("utf-8")
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return path
+
+
+def rows(records):
+    return list(
+        zip(
+            records.user_ids[records.users],
+            records.item_ids[records.items],
+            records.labels.tolist(),
+            records.times.tolist(),
+        )
+    )
+
+
+def refused(path, *parts, **options):
+    """The message, which names the file and has every part in it."""
+    with pytest.raises(UserError) as caught:
+        read_ratings(str(path), **options)
+    message = str(caught.value)
+    assert str(path) in message
+    for part in parts:
+        assert part in message, message
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def file(tmp_path):
+    def make(content):
+        path = tmp_path / "my ratings.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        return path
+
+    return make
