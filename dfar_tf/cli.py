@@ -35,6 +35,8 @@ UNWRITABLE = (
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
+    errno.EBUSY,
+    errno.EIO,
     errno.EEXIST,  # a file in place of a folder
     errno.ENOTDIR,
     errno.EISDIR,

@@ -9,6 +9,7 @@ import numpy as np
 from recommenders_utils.dataset.filtering import statistics
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_directory, read_json, sha256_of, write_json
+from recommenders_utils.temporaries import restore
 
 FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
@@ -182,6 +183,7 @@ class SequenceStore:
         Raises:
           DamagedStore: with the reason, if the folder is not a complete, unaltered store.
         """
+        restore(folder)
         try:
             meta = read_json(os.path.join(folder, "meta.json"))
             version, checksums = meta["format_version"], meta.pop("arrays")
