@@ -7,7 +7,14 @@ import os
 
 import numpy as np
 
-from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook, damage, point_to, recover
+from dfar_tf.estimator.checkpoints import (
+    NAME,
+    CheckpointFitsHook,
+    damage,
+    point_to,
+    recover,
+    sweep_saves,
+)
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
 from dfar_tf.estimator.epochs import EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
@@ -24,6 +31,7 @@ from dfar_tf.estimator.state import TrainingState
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
+from recommenders_utils.temporaries import restore
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +101,7 @@ def train(hparams, store, run_dir, evaluate):
     per_replica = hparams.batch_size // replicas
     with explained(folder):
         step = recover(folder, lambda step: state.knows(step, steps))
+    sweep_saves(best_dir)
     state.truncate(step, steps)
     # One pipeline feeds all devices, one batch per device and step.
     first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
@@ -141,6 +150,7 @@ def best_checkpoint(run_dir):
     Raises:
       UserError: there is none.
     """
+    restore(os.path.join(run_dir, BEST))
     path = tf.train.latest_checkpoint(os.path.join(run_dir, BEST))
     if path is None:
         raise UserError(f"{run_dir}: no checkpoint in {BEST}/; train first.")

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import os
 import platform
 import sys
@@ -20,6 +21,7 @@ from recommenders_utils.files import (
     write_json,
 )
 from recommenders_utils.hparams import HParams, prepare_hparams
+from recommenders_utils.temporaries import sweep
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "hparams.yaml",
@@ -27,6 +29,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
+FOLDERS = ("checkpoints", "best")  # of a trained model
 # What is reported of a test set; runs of earlier versions lack these keys.
 REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
@@ -50,7 +53,7 @@ class RunFolder:
     and ``calibration.csv``.
 
     Args:
-      path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.
+      path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, seed, time.
       echo: whether what is logged is printed too.
     """
 
@@ -72,51 +75,66 @@ class RunFolder:
         Raises:
           UserError: the folder holds a run and ``resume`` is off; or it holds another one.
         """
-        self.path = self.path or _new_path(hparams)
-        if os.path.exists(self.file(HPARAMS_FILE)):
+        if self.path and os.path.exists(self.file(HPARAMS_FILE)):
             if not resume:
-                raise UserError(
-                    f"{self.path}: holds a run already. Add --resume to resume it, or give "
-                    "another --run_dir."
-                )
+                raise UserError(self._taken())
             self.check_same(hparams)
             self.attach(hparams, store)
             return
         if resume:
             raise UserError(f"{self.path}: it holds no run to resume ({HPARAMS_FILE} is missing).")
+        record = {
+            "command": command,
+            "started": datetime.datetime.now().isoformat(timespec="seconds"),
+            "seed": hparams.seed,
+            "synthetic": store.meta["synthetic"],
+            "data": store.meta["name"],
+            "data_fingerprint": store.meta["fingerprint"],
+            "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
+        }
+        if self.path is None:
+            self.path = _make_new(record, hparams)
+        else:
+            self._make(record, hparams)
+        self.attach(hparams, store)
+
+    def _make(self, record, hparams):
+        """Makes the folder that was asked for; only one of two processes that do so at once can."""
         if os.path.isdir(self.path) and os.listdir(self.path):
             raise UserError(
                 f"{self.path}: is not empty and holds no run. Give a new or an empty --run_dir."
             )
-        # A new folder appears with both files in it or, on a full disk, not at all.
-        fresh = not os.path.exists(self.path)
-        with atomic_directory(self.path) if fresh else contextlib.nullcontext(self.path) as folder:
-            write_json(
-                os.path.join(folder, RUN_FILE),
-                {
-                    "command": command,
-                    "started": datetime.datetime.now().isoformat(timespec="seconds"),
-                    "seed": hparams.seed,
-                    "synthetic": store.meta["synthetic"],
-                    "data": store.meta["name"],
-                    "data_fingerprint": store.meta["fingerprint"],
-                    "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
-                },
-            )
-            hparams.save(os.path.join(folder, HPARAMS_FILE))
-        self.attach(hparams, store)
+        try:
+            if os.path.isdir(self.path):  # it may be a mount point, or have rights of its own
+                _fill(self.path, record, hparams)
+            else:
+                _make_folder(self.path, record, hparams)
+        except FileExistsError:
+            raise UserError(self._taken()) from None
 
+    def _taken(self):
+        return (
+            f"{self.path}: holds a run already. Add --resume to resume it, or give another "
+            "--run_dir."
+        )
+
+    @contextlib.contextmanager
     def held(self):
         """Context that keeps other processes from training the run meanwhile.
+
+        What killed ones have left half written is deleted.
 
         Raises:
           UserError: another process holds it.
         """
-        return locked(
-            self.file(RUN_FILE),
+        taken = (
             f"{self.path}: another process is training this run. Wait for it or stop it; or give "
-            "another --run_dir.",
+            "another --run_dir."
         )
+        with locked(self.file(RUN_FILE), taken):
+            for part in ("", *FOLDERS):
+                sweep(self.file(part))
+            yield
 
     def file(self, name):
         """Path of a file of the run."""
@@ -251,11 +269,44 @@ def versions(tensorflow=True):
     }
 
 
-def _new_path(hparams):
+def _make_new(record, hparams):
+    """Makes a folder under ``runs/`` named by data, model, seed and time; returns its path."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    name = f"{slug(hparams.name)}-{hparams.model_type}-{stamp}"
-    path, extra = in_checkout(os.path.join("runs", name)), 1
-    while os.path.exists(path):
-        extra += 1
-        path = in_checkout(os.path.join("runs", f"{name}-{extra}"))
-    return path
+    name = f"{slug(hparams.name)}-{hparams.model_type}-seed{hparams.seed}-{stamp}"
+    for number in itertools.count(1):
+        ending = f"-{number}" if number > 1 else ""
+        path = in_checkout(os.path.join("runs", name + ending))
+        with contextlib.suppress(FileExistsError):  # of a run that started in the same second
+            _make_folder(path, record, hparams)
+            return path
+    return None
+
+
+def _make_folder(path, record, hparams):
+    """Makes a folder that appears with all files in it or, on a full disk, not at all.
+
+    Raises:
+      FileExistsError: a folder is there and is not empty.
+    """
+    with atomic_directory(path, replace=False) as folder:
+        _write_settings(folder, record, hparams)
+
+
+def _fill(folder, record, hparams):
+    """Writes into an empty folder.
+
+    Raises:
+      FileExistsError: another process does.
+    """
+    claim = os.path.join(folder, RUN_FILE)
+    os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        _write_settings(folder, record, hparams)
+    except BaseException:
+        os.unlink(claim)
+        raise
+
+
+def _write_settings(folder, record, hparams):
+    write_json(os.path.join(folder, RUN_FILE), record)
+    hparams.save(os.path.join(folder, HPARAMS_FILE))

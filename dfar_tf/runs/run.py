@@ -136,7 +136,7 @@ def evaluate_run(run_dir, given=None, echo=True):
     folder.attach(hparams, store)
     check_ranking(hparams, store)
     check_observed(hparams, store)
-    with at(run_dir):
+    with at(run_dir), folder.held():
         results.update(score(folder, store, _best(hparams, run_dir)))
         write_json(folder.file(RESULTS_FILE), results)
         report(results, hparams.paper_column, folder)
