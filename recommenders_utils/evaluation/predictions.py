@@ -1,14 +1,17 @@
 """Metrics recomputed from a stored file of predictions."""
 
 import os
+import zlib
 from typing import Any, Dict, Sequence
 
 import pandas as pd
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
 COLUMNS = ("instance", "user", "label", "score")
+# What pandas and the unpacking below it raise.
+UNREADABLE = (pd.errors.ParserError, ValueError, OSError, EOFError, zlib.error)
 
 
 def evaluate_file(path: str, metrics: Sequence[str], ties: str = "expected") -> Dict[str, Any]:
@@ -29,6 +32,14 @@ def evaluate_file(path: str, metrics: Sequence[str], ties: str = "expected") -> 
     frame = read_predictions(path)
     # The header is line 1.
     return evaluate_predictions(frame, metrics, ties, locate=lambda row: f"{path}:{row + 2}")
+
+
+def not_csv(path: str, error: Exception) -> UserError:
+    """The message for a file that cannot be read as CSV."""
+    return UserError(
+        f"{path}: not a CSV file: {shortened(str(error).strip(), 300)}. Give a run's "
+        "predictions.csv, or download or compress the file again."
+    )
 
 
 def read_predictions(path: str) -> pd.DataFrame:
@@ -58,8 +69,8 @@ def read_predictions(path: str) -> pd.DataFrame:
         )
     except pd.errors.EmptyDataError:
         raise UserError(f"{path}: the file is empty; give a run's predictions.csv") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError) as error:
-        raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
+    except UNREADABLE as error:
+        raise not_csv(path, error) from None
     if frame.empty:
         raise UserError(f"{path}: there is a header but no row of predictions")
     if not isinstance(frame.index, pd.RangeIndex):

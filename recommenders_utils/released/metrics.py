@@ -7,7 +7,7 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.metrics import evaluate_predictions
-from recommenders_utils.evaluation.predictions import read_predictions
+from recommenders_utils.evaluation.predictions import UNREADABLE, not_csv, read_predictions
 
 BLOCK = 10  # consecutive rows that are ranked together
 DIGITS = 4
@@ -29,15 +29,15 @@ def read_any_predictions(path: str) -> pd.DataFrame:
     """
     try:
         header = list(pd.read_csv(path, nrows=0).columns)
-    except (OSError, EOFError, ValueError, pd.errors.ParserError):
+    except UNREADABLE:
         return read_predictions(path)  # which says what is wrong
     users = [name for name in header if name.startswith("user")]
     if "prediction" not in header or "label" not in header or len(users) != 1:
         return read_predictions(path)
     try:
         frame = pd.read_csv(path, float_precision="round_trip", dtype={users[0]: str})
-    except (OSError, EOFError, ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
+    except UNREADABLE as error:
+        raise not_csv(path, error) from None
     if frame.empty:
         raise UserError(f"{path}: there is a header but no row of predictions")
     for name in ("label", "prediction"):
