@@ -156,7 +156,9 @@ def _folder_target(path):
     """The folder that a path names, links followed; raises UserError where none can be replaced."""
     target = _real(path)
     if os.path.lexists(target) and not os.path.isdir(target):
-        raise UserError(f"{shortened(str(path), 200)}: is a file. Give the name of a folder.")
+        raise UserError(
+            f"{shortened(str(path), 200)}: is a file. Free its name or choose a writable folder."
+        )
     if os.path.ismount(target):
         raise UserError(
             f"{path}: is a mount point, which cannot be replaced. Give a folder inside it."

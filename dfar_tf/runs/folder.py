@@ -21,6 +21,7 @@ from recommenders_utils.files import (
     write_json,
 )
 from recommenders_utils.hparams import HParams, prepare_hparams
+from recommenders_utils.tables import printable
 from recommenders_utils.temporaries import sweep
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
@@ -144,7 +145,7 @@ class RunFolder:
         """Writes a line to ``run.log`` and prints it; lines from before the folder exists are kept for it."""
         if self.echo:
             print(line, flush=True)
-        self._early.append(line)
+        self._early.append(printable(line))  # the log is read in a terminal too
         if self.hparams is not None:
             with open(self.file(LOG_FILE), "a", encoding="utf-8") as stream:
                 stream.write("\n".join(self._early) + "\n")
