@@ -111,6 +111,8 @@ class RunFolder:
             else:
                 _make_folder(self.path, record, hparams)
         except FileExistsError:
+            if not os.path.isdir(self.path):  # a file is in the place of its parent
+                raise
             raise UserError(self._taken()) from None
 
     def _taken(self):
@@ -277,9 +279,12 @@ def _make_new(record, hparams):
     for number in itertools.count(1):
         ending = f"-{number}" if number > 1 else ""
         path = in_checkout(os.path.join("runs", name + ending))
-        with contextlib.suppress(FileExistsError):  # of a run that started in the same second
+        try:
             _make_folder(path, record, hparams)
             return path
+        except FileExistsError:
+            if not os.path.isdir(path):  # else it is of a run that started in the same second
+                raise
     return None
 
 
