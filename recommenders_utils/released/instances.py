@@ -20,6 +20,7 @@ from recommenders_utils.released.files import (
     DISLIKED,
     GROUP_EDGES,
     LABELS,
+    MARK,
     find_file,
     group_name,
     group_of,
@@ -40,8 +41,8 @@ def import_released(
     """Reads ``train_dataA``, ``valid_dataA`` and ``test_dataA`` (plain or ``.gz``) of a folder.
 
     ``test_data_neg``, the length groups (which must be the parts of ``test_dataA`` that their names
-    say) and the three vocabularies are also read if they exist. Users'
-    sequences are put together from their longest line. Without ``test_data_neg`` no line shows a
+    say) and the three vocabularies are also read if they exist; a file ``SYNTHETIC`` marks the result.
+    Users' sequences are put together from their longest line. Without ``test_data_neg`` no line shows a
     last record that the user disliked, so it is not part of the result.
 
     Args:
@@ -91,7 +92,7 @@ def import_released(
     store.meta = {
         "name": name,
         "source": ", ".join(os.path.basename(path) for path in paths.values()),
-        "synthetic": False,
+        "synthetic": find_file(folder, MARK) is not None,
         "protocol": {
             "split": "as imported",
             "candidate_sampling": "as imported",
@@ -109,6 +110,7 @@ def import_released(
     say(
         f"data: imported {store.num_users} users, {store.num_items} items, {len(store.items)} "
         f"records; {sizes} instances from {shown}"
+        + (" (SYNTHETIC)" if store.meta["synthetic"] else "")
     )
     return store
 
