@@ -8,6 +8,7 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.reading.text import header_of
 
 COLUMNS = ("instance", "user", "label", "score")
 # What pandas and the unpacking below it raise.
@@ -50,13 +51,17 @@ def read_predictions(path: str) -> pd.DataFrame:
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no such file; give a run's predictions.csv")
+    header_of(path)  # bounded, which pandas is not
     try:
         header = pd.read_csv(path, nrows=0).columns
         missing = [name for name in COLUMNS if name not in header]
         if missing:
             raise UserError(
                 "{}: no column {}; expected the columns {}, got {}".format(
-                    path, ", ".join(missing), ",".join(COLUMNS), ",".join(map(str, header))
+                    path,
+                    ", ".join(missing),
+                    ",".join(COLUMNS),
+                    shortened(",".join(map(str, header)), 300),
                 )
             )
         # A user may be named "NA" or "007": text, as written. Scores exactly as written.
@@ -86,5 +91,7 @@ def read_predictions(path: str) -> pd.DataFrame:
         if bad.any():
             row = int(bad.to_numpy().argmax())
             expected = "an id" if name == "user" else "a number"
-            raise UserError(f"{path}:{row + 2}: {name} must be {expected}, got '{column[row]}'")
+            raise UserError(
+                f"{path}:{row + 2}: {name} must be {expected}, got {shortened(str(column[row]))!r}"
+            )
     return frame

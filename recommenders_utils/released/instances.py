@@ -14,6 +14,7 @@ from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SPLITS, Instances, SequenceStore
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import sha256_of
+from recommenders_utils.reading.ids import id_array
 from recommenders_utils.reading.times import TOO_LATE
 from recommenders_utils.released.files import (
     COLUMNS,
@@ -72,7 +73,7 @@ def import_released(
         for split, part in parts.items()
     }
     store.splits = {split: arrays[split] for split in SPLITS}
-    store.item_ids = np.array(list(item_numbers))
+    store.item_ids = id_array(list(item_numbers))
     store.extras = _vocabulary_extras(paths, parts)
     disliked = arrays.get(DISLIKED)
     if disliked is not None:
@@ -213,7 +214,7 @@ def _store_of(longest):
         item_codes,
         np.array(labels, np.int8),
         np.array(times, np.int64),
-        np.array(list(longest)),
+        id_array(list(longest)),
         item_ids,
     )
 
@@ -221,7 +222,7 @@ def _store_of(longest):
 def _first_appearance(texts):
     codes = {}
     coded = np.array([codes.setdefault(text, len(codes)) for text in texts])
-    return np.array(list(codes)), coded
+    return id_array(list(codes)), coded
 
 
 def _to_arrays(part, split, store, user_rows, item_numbers, seen):
@@ -269,7 +270,7 @@ def _vocabulary_extras(paths, parts):
                         f"{line.where}: {what} {entry!r} is not in {paths[kind]}; give the "
                         "vocabularies that were made with these files"
                     )
-    return {f"{kind}_vocabulary": np.array(entries) for kind, entries in names.items()}
+    return {f"{kind}_vocabulary": id_array(entries) for kind, entries in names.items()}
 
 
 def _check_group(path, number, test_path):
