@@ -92,7 +92,7 @@ def test_a_hundred_thousand_columns_are_refused_at_once(tmp_path, door, named):
 @pytest.mark.parametrize("command", ["train", "metrics"])
 def test_a_message_about_many_columns_is_short(tmp_path, command):
     path = tmp_path / "wide.csv"
-    path.write_text(",".join("n%d" % k for k in range(4000)) + "\n" + "x," * 3999 + "1\n")
+    path.write_text(",".join(f"n{k}" for k in range(4000)) + "\n" + "x," * 3999 + "1\n")
     flag = "interactions" if command == "train" else "predictions"
     outcome = call(command, f"--{flag}={path}")
     assert outcome.status == 2 and len(outcome.err) < 3000
