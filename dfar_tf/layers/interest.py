@@ -71,6 +71,41 @@ class InterestAggregation(tf.keras.layers.Layer):
         pooled = tf.math.unsorted_segment_sum(weight * keys[:, None, :], row, rows)
         return tf.math.divide_no_nan(pooled, total)
 
+    def of_prefixes(self, query, sequence, mask, rows, counts):
+        """Pools the first records of a sequence for candidates that all prefixes share.
+
+        The dense layers run once for each record and candidate, whatever the number of prefixes; the sums
+        of Eqs. 16 and 17 over a prefix are running sums, added up within a row in log2(S) passes.
+
+        Args:
+          query: [C, D] candidates with the feedback they are assumed to get.
+          sequence: [B, S, D], real records first.
+          mask: [B, S], 1 at real records.
+          rows: [N] int, the row of each prefix.
+          counts: [N] int, how many of its records a prefix has.
+
+        Returns:
+          [N, C, D], equal to ``call`` on each prefix up to rounding.
+        """
+        real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
+        row = tf.cast(real[:, 0], tf.int32)  # [P]
+        keys = tf.gather_nd(sequence, real)  # [P, D]
+        # Eq. 15
+        hidden = flat_dense(self.query_dense, query)[None] + self.key_dense(keys)[:, None, :]
+        attention = self.rest(self.activate(hidden))  # [P, C, D]
+        batch = tf.shape(sequence)[0]
+        largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
+        weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
+        # Eqs. 16, 17
+        sums = tf.stack([weight, weight * keys[:, None, :]], 1)  # [P, 2, C, D]
+        sums = running_sums(sums, tf.cast(real[:, 1], tf.int32), tf.shape(sequence)[1])
+        lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
+        starts = tf.cumsum(lengths, exclusive=True)
+        sums = tf.concat([tf.zeros_like(sums[:1]), sums], 0)  # row 0 is the empty prefix's
+        last = tf.where(counts > 0, tf.gather(starts, rows) + counts, tf.zeros_like(counts))
+        found = tf.gather(sums, last)  # [N, 2, C, D]
+        return tf.math.divide_no_nan(found[:, 1], found[:, 0])
+
     def candidate_products(self, query):
         """[C, D] queries -> [C, units[0]]: the first dense layer of Eq. 15 on q."""
         return flat_dense(self.query_dense, query)
@@ -118,3 +153,31 @@ class InterestAggregation(tf.keras.layers.Layer):
         config = super().get_config()
         config.update(units=self.units, activation=self.activation)
         return config
+
+
+def running_sums(values, place, longest):
+    """Sums over the records of a row up to each, rows one after the other.
+
+    Args:
+      values: [P, ...].
+      place: [P] int, a record's place in its row from 0.
+      longest: int scalar, above any place.
+
+    Returns:
+      [P, ...]. Adding pairs in log2(longest) passes rounds less than one long sum and its differences.
+    """
+    shape = [-1] + [1] * (values.shape.ndims - 1)
+
+    def add(step, sums):
+        moved = tf.concat([tf.zeros_like(sums[:step]), sums[:-step]], 0)[: tf.shape(sums)[0]]
+        inside = tf.reshape(tf.cast(place >= step, sums.dtype), shape)
+        return 2 * step, sums + moved * inside
+
+    kept = values.shape
+    _, sums = tf.while_loop(
+        lambda step, _: step < longest,
+        add,
+        (tf.constant(1), values),
+        shape_invariants=(tf.TensorShape([]), kept),
+    )
+    return sums
