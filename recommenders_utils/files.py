@@ -38,7 +38,7 @@ def atomic_write(path: str, mode: str = "w", **open_args: Any) -> Iterator[IO[An
     with _naming(given):
         handle, temporary = _made_beside(path, temporaries.make_file)
     try:
-        with _naming(given), os.fdopen(handle, mode, **open_args) as stream:
+        with _naming(given), open(temporary, mode, opener=lambda *_: handle, **open_args) as stream:
             yield stream
             stream.flush()
             temporaries.flush(stream.fileno())

@@ -12,6 +12,7 @@ from dfar_tf.estimator.events import outlive_full_disk
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import seal, unseal
 from recommenders_utils.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -174,7 +175,9 @@ class EpochHook(tf.estimator.SessionRunHook):
         # makes the resumed run forget this epoch and repeat it.
         best = self.state.add(record)
         if best:
+            unseal(self.best_dir)
             self._save(self.best_saver, session, self.best_dir)
+            seal(self.best_dir)
         self._save(self.saver, session, self.checkpoint_dir)
         values = [
             tf.Summary.Value(tag="validation/" + k, simple_value=v) for k, v in metrics.items()

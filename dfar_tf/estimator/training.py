@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 import logging
 import os
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dfar_tf.estimator.checkpoints import (
     NAME,
+    STATE,
     CheckpointFitsHook,
     damage,
     point_to,
@@ -29,6 +31,7 @@ from dfar_tf.estimator.session import (
 from dfar_tf.estimator.signals import Interrupts
 from dfar_tf.estimator.state import TrainingState
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import DamagedFile, check, check_folder, seal
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
 from recommenders_utils.temporaries import restore
@@ -36,6 +39,7 @@ from recommenders_utils.temporaries import restore
 logger = logging.getLogger(__name__)
 
 CHECKPOINTS, BEST = "checkpoints", "best"
+TRAIN_AGAIN = "Restore a copy of it, or train again in another --run_dir."
 UNWRITABLE = {  # what TensorFlow says -> what the user can do
     "No space left": "the disk is full. Free space",
     "File too large": "the disk is full. Free space",
@@ -151,9 +155,19 @@ def best_checkpoint(run_dir):
       UserError: there is none.
     """
     restore(os.path.join(run_dir, BEST))
-    path = tf.train.latest_checkpoint(os.path.join(run_dir, BEST))
+    folder = os.path.join(run_dir, BEST)
+    check_folder(folder, TRAIN_AGAIN)
+    try:
+        path = tf.train.latest_checkpoint(folder)
+    except Exception as error:  # the two TensorFlows raise several kinds for a damaged file
+        raise DamagedFile(
+            f"{os.path.join(folder, STATE)}: is damaged ({type(error).__name__}). {TRAIN_AGAIN}"
+        ) from None
     if path is None:
         raise UserError(f"{run_dir}: no checkpoint in {BEST}/; train first.")
+    trouble = damage(path)
+    if trouble:
+        raise DamagedFile(f"{path}: is damaged: {trouble}. {TRAIN_AGAIN}")
     return path
 
 
@@ -245,11 +259,13 @@ def _settled(folder, state):
     """Path of the best epoch's checkpoint, which becomes the one that ``best_checkpoint`` names."""
     step = state.epochs[state.best_epoch() - 1]["step"]
     path = os.path.join(folder, f"{NAME}-{step}")
+    for each in glob.glob(glob.escape(path) + ".*"):
+        check(each, TRAIN_AGAIN)
     trouble = damage(path)
     if trouble:
         raise UserError(
-            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Restore a copy of "
-            "it, or train again in another --run_dir."
+            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. {TRAIN_AGAIN}"
         )
     point_to(folder, step)
+    seal(folder)
     return path

@@ -10,13 +10,12 @@ import sys
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from dfar_tf.settings import hparams_file
+from recommenders_utils.checksums import check, checked_write, read_checked_json, seal
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.files import (
     atomic_directory,
-    atomic_write,
     locked,
-    read_json,
     slug,
     write_json,
 )
@@ -31,6 +30,21 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "run.log",
 )
 FOLDERS = ("checkpoints", "best")  # of a trained model
+# Without which results cannot be shown.
+RESULTS_KEYS = (
+    "model",
+    "loss",
+    "data",
+    "seed",
+    "statistics",
+    "protocol",
+    "valid",
+    "test",
+    "seconds",
+)
+# What to do about a damaged file.
+RESTORE = "Restore a copy of it, or train again in another --run_dir."
+SCORE_AGAIN = "Score the run again: repeat its command with --run_dir and --resume."
 # What is reported of a test set; runs of earlier versions lack these keys.
 REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
@@ -177,7 +191,7 @@ class RunFolder:
                 "history_length": store.history_lengths(split)[flat["instance"]],
             }
         )
-        with atomic_write(path, newline="") as stream:
+        with checked_write(path, newline="") as stream:
             frame.to_csv(stream, index=False)
         return path
 
@@ -187,7 +201,7 @@ class RunFolder:
         Raises:
           UserError: the store is not the run's data.
         """
-        if read_json(self.file(RUN_FILE))["data_fingerprint"] != store.meta["fingerprint"]:
+        if read_record(self.path)["data_fingerprint"] != store.meta["fingerprint"]:
             raise UserError(
                 f"{self.path}: holds a run on other data. Give the same ratings to resume it, or "
                 "another --run_dir."
@@ -196,7 +210,7 @@ class RunFolder:
 
     def check_same(self, hparams):
         """Raises UserError if the folder's run has other hyper-parameters."""
-        then = prepare_hparams(self.file(HPARAMS_FILE)).values()
+        then = read_settings(self.path).values()
         now = fixed_values(hparams)
         differing = [k for k in now if then.get(k) != now[k]]
         if differing:
@@ -220,7 +234,25 @@ def open_run(path):
                 "finish "
                 "the run with --resume."
             )
-    return with_new_keys(prepare_hparams(os.path.join(path, HPARAMS_FILE)))
+    read_record(path)
+    return with_new_keys(read_settings(path))
+
+
+def read_record(path):
+    """What ``run.json`` of a run says; DamagedFile if it is damaged."""
+    return read_checked_json(os.path.join(path, RUN_FILE), RESTORE, ("data_fingerprint",))
+
+
+def read_results(path):
+    """What ``results.json`` of a run says; DamagedFile if it is damaged."""
+    return read_checked_json(os.path.join(path, RESULTS_FILE), SCORE_AGAIN, RESULTS_KEYS)
+
+
+def read_settings(path):
+    """The hyper-parameters of a run as written; DamagedFile if the file is damaged."""
+    path = os.path.join(path, HPARAMS_FILE)
+    check(path, RESTORE)
+    return prepare_hparams(path)
 
 
 def with_new_keys(hparams):
@@ -244,7 +276,7 @@ def fixed_values(hparams):
 def is_synthetic(path):
     """Whether a folder holds a run on generated data."""
     record = os.path.join(path, RUN_FILE)
-    return os.path.exists(record) and bool(read_json(record).get("synthetic"))
+    return os.path.exists(record) and bool(read_record(path).get("synthetic"))
 
 
 def versions(tensorflow=True):
@@ -316,3 +348,4 @@ def _fill(folder, record, hparams):
 def _write_settings(folder, record, hparams):
     write_json(os.path.join(folder, RUN_FILE), record)
     hparams.save(os.path.join(folder, HPARAMS_FILE))
+    seal(folder)
