@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from typing import IO, Any, Iterator
+from typing import IO, Any, Iterator, List, Tuple
 
 from recommenders_utils import temporaries
 from recommenders_utils.errors import UserError, shortened
@@ -16,6 +16,9 @@ try:
     import fcntl
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
+
+
+_waiting: List[List[Tuple[int, str, str]]] = []  # files written in each ``together`` that is open
 
 
 @contextlib.contextmanager
@@ -43,11 +46,33 @@ def atomic_write(path: str, mode: str = "w", **open_args: Any) -> Iterator[IO[An
             stream.flush()
             temporaries.flush(stream.fileno())
             os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
+            if _waiting:
+                # A copy of the handle keeps the temporary locked.
+                _waiting[-1].append((os.dup(stream.fileno()), temporary, path))
+            else:
+                os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Context whose ``atomic_write``s get their names at its end, or none of them does."""
+    written: List[Tuple[int, str, str]] = []
+    _waiting.append(written)
+    try:
+        yield
+        for _, temporary, path in written:
+            with _naming(path):
+                os.replace(temporary, path)
+    finally:
+        _waiting.remove(written)
+        for handle, temporary, _ in written:
+            os.close(handle)
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 @contextlib.contextmanager

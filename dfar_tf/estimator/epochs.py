@@ -17,6 +17,8 @@ from recommenders_utils.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+VALIDATED = "validated"  # below the checkpoints: those of several devices, to be validated
+
 
 class EpochHook(tf.estimator.SessionRunHook):
     """Validates, saves and stops between epochs, inside the training session.
@@ -193,7 +195,7 @@ class EpochHook(tf.estimator.SessionRunHook):
     def _validation_metrics(self, session):
         if self.validate_checkpoint is not None:
             # Not among the others: the state does not have the epoch yet.
-            folder = os.path.join(self.checkpoint_dir, "validated")
+            folder = os.path.join(self.checkpoint_dir, VALIDATED)
             os.makedirs(folder, exist_ok=True)
             path = self._save(self.validation_saver, session, folder)
             metrics = self.evaluate(self.validate_checkpoint(path))

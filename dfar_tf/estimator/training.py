@@ -18,7 +18,7 @@ from dfar_tf.estimator.checkpoints import (
     sweep_saves,
 )
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
-from dfar_tf.estimator.epochs import EpochHook, join_predictions
+from dfar_tf.estimator.epochs import VALIDATED, EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import add_scorer, sample_ranking
 from dfar_tf.estimator.session import (
@@ -105,7 +105,8 @@ def train(hparams, store, run_dir, evaluate):
     per_replica = hparams.batch_size // replicas
     with explained(folder):
         step = recover(folder, lambda step: state.knows(step, steps))
-    sweep_saves(best_dir)
+    for each in (best_dir, os.path.join(folder, VALIDATED)):
+        sweep_saves(each)
     state.truncate(step, steps)
     # One pipeline feeds all devices, one batch per device and step.
     first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
@@ -230,8 +231,8 @@ def count_parameters(checkpoint):
 
 
 @contextlib.contextmanager
-def explained(path):
-    """Turns TensorFlow's errors about an unwritable disk into messages for the user."""
+def explained(path, then="then resume with --run_dir and --resume"):
+    """Turns TensorFlow's errors about an unwritable disk into messages that say what to do ``then``."""
     try:
         yield
     except (UserError, OSError):
@@ -241,9 +242,7 @@ def explained(path):
         text = str(error)
         for sign, what in UNWRITABLE.items():
             if sign in text:
-                raise UserError(
-                    f"{path}: {what}, then resume with --run_dir and --resume."
-                ) from None
+                raise UserError(f"{path}: {what}, {then}.") from None
         raise
 
 
