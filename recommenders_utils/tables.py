@@ -13,6 +13,11 @@ WIDTH = 88  # columns of the text around a table
 _RULE = {"l": "---", "r": "---:", "c": ":---:"}
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``1,234 rows``."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def format_table(
     headers: Sequence[Any],
     rows: Sequence[Sequence[Any]],
