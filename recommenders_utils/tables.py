@@ -15,6 +15,11 @@ _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 _RULE = {"l": "---", "r": "---:", "c": ":---:"}
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``1,234 rows``."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def format_table(
     headers: Sequence[Any],
     rows: Sequence[Sequence[Any]],

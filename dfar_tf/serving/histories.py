@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.ids import as_id
 
 FORM = "item:label,item:label, oldest first, label 1 liked or 0 disliked, as in i1:1,i2:0"
 TOGETHER = 1 << 22  # characters of histories parsed together, each record a few texts meanwhile
@@ -59,12 +60,12 @@ class Vocabulary:
         self._users = pd.Index(np.asarray(store.user_ids).astype(object))
 
     def item_rows(self, raw):
-        """int64 [n] rows of raw item ids, -1 where unknown."""
-        return self._items.get_indexer(np.asarray(raw, dtype=object))
+        """int64 [n] rows of raw item ids of any type (see ``as_id``), -1 where unknown."""
+        return self._items.get_indexer(_ids(raw))
 
     def user_rows(self, raw):
-        """int64 [n] rows of raw user ids, -1 where unknown."""
-        return self._users.get_indexer(np.asarray(raw, dtype=object))
+        """int64 [n] rows of raw user ids of any type, -1 where unknown."""
+        return self._users.get_indexer(_ids(raw))
 
     def item_ids(self, rows):
         """Raw ids of item rows."""
@@ -169,3 +170,10 @@ def _histories(rows, labels, owner, count, users):
         np.asarray(np.full(count, -1) if users is None else users).astype(np.int32),
         np.bincount(owner[~known], minlength=count),
     )
+
+
+def _ids(raw):
+    """object [n], the ids as text."""
+    ids = np.empty(len(raw), object)
+    ids[:] = [as_id(each) for each in raw]
+    return ids

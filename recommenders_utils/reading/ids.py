@@ -1,5 +1,7 @@
 """Numbers raw ids by first appearance, once and for the whole log."""
 
+import contextlib
+import numbers
 from typing import Any, Optional, Sequence
 
 import numpy as np
@@ -32,6 +34,21 @@ def faults_of(texts: Any) -> Optional[np.ndarray]:
         elif len(text) > LONGEST_ID:
             faults[at] = 3
     return faults if faults.any() else None
+
+
+def as_id(value: Any) -> str:
+    """A raw id given from Python, as the reader has it: text without spaces around.
+
+    Whole numbers are written as such, also those that pandas keeps as floats: 242.0 is "242".
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
+        with contextlib.suppress(OverflowError, ValueError):  # infinite, not a number: no such id
+            value = int(value) if value == int(value) else value
+    return str(value).strip()
 
 
 class Vocabulary:
