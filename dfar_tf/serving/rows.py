@@ -12,7 +12,7 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
-from recommenders_utils.reading.text import check_columns, open_text
+from recommenders_utils.reading.text import check_columns, first_record, open_text
 
 # Characters of one chunk of rows: aimed at, and the most that the parser may take.
 CHUNK, LONGEST_CHUNK = 1 << 25, 1 << 28
@@ -51,8 +51,10 @@ class Rows:
                 self.compressed = stream.read(2) == b"\x1f\x8b"
             with open_text(path, self.compressed, "utf-8-sig") as stream:
                 header = stream.readline().rstrip("\r\n")
-                self._row_length = _row_length(stream.read(LOOKED_AT))
+                first = first_record(stream)
+                self._row_length = _row_length(first + stream.read(LOOKED_AT))
         check_columns(path, header)
+        check_columns(path, first, number=2)
         self.delimiter = "\t" if "\t" in header else ","
         self.columns = self._cut(header)
         found = {

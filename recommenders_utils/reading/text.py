@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import typing
 import zlib
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
@@ -24,6 +25,7 @@ LONGEST_RECORD = 16 << 20  # bytes of a line or, with quoted line breaks, of sev
 LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
 MOST_COLUMNS = 4096
 _BUFFER = 1 << 18
+_QUOTED = re.compile(r'(^|[,\t;|])"(?:[^"]|"")*"')
 
 
 @contextlib.contextmanager
@@ -96,16 +98,32 @@ def header_of(path: str) -> str:
     """The first line of a plain or gzip file of UTF-8 text, without its end.
 
     Raises:
-      UserError: a file that cannot be read; over ``MOST_COLUMNS`` columns.
+      UserError: a file that cannot be read; over ``MOST_COLUMNS`` columns in it or in the row after it,
+        of whose fields without a header pandas would make an index, for hours if there are millions.
     """
     with readable(path), open_text(path, is_gzip(path), "utf-8-sig") as stream:
         line = stream.readline().rstrip("\r\n")
+        first = first_record(stream)
     check_columns(path, line)
+    check_columns(path, first, number=2)
     return line
+
+
+def first_record(stream):
+    """The text of the first row after the header; of no more than ``LONGEST_RECORD`` characters."""
+    lines, quotes, length = [], 0, 0
+    for line in stream:
+        lines.append(line)
+        quotes, length = quotes + line.count('"'), length + len(line)
+        if quotes % 2 == 0 or length > LONGEST_RECORD:
+            break
+    return "".join(lines)
 
 
 def check_columns(path: str, line: str, delimiters: Iterable[str] = ",\t", number: int = 1) -> None:
     """Raises UserError if a line has over ``MOST_COLUMNS`` columns between any of some delimiters."""
+    if '"' in line:
+        line = _QUOTED.sub(r"\1", line)
     most = max(map(line.count, delimiters)) + 1
     if most > MOST_COLUMNS:
         raise UserError(
