@@ -24,6 +24,8 @@ BLOCK_BYTES = 32 << 20
 LONGEST_RECORD = 16 << 20  # bytes of a line or, with quoted line breaks, of several
 LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
 MOST_COLUMNS = 4096
+MOST_BLANK = 1 << 16  # lines, before the first records
+LONGEST_BLANK = 16 << 20  # bytes of blank lines together: a small gzip of them never ends
 _BUFFER = 1 << 18
 _QUOTED = re.compile(r'(^|[,\t;|])"(?:[^"]|"")*"')
 
@@ -136,7 +138,7 @@ def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int,
     """The first ``count`` lines that are not blank: (number from 1, byte it begins at, text) of each.
 
     Raises:
-      UserError: UTF-16, a line of over a million characters.
+      UserError: UTF-16, a line of over a million characters, over ``MOST_BLANK`` blank lines.
     """
     found = []
     with open_bounded(path, compressed) as stream:
@@ -147,6 +149,11 @@ def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int,
         for number, text in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline=""), 1):
             if len(text) > 1 << 20:
                 raise UserError(f"{path}:{number}: a line of over a million characters")
+            if number - len(found) > MOST_BLANK:
+                raise UserError(
+                    f"{path}: over {MOST_BLANK:,} blank lines at its beginning, expected a header or records; "
+                    "remove them"
+                )
             if text.strip():
                 found.append((number, start, text))
             if len(found) == count:
@@ -192,12 +199,13 @@ def text_blocks(
       Block.
 
     Raises:
-      UserError: a record of over ``LONGEST_RECORD`` bytes.
+      UserError: a record of over ``LONGEST_RECORD`` bytes, or a block of blank lines.
       EOFError, OSError, zlib.error: from reading.
     """
     path, block_bytes = layout.path, block_bytes or BLOCK_BYTES
     size = os.path.getsize(path)
-    shown = None if show_progress and size > block_bytes else True
+    # A small gzip may be a large file.
+    shown = None if show_progress and (layout.compressed or size > block_bytes) else True
     bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=shown)
     with bar, open(path, "rb") as raw, gzip.open(raw) if layout.compressed else raw as stream:
         stream.read(layout.start)
@@ -211,6 +219,10 @@ def text_blocks(
             lines = _count_lines(text)
             if len(rest) > LONGEST_RECORD:
                 raise _too_long(path, line + lines)
+            if len(text) >= LONGEST_BLANK and not text.strip():
+                raise UserError(
+                    f"{path}:{line}: {len(text):,} bytes of blank lines together, expected records; remove them"
+                )
             if text:
                 yield Block(text, line, lines)
             line += lines
