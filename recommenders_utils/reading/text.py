@@ -25,7 +25,7 @@ LONGEST_RECORD = 16 << 20  # bytes of a line or, with quoted line breaks, of sev
 LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
 MOST_COLUMNS = 4096
 MOST_BLANK = 1 << 16  # lines, before the first records
-LONGEST_BLANK = 16 << 20  # bytes of blank lines together: a small gzip of them never ends
+LONGEST_BLANK = 4 << 20  # bytes of blank lines together: a small gzip of them never ends
 _BUFFER = 1 << 18
 _QUOTED = re.compile(r'(^|[,\t;|])"(?:[^"]|"")*"')
 
@@ -151,8 +151,8 @@ def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int,
                 raise UserError(f"{path}:{number}: a line of over a million characters")
             if number - len(found) > MOST_BLANK:
                 raise UserError(
-                    f"{path}: over {MOST_BLANK:,} blank lines at its beginning, expected a header or records; "
-                    "remove them"
+                    f"{path}: over {MOST_BLANK:,} blank lines at its beginning, expected a header or "
+                    "records; remove them"
                 )
             if text.strip():
                 found.append((number, start, text))
@@ -199,7 +199,7 @@ def text_blocks(
       Block.
 
     Raises:
-      UserError: a record of over ``LONGEST_RECORD`` bytes, or a block of blank lines.
+      UserError: a record of over ``LONGEST_RECORD`` bytes, or ``LONGEST_BLANK`` of blank lines.
       EOFError, OSError, zlib.error: from reading.
     """
     path, block_bytes = layout.path, block_bytes or BLOCK_BYTES
@@ -219,9 +219,10 @@ def text_blocks(
             lines = _count_lines(text)
             if len(rest) > LONGEST_RECORD:
                 raise _too_long(path, line + lines)
-            if len(text) >= LONGEST_BLANK and not text.strip():
+            if len(text) - len(text.strip()) > LONGEST_BLANK:
                 raise UserError(
-                    f"{path}:{line}: {len(text):,} bytes of blank lines together, expected records; remove them"
+                    f"{path}:{line}: over {LONGEST_BLANK >> 20} MiB of blank lines together after this one, "
+                    "expected records; remove them"
                 )
             if text:
                 yield Block(text, line, lines)

@@ -26,9 +26,9 @@ def packed(tmp_path, *parts):
     [
         ([MANY] * 70, "blank lines at its beginning"),
         ([HEAD, *[MANY] * 70], "blank lines at its beginning"),
-        ([HEAD, ROWS, *[MANY] * 70, ROWS], "bytes of blank lines together"),
-        ([HEAD, ROWS, *["\r\n" * (1 << 20)] * 40], "bytes of blank lines together"),
-        ([HEAD, ROWS, *[" \n" * (1 << 20)] * 40], "bytes of blank lines together"),
+        ([HEAD, ROWS, *[MANY] * 70, ROWS], "MiB of blank lines together"),
+        ([HEAD, ROWS, *["\r\n" * (1 << 20)] * 40], "MiB of blank lines together"),
+        ([HEAD, ROWS, *[" \n" * (1 << 20)] * 40], "MiB of blank lines together"),
     ],
     ids=["all", "after the header", "within", "returns", "spaces"],
 )
