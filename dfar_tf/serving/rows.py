@@ -53,9 +53,9 @@ class Rows:
                 header = stream.readline().rstrip("\r\n")
                 first = first_record(stream)
                 self._row_length = _row_length(first + stream.read(LOOKED_AT))
-        check_columns(path, header)
-        check_columns(path, first, number=2)
         self.delimiter = "\t" if "\t" in header else ","
+        check_columns(path, header, self.delimiter)
+        check_columns(path, first, self.delimiter, 2)
         self.columns = self._cut(header)
         found = {
             role: next((name for name in names if name in self.columns), None)

@@ -13,7 +13,7 @@ import os
 import re
 import typing
 import zlib
-from typing import Any, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -106,8 +106,8 @@ def header_of(path: str) -> str:
     with readable(path), open_text(path, is_gzip(path), "utf-8-sig") as stream:
         line = stream.readline().rstrip("\r\n")
         first = first_record(stream)
-    check_columns(path, line)
-    check_columns(path, first, number=2)
+    check_columns(path, line, ",")
+    check_columns(path, first, ",", 2)
     return line
 
 
@@ -122,11 +122,11 @@ def first_record(stream):
     return "".join(lines)
 
 
-def check_columns(path: str, line: str, delimiters: Iterable[str] = ",\t", number: int = 1) -> None:
-    """Raises UserError if a line has over ``MOST_COLUMNS`` columns between any of some delimiters."""
+def check_columns(path: str, line: str, delimiter: str, number: int = 1) -> None:
+    """Raises UserError if a line has over ``MOST_COLUMNS`` columns."""
     if '"' in line:
         line = _QUOTED.sub(r"\1", line)
-    most = max(map(line.count, delimiters)) + 1
+    most = line.count(delimiter) + 1
     if most > MOST_COLUMNS:
         raise UserError(
             f"{path}:{number}: {most:,} columns, expected at most {MOST_COLUMNS:,}; give a file with the "

@@ -37,7 +37,7 @@ def test_endless_blank_lines(tmp_path, parts, message):
     begun = time.process_time()
     with pytest.raises(UserError, match=message):
         read_ratings(path)
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 20
 
 
 def test_some_blank_lines_are_passed_over(tmp_path):
