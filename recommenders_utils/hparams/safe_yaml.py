@@ -12,6 +12,7 @@ import yaml
 
 from recommenders_utils.errors import UserError, shortened
 
+DEEPEST = 40  # levels of values in one another
 LONGEST = 128 << 10  # characters; reading takes about a second for each 100 KiB
 
 
@@ -26,6 +27,17 @@ class PlainLoader(yaml.SafeLoader):
                     None, None, "a merge key '<<'; write the keys out", key.start_mark
                 )
         super().flatten_mapping(node)
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node:
+        """Refuses deep nesting, whose cost PyYAML's scanner takes the square of."""
+        self._depth = getattr(self, "_depth", 0) + 1
+        if self._depth > DEEPEST:
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "values nested too deeply", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_document(self, node: yaml.Node) -> Any:
         """A node's value.

@@ -253,6 +253,12 @@ def test_braces_in_a_file_or_its_name_are_only_text(write, tmp_path, name):
         assert str(caught.value).startswith(str(path))
 
 
+def test_deep_nesting_is_refused_at_once(write):
+    for text in ("train: " + "[" * 3000, "train: " + "{a: " * 3000, "- " * 3000):
+        with pytest.raises(UserError, match="nested too deeply|expected"):
+            prepare_hparams(BASE, write(text, "deep.yaml"))
+
+
 def test_unreadable_files(write, tmp_path):
     base = write(SMALL)
     write("", "other.yaml")
