@@ -255,7 +255,7 @@ def test_braces_in_a_file_or_its_name_are_only_text(write, tmp_path, name):
 
 def test_deep_nesting_is_refused_at_once(write):
     for text in ("train: " + "[" * 3000, "train: " + "{a: " * 3000, "- " * 3000):
-        with pytest.raises(UserError, match="nested too deeply|expected"):
+        with pytest.raises(UserError, match=r"nested too deeply|expected"):
             prepare_hparams(BASE, write(text, "deep.yaml"))
 
 
