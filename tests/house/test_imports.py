@@ -19,7 +19,7 @@ LEVELS = (
     ("settings",),
     ("models",),
     ("layers",),
-    ("losses", "paths", "version"),
+    ("losses", "paths", "terminal", "version"),
 )
 LEVEL = {chapter: level for level, chapters in enumerate(LEVELS) for chapter in chapters}
 
