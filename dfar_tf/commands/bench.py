@@ -1,11 +1,9 @@
-"""measure speed and memory: step by part, options, long histories, 11.9 M records, ranking
+"""measure speed and memory of training, attention, ranking
 
 ``bash run.sh bench [--suite=step|options|attention|scale|ranking|all] [--steps=N] [--model=dfar] ...``;
 prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale and
 ranking take minutes.
 """
-
-from dfar_tf.bench.suites import run_suites
 
 FLAGS = {
     "suite": ("step", "what to measure: step, options, attention, scale, ranking, or all"),
@@ -16,6 +14,8 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_suites``."""
+    from dfar_tf.bench.suites import run_suites
+
     run_suites(
         options.suite, options.hparams("amazon"), options.steps, options.output, options.command
     )

@@ -5,17 +5,19 @@
 
 import os
 
-from dfar_tf.experiments.curves import run_curves
 from recommenders_utils.errors import UserError
 
 FLAGS = {
     "run_dir": (None, "folders of runs, comma-separated"),
     "output": (None, "folder of the CSV, Markdown, JSON, PNG and SVG; results/ if not given"),
 }
+KEYS = ()
 
 
 def run(options):
     """Forwards to ``run_curves``."""
+    from dfar_tf.experiments.curves import run_curves
+
     if not options.run_dir:
         raise UserError(f"--run_dir is needed: {FLAGS['run_dir'][1]}.")
     folders = [options.run_dir]

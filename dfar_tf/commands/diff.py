@@ -17,6 +17,11 @@ FLAGS = {
     "predictions": (None, "its predictions of the test set; if not given, found by name"),
     "output": (None, "folder for the JSON and CSV; results/ in the checkout if not given"),
 }
+KEYS = (
+    "ratings",
+    "max_seq_length",
+    "device",
+)
 
 
 def run(options):

@@ -1,4 +1,4 @@
-"""recommend from the whole catalogue: the exact top K for users of a run or a given history
+"""recommend from the whole catalogue: the exact top K
 
 ``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen] [--explain]
 [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked, 0 disliked) in place of
@@ -16,6 +16,7 @@ FLAGS = {
     "explain": (False, "for dfar: add what the two towers and the head groups contribute"),
     "output": (None, "file for the lists, .csv or .json"),
 }
+KEYS = ("device",)
 
 
 def run(options):
