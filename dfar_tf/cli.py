@@ -12,7 +12,7 @@ from absl import flags
 
 from dfar_tf import manual
 from dfar_tf.commands import get_command
-from dfar_tf.paths import PROGRAM
+from dfar_tf.paths import PROGRAM, taken
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.reading.adapters import is_path
@@ -132,15 +132,15 @@ def parse(module, arguments):
     given = {name: values[name].value for name in schema if values[name].value is not None}
     if values["gpus"].value is not None:
         given["device"] = _device_of(values["gpus"].value, given.get("device"))
-    taken = {name: values[name].value for name in own}
-    for table in (given, taken):
+    chosen = {name: values[name].value for name in own}
+    for table in (given, chosen):
         for name in PATHS:
             if name == "adapter" and not is_path(table.get(name, "")):
                 continue  # one of ours, by name
             if table.get(name) and table[name] != "null":
-                table[name] = os.path.abspath(os.path.expanduser(table[name]))
+                table[name] = taken(table[name])
     words = [PROGRAM, *map(shlex.quote, arguments)]
-    return Options(" ".join(words), given, taken)
+    return Options(" ".join(words), given, chosen)
 
 
 def _refuse_odd(arguments):

@@ -13,7 +13,7 @@ import os
 import pkgutil
 import textwrap
 
-from dfar_tf.paths import PROGRAM
+from dfar_tf.paths import IN_CHECKOUT, PROGRAM
 from recommenders_utils.errors import UserError, shortened, suggest
 
 
@@ -47,7 +47,7 @@ def check_command(name):
     """Raises UserError if there is no such command; the message names the nearest."""
     names = command_names()
     if name not in names:
-        if PROGRAM.endswith("run.sh"):
+        if IN_CHECKOUT:
             names.append("test")
         raise UserError(f"unknown command {shortened(name)!r}; {suggest(name, names)}")
 

@@ -5,6 +5,7 @@
 
 import os
 
+from dfar_tf.paths import taken
 from recommenders_utils.errors import UserError
 
 FLAGS = {
@@ -22,5 +23,5 @@ def run(options):
         raise UserError(f"--run_dir is needed: {FLAGS['run_dir'][1]}.")
     folders = [options.run_dir]
     if not os.path.isdir(options.run_dir):
-        folders = [os.path.abspath(os.path.expanduser(f)) for f in options.run_dir.split(",")]
+        folders = [taken(f) for f in options.run_dir.split(",")]
     run_curves(folders, options.command, options.output)

@@ -1,14 +1,13 @@
 """A cluster on this machine: one process per task on loopback, to try what several machines would do."""
 
 import os
-import shlex
 import sys
 import time
 
 from tqdm import tqdm
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, WORKER
-from dfar_tf.paths import shown
+from dfar_tf.paths import resuming, shown
 from dfar_tf.runs.cluster_processes import Processes
 from dfar_tf.runs.folder import LOG_FILE, RunFolder
 from dfar_tf.runs.steps import prepare_data
@@ -66,8 +65,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     try:
         return _run(folder, counts, hparams, targets)
     except KeyboardInterrupt:
-        again = command if run_dir else f"{command} --run_dir={shlex.quote(shown(folder.path))}"
-        raise KeyboardInterrupt(f"To resume: {again if resume else again + ' --resume'}") from None
+        raise KeyboardInterrupt(f"To resume: {resuming(command, folder.path)}") from None
 
 
 def _run(folder, counts, hparams, targets):

@@ -1,11 +1,10 @@
 """One run: prepare, train, evaluate, report."""
 
 import os
-import shlex
 import time
 
 from dfar_tf.models import is_untrained
-from dfar_tf.paths import ROOT, shown
+from dfar_tf.paths import ROOT, resuming, shown
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
@@ -71,8 +70,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
         with at(folder.path), folder.held():
             return _train_and_report(folder, store, started)
     except KeyboardInterrupt:
-        again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"
-        raise KeyboardInterrupt(f"To resume: {command if resume else again}") from None
+        raise KeyboardInterrupt(f"To resume: {resuming(command, folder.path)}") from None
 
 
 def _train_and_report(folder, store, started):

@@ -8,6 +8,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.paths import shown
 from dfar_tf.serving.api import unknown_user
 from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
@@ -116,7 +117,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
                 count, seconds = count + 1, seconds + found.seconds
                 bar.update()
     if count > PRINTED:
-        rest = f"in {output}" if output else "not written: give --output=FILE for them"
+        rest = f"in {shown(output)}" if output else "not written: give --output=FILE for them"
         say(f"\nthe lists of {count - PRINTED:,} more users are {rest}")
     took = time.perf_counter() - begun
     say(

@@ -180,6 +180,38 @@ def test_given_paths_are_the_callers(tmp_path, monkeypatch):
     )
 
 
+def test_paths_are_shown_as_they_were_written(tmp_path, monkeypatch):
+    here, other = tmp_path / "here", tmp_path / "out"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(paths, "_typed", {})
+    absolute = str(other / "scores.csv")
+    # Nobody wrote it: relative only where it is below the current folder.
+    assert paths.shown(absolute) == absolute
+    assert paths.shown(str(here / "a" / "b")) == os.path.join("a", "b")
+    for text in (absolute, "../out/scores.csv", "../out/../out/scores.csv"):
+        assert paths.taken(text) == absolute
+        assert paths.shown(absolute) == text
+    paths.taken("../runs")
+    assert paths.shown(str(tmp_path / "runs" / "one" / "best")) == "../runs/one/best"
+
+
+@pytest.mark.parametrize("given", ["--run_dir=cc", "--run_dir cc", "--run_dir=cc --resume", ""])
+def test_the_command_that_resumes_names_the_folder_once(given, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    command = f"bash run.sh amazon --epochs=3 {given} '--name=a b'"
+    again = "bash run.sh amazon --epochs=3 '--name=a b' --run_dir=cc --resume"
+    assert paths.resuming(command, str(tmp_path / "cc")) == again
+
+
+def test_the_program_is_found_from_another_folder(monkeypatch, tmp_path):
+    for folder in (paths.ROOT, os.path.join(paths.ROOT, "docs"), str(tmp_path)):
+        monkeypatch.chdir(folder)
+        words = paths.program().split()
+        assert words[0] == "bash" and os.path.samefile(words[1], os.path.join(paths.ROOT, "run.sh"))
+    assert paths.PROGRAM == "bash run.sh"
+
+
 def test_default_paths_are_the_checkouts(ratings, tmp_path, monkeypatch):
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     for folder in (checkout, elsewhere):

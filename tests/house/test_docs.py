@@ -7,6 +7,7 @@ from notebook_runner import read
 from places import CHECKOUT, HPARAMS
 
 from dfar_tf.commands import command_names, get_command
+from dfar_tf.runs.folder import FREE_KEYS
 from recommenders_utils.hparams import prepare_hparams
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("examples/*")])
@@ -65,3 +66,9 @@ def test_commands_and_flags_exist(page):
             assert flag in known | own[command], (command, flag)
     for flag in re.findall(r"`--(\w+)[=`]", text):
         assert flag in known.union(*own.values()) or page.name == "CONTRIBUTING.md", flag
+
+
+def test_the_serving_page_names_every_key_that_may_differ():
+    text = (CHECKOUT / "docs" / "serving.md").read_text(encoding="utf-8")
+    named = re.search(r"what may differ is.*?All models", text, flags=re.S).group()
+    assert set(re.findall(r"`(\w+)`", named)) == set(FREE_KEYS)
