@@ -7,10 +7,10 @@ import time
 from tqdm import tqdm
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, WORKER
-from dfar_tf.paths import resuming, shown
+from dfar_tf.paths import resuming
 from dfar_tf.runs.cluster_processes import Processes
 from dfar_tf.runs.folder import LOG_FILE, RunFolder
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.steps import begin, prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json
@@ -54,13 +54,13 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     check_model(hparams)
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
-    store, hparams = prepare_data(hparams, given, folder.say)
+    store, hparams = prepare_data(hparams, given, folder.say, note=folder.note)
     iterator = make_iterator(store, hparams)
     shards = 1 + counts["workers"]
     iterator.steps_per_epoch(shards=shards)
     iterator.train_dataset(shard=(0, shards))  # raises if there are too few instances
     folder.open(hparams, store, command, resume)
-    folder.say(f"run folder: {shown(folder.path)}")
+    begin(folder, store, given)
     targets = iterator.num_train() * hparams.epochs
     try:
         return _run(folder, counts, hparams, targets)
