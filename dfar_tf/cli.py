@@ -20,7 +20,17 @@ from recommenders_utils.reading.adapters import is_path
 # Flags whose value is a path: taken from the directory the user is in.
 PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
-    *("runs", "checkpoint", "file", "vocabulary", "results", "interactions", "adapter", "input"),
+    *(
+        "runs",
+        "items",
+        "checkpoint",
+        "file",
+        "vocabulary",
+        "results",
+        "interactions",
+        "adapter",
+        "input",
+    ),
 )
 LONGEST_NAME = 60  # characters of a flag's name
 # absl's own: one reads flags from any file, the other ignores unknown flags.

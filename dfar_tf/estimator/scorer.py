@@ -156,7 +156,7 @@ class Scorer(GraphScorer):
         state, one = self.encode(empty), np.zeros([1, 1], np.int32)
         self.score(state, one)
         self.score_products(state, self.products(one[0]))
-        if explain:
+        if explain and self.has_towers:
             self.explain(state, one)
         if explain and self.has_heads:
             self.head_attention(empty)

@@ -147,7 +147,7 @@ def heat_map(axis, values, title, rows, columns, form="{:.3f}", names=("", ""), 
 def ratio_map(axis, values, title, rows, columns, names=("", "")):
     """A matrix of ratios: white at 1, red above, blue below, the same strength for 2 and for 1/2."""
     logs = np.log2(values)
-    reach = max(float(abs(logs[np.isfinite(logs)]).max(initial=0)), 0.5)
+    reach = 1.5 * max(float(abs(logs[np.isfinite(logs)]).max(initial=0)), 0.5)
     axis.imshow(logs, cmap="RdBu_r", vmin=-reach, vmax=reach)
     _label_map(axis, values, title, rows, columns, "{:.2f}", names)
 
@@ -191,11 +191,11 @@ def save_figure(figure, base, about, title=""):
     """
     from matplotlib import pyplot
 
-    if title:
-        figure.suptitle(figure_title(title, about), fontsize=11, y=1.0, va="bottom")
+    figure.tight_layout(rect=(0, 0, 1, 0.96 if about.get("synthetic") else 1))
     if about.get("synthetic"):
         figure.text(0.5, 0.99, "SYNTHETIC data", ha="center", va="top", color="#D55E00", fontsize=9)
-    figure.tight_layout(rect=(0, 0, 1, 0.96))
+    if title:
+        figure.text(0.5, 1.01, figure_title(title, about), ha="center", va="bottom", fontsize=11)
     text = json.dumps(about, sort_keys=True)
     os.makedirs(os.path.dirname(base), exist_ok=True)
     for ending, metadata in (

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from dfar_tf.paths import shown
 from dfar_tf.serving.api import unknown_user
-from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
@@ -63,7 +62,7 @@ def _named(names):
     return [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
 
 
-def recommend_lists(run, users=None, history=None, output=None, say=print, **options):
+def recommend_lists(run, users=None, history=None, output=None, say=print, titles=None, **options):
     """Recommends, prints the first lists, writes all of them and says how long it took.
 
     Args:
@@ -72,6 +71,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
       history: a history's text (see ``Vocabulary.parsed``), or None; one of the two is given.
       output: file for the lists, ``.json`` or ``.csv``; or None.
       say: called with each line to print.
+      titles: ``{raw id: title}`` or None.
       **options: ``k``, ``exclude_seen`` and ``explain`` of ``recommend``.
 
     Returns:
@@ -101,14 +101,12 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
             say(
                 f"{histories.unknown_items[0]} records left out: the run's data do not have the item"
             )
-    if options.get("explain"):
-        check_explainable(run)
     run.scorer.warm_up(options.get("explain"))
     written, begun = _writer(output, run, options), time.perf_counter()
     count, seconds = 0, 0.0
     with written as write, _bar(run, len(names)) as bar:
         for part in parts:
-            for found in recommend(run, part, **options):
+            for found in recommend(run, part, titles=titles, **options):
                 name = str(names[count])
                 if count < PRINTED:
                     with bar.external_write_mode():
@@ -129,9 +127,13 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
 
 def as_text(run, name, found):
     """One list as a table for a terminal."""
-    frame = found.items
+    frame = found.items.drop(columns="because", errors="ignore")
     title = f"{_data(run)}, {run.hparams.model_type}: best {len(frame)} for {name}"
     text = format_table(list(frame.columns), frame.to_numpy().tolist(), title)
+    if "because" in found.items:
+        text += "\n\nwhy (the change of the logit that each record brings):"
+        for rank, why in zip(found.items["rank"], found.items["because"]):
+            text += f"\n{rank:>4}. " + why
     if found.head_groups:
         rows = [
             [pair, each["attention"], each["pairs"]] for pair, each in found.head_groups.items()
