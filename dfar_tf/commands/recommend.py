@@ -1,8 +1,8 @@
 """recommend from the whole catalogue: the exact top K
 
 ``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen]
-[--explain] [--items=FILE] [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked,
-0 disliked) in place of ``--users``. docs/serving.md says what the columns mean.
+[--explain] [--items=FILE] [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest
+first, 1 liked, 0 disliked) in place of ``--users``. docs/serving.md says what the columns mean.
 """
 
 from recommenders_utils.errors import UserError
