@@ -90,13 +90,11 @@ class InterestAggregation(tf.keras.layers.Layer):
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
-        # Eq. 15
         hidden = flat_dense(self.query_dense, query)[None] + self.key_dense(keys)[:, None, :]
         attention = self.rest(self.activate(hidden))  # [P, C, D]
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
-        # Eqs. 16, 17
         lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
         first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]
         total, pooled = (

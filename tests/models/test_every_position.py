@@ -7,7 +7,7 @@ from dfar_case import ITEMS, USERS, B, T
 from graph import Bench
 
 from dfar_tf.models import get_model, make_model, model_names
-from dfar_tf.objectives import check_training
+from dfar_tf.training_keys import check_training
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
