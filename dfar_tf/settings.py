@@ -1,22 +1,44 @@
-"""A run's settings: base, data set, protocol and model by name, merged in that order."""
+"""A run's settings: base, data set, protocol, model and objective by name, merged in that order."""
 
 import os
 
+from dfar_tf.models import is_untrained
 from dfar_tf.paths import HPARAMS
+from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
 
 def merge_hparams(dataset=None, **overrides):
-    """The hyper-parameters of a data set, a protocol and a model (both by name), with overrides."""
+    """The hyper-parameters of a data set, a protocol, a model and an objective by name, with overrides."""
     files = [hparams_file("base")] + ([hparams_file(dataset)] if dataset else [])
-    # The protocol's and the model's names come from the flags or the files read so far.
-    named = {key: overrides[key] for key in ("protocol", "model_type") if key in overrides}
+    # The names come from the flags or the files read so far.
+    names = ("protocol", "model_type", "objective")
+    named = {key: overrides[key] for key in names if key in overrides}
     chosen = prepare_hparams(*files, **named)
     files += [
         hparams_file("protocol_" + chosen.protocol),
         hparams_file("model_" + chosen.model_type),
+        *objective_files(chosen.objective, chosen.model_type),
     ]
     return prepare_hparams(*files, **overrides)
+
+
+def objective_files(objective, model_type):
+    """Files of an objective: its own and what a model changes of it; ``ranking``, the default, has none.
+
+    Raises:
+      UserError: an untrained model, which has no objective.
+    """
+    if objective == "ranking":
+        return []
+    if is_untrained(model_type):
+        raise UserError(
+            f"objective: {model_type} is fitted by counting and has no training objective. Leave "
+            "--objective out, or give a trained model."
+        )
+    general = hparams_file("objective_" + objective)
+    own = hparams_file(f"objective_{objective}_{model_type}")
+    return [general, own] if os.path.exists(own) else [general]
 
 
 def hparams_file(name):

@@ -4,13 +4,18 @@ Letters: B batch, T history, C candidates.
 """
 
 from dfar_tf.estimator.lazy_adam import LazyAdamOptimizer
-from dfar_tf.layers.packing import encode_by_length
+from dfar_tf.estimator.targets import (
+    HISTORY,
+    OPTIONAL,
+    apply_to_targets,
+    dislike_terms,
+    encode_histories,
+    of_targets,
+)
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
-HISTORY = ("history_items", "history_labels", "history_mask")
-OPTIONAL = ("user", "target_finish", "target_dwell")  # what else a model may read of an instance
 TRAINING_LOSS = "training_loss"  # graph collection: the loss, one a device
 LOSS_TERMS = "loss_terms"  # graph collection: {name: term}, unweighted, one a device
 EVALUATED = (
@@ -43,7 +48,10 @@ def make_model_fn(
         del labels
         training = mode == tf.estimator.ModeKeys.TRAIN
         model = make_model(hparams, num_items, num_users)
-        outputs = apply_model(model, features, training, hparams.share_history)
+        if training and of_targets(features):
+            outputs, features = apply_to_targets(model, features)
+        else:
+            outputs = apply_model(model, features, training, hparams.share_history)
         predictions = make_predictions(outputs, features)
         if mode == tf.estimator.ModeKeys.PREDICT:
             return tf.estimator.EstimatorSpec(mode, predictions=predictions)
@@ -89,7 +97,7 @@ def apply_model(model, features, training, share_history=True):
     history = {name: features[name] for name in (*HISTORY, *OPTIONAL) if name in features}
     candidates = features["candidates"]  # [B, C]
     if share_history:
-        return model.score(_encode(model, history, training), candidates, training)
+        return model.score(encode_histories(model, history, training), candidates, training)
     width = tf.shape(candidates)[1]
     repeated = {name: tf.repeat(value, width, axis=0) for name, value in history.items()}
     each = tf.reshape(candidates, [-1, 1])  # [B * C, 1]
@@ -99,14 +107,6 @@ def apply_model(model, features, training, share_history=True):
         name: tf.reshape(value, tf.concat([shape, tf.shape(value)[2:]], 0))
         for name, value in outputs.items()
     }
-
-
-def _encode(model, history, training):
-    """``model.encode`` on no more padding than ``train.length_parts`` leaves."""
-    parts = model.hp.length_parts if model.any_length else 0
-    if not parts:
-        return model.encode(history, training)
-    return encode_by_length(lambda part: model.encode(part, training), history, parts)
 
 
 def make_predictions(outputs, features):
@@ -124,6 +124,7 @@ def loss_terms(model, outputs, features):
     labels, weights = features["labels"], features["candidate_mask"]
     terms = {"main": (1.0, model.main_loss(outputs, labels, weights))}
     terms.update(model.losses(outputs, labels, weights))
+    terms.update(dislike_terms(hp, outputs))
     if hp.embed_l2:
         rows = model.regularized_rows(features)
         terms["embed_l2"] = (hp.embed_l2, tf.add_n([tf.nn.l2_loss(table) for table in rows]))
@@ -182,8 +183,9 @@ def _updates(model, asynchronous):
 
 def make_optimizer(hparams):
     """The optimiser of ``train.optimizer`` at ``train.learning_rate``."""
+    beta2 = hparams.values().get("adam_beta2", 0.999)  # older runs lack the key
     kinds = {
-        "adam": tf.train.AdamOptimizer,
+        "adam": lambda rate: tf.train.AdamOptimizer(rate, beta2=beta2),
         "adagrad": tf.train.AdagradOptimizer,
         "sgd": tf.train.GradientDescentOptimizer,
         "lazy_adam": LazyAdamOptimizer,

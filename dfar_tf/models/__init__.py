@@ -66,9 +66,21 @@ def model_class(hparams):
 
 def make_model(hparams, num_items, num_users=0):
     """The model of ``hparams.model_type``, its hyper-parameters checked first."""
+    return check_model(hparams)(hparams, num_items, num_users)
+
+
+def check_model(hparams):
+    """The class that hyper-parameters ask for, if it can be made and trained with them.
+
+    Raises:
+      UserError: as of ``model_class``, of the model's ``check`` and of ``check_training``.
+    """
+    from dfar_tf.objectives import check_training
+
     model = model_class(hparams)
+    check_training(model, hparams.values())
     model.check(hparams)
-    return model(hparams, num_items, num_users)
+    return model
 
 
 def _model_of(module_name):

@@ -3,9 +3,12 @@
 Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
 
+from typing import ClassVar
+
 from dfar_tf import layers
+from dfar_tf.layers.baselines.recurrent import last_real
 from dfar_tf.layers.histories import compact
-from dfar_tf.losses import main_loss
+from dfar_tf.losses import gbce_beta, main_loss, target_bpr_loss
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -28,6 +31,9 @@ class SequentialModel(tf.keras.layers.Layer):
       pairs: how many pairs of history and candidate ``score_products`` takes at a time: enough to fill
         the processor, few enough for its cache.
       any_length: whether ``encode`` reads rows one by one and takes them shorter than ``max_seq_length``.
+      scorers: values of ``scorer`` that the model takes.
+      trained_positions: values of ``positions`` that it takes; ``all`` needs ``encode_positions``.
+      why_not: the reason for what is missing in the two, in a few words.
     """
 
     title = paper = feedback = ""
@@ -35,6 +41,9 @@ class SequentialModel(tf.keras.layers.Layer):
     any_length = True
     embeds_users = False
     pairs = 8192
+    scorers = ("tower",)
+    trained_positions = ("last",)
+    why_not: ClassVar = {}
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(name=hparams.model_type)
@@ -65,6 +74,19 @@ class SequentialModel(tf.keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def encode_positions(self, history, at, training):
+        """Reads a batch of sequences whose every position is trained (``positions: all``).
+
+        Args:
+          history: as of ``encode``.
+          at: [N, 2] int, row and column of the last record that a state may know.
+          training: Python bool.
+
+        Returns:
+          As of ``encode``, with N rows.
+        """
+        raise NotImplementedError
+
     def score(self, state, candidates, training):
         """Scores candidates against encoded histories.
 
@@ -77,6 +99,22 @@ class SequentialModel(tf.keras.layers.Layer):
           dict with ``logits``, [B, C], and whatever ``losses`` reads.
         """
         raise NotImplementedError
+
+    def score_shared(self, state, candidates, shared, training):
+        """``score`` of each row's own candidates and of those that all rows share.
+
+        Args:
+          state: N rows.
+          candidates: [N, C] int item ids.
+          shared: [K] int item ids.
+          training: Python bool.
+
+        Returns:
+          As of ``score``, [N, C + K, ...].
+        """
+        rows, count = tf.shape(candidates)[0], tf.shape(shared)[0]
+        joined = tf.concat([candidates, tf.broadcast_to(shared[None], [rows, count])], 1)
+        return self.score(state, joined, training)
 
     def products(self, candidates):
         """What of ``score`` depends on candidates alone, computed once for many histories.
@@ -102,13 +140,19 @@ class SequentialModel(tf.keras.layers.Layer):
 
     def main_loss(self, outputs, labels, weights):
         """The next-item loss of ``train.loss``, a scalar; arguments as of ``losses``."""
-        return main_loss(self.hp.loss, outputs["logits"], labels, weights)
+        hp, beta = self.hp, 1.0
+        if hp.loss == "bpr" and "target_labels" in outputs:
+            return target_bpr_loss(outputs["logits"], labels, weights)
+        if hp.loss == "gbce":
+            beta = gbce_beta(hp.train_num_ngs, self.num_items, hp.gbce_t)
+        return main_loss(hp.loss, outputs["logits"], labels, weights, beta)
 
     def losses(self, outputs, labels, weights):
         """The model's own losses beside the main one.
 
         Args:
-          outputs: what ``score`` returned.
+          outputs: what ``score`` returned; in training also ``target_labels`` [B], the observed
+            feedback of column 0, where the batch knows it.
           labels: [B, C] float, 1 or 0.
           weights: [B, C] float, 0 at padding candidates.
 
@@ -126,7 +170,10 @@ class SequentialModel(tf.keras.layers.Layer):
         Returns:
           List of [rows, D] tensors.
         """
-        return [self.embed_items(distinct(features["history_items"], features["candidates"]))]
+        ids = [
+            features[name] for name in ("history_items", "candidates", "shared") if name in features
+        ]
+        return [self.embed_items(distinct(*ids))]
 
     def embedding(self, name, rows):
         """A [rows, D] table, truncated normal with ``init_stddev``."""
@@ -160,19 +207,28 @@ class BaselineModel(SequentialModel):
     """Base of the baselines: the feedback that they see, and the tower on a user's vector.
 
     A model has to override ``encode`` only, to return ``{"user": [B, X]}``, if the candidate meets the
-    history in the tower alone. Its YAML has ``feedback_input``, ``tower_layers``, ``tower_norm``,
-    ``activation`` and ``dropout``. ``feedback_input`` is
+    history at the end alone: in the tower or, with ``scorer: dot``, in a product with its embedding. A
+    causal model overrides ``position_states`` instead, and can train every position. Its YAML has
+    ``feedback_input``, ``tower_layers``, ``tower_norm``, ``activation`` and ``dropout``.
+    ``feedback_input`` is
 
     * ``none``: every item, its feedback unseen;
     * ``positive_only``: the liked items, packed together, as if the log had no others;
     * ``label_embedding``: every item plus an embedding of its feedback, E^f of Eq. 1.
     """
 
+    scorers = ("tower", "dot")
+
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         hp = self.hp
         if hp.feedback_input == "label_embedding":
             self.label_embedding = self.embedding("label_embedding", 2)
+        self.dot = hp.values().get("scorer") == "dot"  # older runs lack the key
+        if self.dot:
+            # Used where the user's vector is not as wide as an item's.
+            self.user_dense = tf.keras.layers.Dense(hp.hidden_size, name="dense_user")
+            return
         self.tower = layers.NormalizedTower(
             hp.tower_layers, hp.tower_norm, hp.activation, hp.dropout, name="tower"
         )
@@ -190,13 +246,45 @@ class BaselineModel(SequentialModel):
             inputs += tf.gather(self.label_embedding, history["history_labels"])
         return inputs * history["history_mask"][:, :, None]
 
+    def position_states(self, history, training):
+        """[B, T, X]: for a causal model, the state after each record; ``history`` as of ``encode``."""
+        raise NotImplementedError
+
+    def encode(self, history, training):
+        """{"user": [B, X]}: the state after the last real record."""
+        seen = self.seen(history)
+        return {"user": last_real(self.position_states(seen, training), seen["history_mask"])}
+
+    def encode_positions(self, history, at, training):
+        """{"user": [N, X]}: the states at ``at``."""
+        return {"user": tf.gather_nd(self.position_states(history, training), at)}
+
     def score(self, state, candidates, training):
-        """The tower of the user's vector and each candidate's embedding."""
+        """The tower of the user's vector and each candidate's embedding, or their product."""
         target = self.embed_items(candidates)  # [B, C, D]
+        if self.dot:
+            user = self._as_wide_as_items(state["user"])
+            return {"logits": tf.reduce_sum(user[:, None] * target, -1)}
         return {"logits": self.tower(state["user"], target, training)}
+
+    def score_shared(self, state, candidates, shared, training):
+        """With ``scorer: dot`` the shared candidates are one matrix product."""
+        # A model with outputs of its own makes them for every pair.
+        if not self.dot or type(self).score is not BaselineModel.score:
+            return super().score_shared(state, candidates, shared, training)
+        user = self._as_wide_as_items(state["user"])
+        own = tf.reduce_sum(user[:, None] * self.embed_items(candidates), -1)  # [N, C]
+        others = tf.matmul(user, self.embed_items(shared), transpose_b=True)  # [N, K]
+        return {"logits": tf.concat([own, others], 1)}
+
+    def _as_wide_as_items(self, user):
+        same = user.shape.as_list()[-1] == self.hp.hidden_size
+        return user if same else self.user_dense(user)
 
     def products(self, candidates):
         """The tower's first layer on the candidates' embeddings, the last of its features."""
+        if self.dot:
+            return {"target": self.embed_items(candidates)}
         if not self.tower.separable:
             return super().products(candidates)
         return {
@@ -206,6 +294,9 @@ class BaselineModel(SequentialModel):
 
     def score_products(self, state, products):
         """The tower on a user's vector; models whose history meets the candidate before override it."""
+        if self.dot:
+            user = self._as_wide_as_items(state["user"])
+            return tf.matmul(user, products["target"], transpose_b=True)
         if "tower" not in products or "user" not in state:
             return super().score_products(state, products)
         return self.tower.call_products(products["tower"], state["user"])

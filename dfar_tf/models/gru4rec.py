@@ -8,7 +8,8 @@ paper's. The reset gate is applied before the recurrent product, as the paper wr
 (``reset_after=False``), under either TensorFlow.
 """
 
-from dfar_tf.layers.baselines.recurrent import last_real, make_gru
+from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.baselines.recurrent import make_gru
 from dfar_tf.models.base import BaselineModel
 
 
@@ -29,16 +30,16 @@ class GRU4Rec(BaselineModel):
     title = "GRU4REC"
     paper = "Hidasi et al., ICLR 2016"
     feedback = "unseen; feedback_input shows it"
+    trained_positions = ("last", "all")
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         width = hparams.hidden_size
         self.layers = [make_gru(width, f"gru_{i}") for i in range(hparams.num_layers)]
 
-    def encode(self, history, training):
-        """{"user": [B, D]}: the state at the last real step."""
-        history = self.seen(history)
-        states = self.embed_history(history)  # [B, T, D]
+    def position_states(self, history, training):
+        """[B, T, D]: the state after each step."""
+        states = draws.dropout(self.embed_history(history), self.hp.dropout, training)  # [B, T, D]
         for layer in self.layers:
             states = layer(states)
-        return {"user": last_real(states, history["history_mask"])}
+        return states

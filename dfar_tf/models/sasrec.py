@@ -2,14 +2,15 @@
 
 Letters: B batch, T history, C candidates, D width, H heads.
 
-NOTE Deviations from the paper: the tower of this harness scores a candidate in place of the product with
-its embedding; an instance trains its last state only, every earlier one being an instance of its own; the
-attention has an output projection, and H heads are the harness's. Positions are counted from the newest
-record, which in a right-padded history is what the paper's left-padded positions are.
+NOTE Deviations from the paper: by default the tower of this harness scores a candidate in place of the
+product with its embedding (``scorer: dot``), and an instance trains its last state only, every earlier one
+being an instance of its own (``positions: all`` trains them in one pass); the attention has an output
+projection, and H heads are the harness's. Positions are counted from the newest record, which in a
+right-padded history is what the paper's left-padded positions are.
 """
 
 from dfar_tf import layers
-from dfar_tf.layers.baselines.recurrent import last_real
+from dfar_tf.layers import random_draws as draws
 from dfar_tf.layers.blocks import TransformerBlock
 from dfar_tf.layers.histories import ages
 from dfar_tf.models.base import BaselineModel, check_heads
@@ -31,6 +32,7 @@ class SASRec(BaselineModel):
     title = "SASRec"
     paper = "Kang and McAuley, ICDM 2018"
     feedback = "unseen; feedback_input shows it; released: liked items only"
+    trained_positions = ("last", "all")
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
@@ -54,18 +56,16 @@ class SASRec(BaselineModel):
         """The one step in which THA4Rec differs: a causal layer of the attention family."""
         return self.attention_layer(layers.MultiHeadAttention, "attention", causal=True)
 
-    def encode(self, history, training):
-        """{"user": [B, D]}: the last real state."""
-        seen = self.seen(history)
-        mask = seen["history_mask"]
-        states = self.states(self.embed_history(seen), mask, training)
-        return {"user": last_real(self.norm(states), mask)}
+    def position_states(self, history, training):
+        """[B, T, D]: the states of all positions."""
+        embedded, mask = self.embed_history(history), history["history_mask"]
+        return self.norm(self.states(embedded, mask, training))
 
     def states(self, embedded, mask, training=False):
         """[B, T, D] item embeddings -> the states of all positions, before the last norm."""
         scaled = embedded * self.hp.hidden_size**0.5
         positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
-        states = (scaled + positions) * mask[:, :, None]
+        states = draws.dropout(scaled + positions, self.hp.dropout, training) * mask[:, :, None]
         for block in self.blocks:
             states = block(states, mask, training=training)
         return states

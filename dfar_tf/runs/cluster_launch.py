@@ -40,7 +40,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
       UserError: bad input of any kind, also from a task.
       KeyboardInterrupt: after all processes have ended, with a message that says how to resume.
     """
-    from dfar_tf.models import model_class
+    from dfar_tf.models import check_model
     from recommenders_utils.io import make_iterator
 
     counts = {name: _count(name, sizes[name]) for name in LEAST}
@@ -52,7 +52,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
             "cpu, "
             "gpu or gpu:N."
         )
-    model_class(hparams).check(hparams)
+    check_model(hparams)
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
     store, hparams = prepare_data(hparams, given, folder.say)

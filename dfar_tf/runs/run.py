@@ -44,14 +44,14 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     if task is not None:
         task.hide_devices(hparams.device)
     from dfar_tf.estimator.session import choose_devices  # TensorFlow takes seconds to import
-    from dfar_tf.models import model_class
+    from dfar_tf.models import check_model
     from recommenders_utils.io import make_iterator
 
     started = time.time()
     if resume and run_dir is None:
         raise UserError("--resume: give the folder of the run to resume as --run_dir.")
     # Refuse whatever can be refused before anything is prepared or written.
-    model_class(hparams).check(hparams)
+    check_model(hparams)
     expand(hparams.metrics)
     check_untrained(hparams)
     checked_cutoffs(hparams.ranking_cutoffs)

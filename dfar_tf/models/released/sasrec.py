@@ -4,6 +4,8 @@ Tanh weighs a hidden position -1. The block around the attention and the mean ov
 those of the release's DFAR graph. Letters: B batch, T history, D width.
 """
 
+from typing import ClassVar
+
 from dfar_tf.layers.released.attention import ReleasedMultiHeadAttention
 from dfar_tf.layers.released.blocks import ReleasedBlock, mean_over_real
 from dfar_tf.models.sasrec import SASRec
@@ -15,6 +17,8 @@ class ReleasedSASRec(SASRec):
     """Liked items in their places, the others zeroed; the mean of the last block's states is the user."""
 
     any_length = False  # the released blocks are built for one length
+    trained_positions = ("last",)
+    why_not: ClassVar = {"positions": "its released form pools the states of all positions"}
 
     @classmethod
     def check(cls, hparams):
