@@ -38,7 +38,6 @@ class DFAR(SequentialModel):
     title = "DFAR"
     paper = "Lin et al., WWW 2023"
     feedback = "both: heads by feedback, an interest and a tower for each"
-    pairs = 65536  # a history at a time
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
