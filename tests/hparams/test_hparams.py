@@ -374,12 +374,18 @@ def test_saved_project_file_reads_back_equal(tmp_path):
     assert all((first or more) in saved for first, more in comments)
 
 
+def merged_before(path):
+    """Files between the base and an objective's: a model's, here any that takes its keys."""
+    found = re.match(r"objective_[a-z]+_?(\w*)\.yaml", os.path.basename(path))
+    return [os.path.join(HPARAMS, f"model_{found.group(1) or 'sasrec'}.yaml")] if found else []
+
+
 @pytest.mark.parametrize("path", sorted(glob.glob(os.path.join(HPARAMS, "*.yaml"))))
 def test_every_file_of_the_project_loads(path):
     with open(path, encoding="utf-8") as stream:
         text = stream.read()
     assert text.startswith("# ")  # says what the file is for
-    hp = prepare_hparams(BASE, path)
+    hp = prepare_hparams(BASE, *merged_before(path), path)
     given = yaml.safe_load(text)
     assert given
     for section, keys in given.items():
