@@ -36,6 +36,7 @@ class DFN(BaselineModel):
     title = "DFN"
     paper = "Xie et al., IJCAI 2020"
     feedback = "both: a sequence for each, the liked one attends to the disliked one"
+    pairs = 4096  # each of them has a sequence
     scorers = ("tower",)
 
     def __init__(self, hparams, num_items, num_users=0):

@@ -76,7 +76,8 @@ class Run:
     dtype = np.float32
 
     def __init__(self, hparams, store, checkpoint, say=lambda line: None):
-        from dfar_tf.estimator.scorer import Catalogue, Scorer
+        from dfar_tf.estimator.catalogue import Catalogue
+        from dfar_tf.estimator.scorer import Scorer
         from recommenders_utils.io import make_iterator
 
         self.hparams, self.store = hparams, store
