@@ -54,7 +54,7 @@ class SequentialIterator:
             for name in TARGET_EXTRAS
             if name in store.extras
         }
-        if hparams.values().get("bpr_labels") == "feedback":  # older runs and other models lack the key
+        if getattr(hparams, "bpr_labels", "train") == "feedback":  # other models lack the key
             self.target_extras["labels"] = np.asarray(store.labels, np.float32)
         # The id of each item, in the vocabulary of the batches, by the store's.
         self.ids = np.arange(store.num_items + 1, dtype=np.int32)

@@ -162,3 +162,17 @@ def test_initial_embeddings_follow_init_stddev():
         table = bench.run(model.item_embedding)
     assert table.shape == (401, 32) and np.abs(table).max() <= 0.5
     assert 0.2 < table.std() < 0.25  # a normal cut at two deviations has 0.88 of its spread
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"train_targets": "positive"}, "train_targets: positive leaves the disliked ones out"),
+        ({"share_history": False}, "share_history: false"),
+    ],
+)
+def test_observed_bpr_labels_need_disliked_targets_with_their_feedback(options, message):
+    hp = dfar_case.hparams(bpr_labels="feedback", **options)
+    with pytest.raises(UserError, match=message):
+        make_model(hp, ITEMS)
+    make_model(hp.replace(bpr_labels="train"), ITEMS)
