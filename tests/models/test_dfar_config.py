@@ -8,6 +8,7 @@ from graph import Bench
 
 from dfar_tf.estimator.model_fn import loss_terms
 from dfar_tf.models import get_model, make_model, model_names
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -176,3 +177,12 @@ def test_observed_bpr_labels_need_disliked_targets_with_their_feedback(options, 
     with pytest.raises(UserError, match=message):
         make_model(hp, ITEMS)
     make_model(hp.replace(bpr_labels="train"), ITEMS)
+
+
+def test_the_losses_weights_are_the_papers_on_each_log():
+    """Appendix A.4: 1e-3 on Amazon, 1e-2 on the micro-video log; a flag overrides either."""
+    for dataset, weight in (("amazon", 1e-3), ("micro_video", 1e-2)):
+        hp = merge_hparams(dataset, model_type="dfar")
+        assert (hp.lambda_bpr, hp.lambda_d) == (weight, weight)
+    assert merge_hparams("micro_video", model_type="dfar", lambda_d="0.5").lambda_d == 0.5
+    assert "lambda_bpr" not in merge_hparams("micro_video", model_type="din")
