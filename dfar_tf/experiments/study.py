@@ -223,11 +223,15 @@ def observed_notes(entries):
 
 
 def tower_notes(entries):
-    """The line that says whose published output the common tower replaces; none without such a model."""
+    """The line that says whose published output the common tower replaces; none without such a model.
+
+    With ``scorer: dot`` there is no tower, and the released forms have one of their own.
+    """
     replaced = {}
     for entry in entries:
         output = "" if entry.untrained else get_model(entry.variant.model).published_output
-        if output and entry.hparams.values().get("scorer") != "dot":
+        values = entry.hparams.values() if output else {}
+        if output and values.get("scorer") != "dot" and not values.get("released_form"):
             replaced.setdefault(output, []).append(entry.title)
     parts = [f"{output} ({', '.join(dict.fromkeys(names))})" for output, names in replaced.items()]
     if not parts:

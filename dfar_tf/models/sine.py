@@ -11,7 +11,8 @@ history is what the paper's left-padded positions are. In w . [z_k ; v] + b the 
 same for all k and leave the softmax as it is: w has only the D numbers of z_k.
 
 The intent filter is the published one, off by default: on keys whose intent, argmax_k (<e, u_k> - <fb, u_k>),
-is the query's, which is that of the next liked item; for the newest query, of the target.
+is the query's, which is that of the next liked item; for the newest query, of the target. Published dropout
+is also after the attention and in the blocks' networks: ``block_dropout``, off by default.
 """
 
 from dfar_tf.layers import random_draws as draws
@@ -159,11 +160,11 @@ class SINE(SequentialModel):
 
     def _interests(self, liked, factor, training):
         """[B, K, D]: the sub-interests' gated copies of the encoder's last state."""
-        mask, dropout = liked["history_mask"], self.hp.dropout
+        mask, dropout = liked["history_mask"], self.hp.values().get("block_dropout", 0.0)
         embedded = self.embed_items(liked["history_items"])  # [B, T, D]
         positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
         states = embedded * self.hp.hidden_size**0.5 + positions
-        states = draws.dropout(states, dropout, training) * mask[:, :, None]
+        states = draws.dropout(states, self.hp.dropout, training) * mask[:, :, None]
         for parts in self.blocks:
             query = parts["norm_query"](states)
             attended = parts["attention"](query, states, mask, factor, training=training)

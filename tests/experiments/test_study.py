@@ -112,4 +112,5 @@ def test_a_product_replaces_no_published_output_by_the_tower():
         "The common tower stands in place of the published output: a product with the item (SASRec)."
     ]
     dfar = Entry(Variant("dfar", "dfar", {}), merge_hparams(), [], [])
-    assert tower_notes([sasrec._replace(hparams=hparams.replace(scorer="dot")), dfar]) == []
+    for other in ({"scorer": "dot"}, {"released_form": True}):
+        assert tower_notes([sasrec._replace(hparams=hparams.replace(**other)), dfar]) == []

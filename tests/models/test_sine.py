@@ -85,7 +85,7 @@ def restated(w, hp, arrays, factor=1.0):
 def built(bench, arrays, training=False, scale=0.5, **options):
     """(case, outputs, terms, weights) of a SINE without dropout."""
     length = arrays["history_items"].shape[1]
-    hp = model_hparams("sine", dropout=0.0, **{"max_seq_length": length, **options})
+    hp = model_hparams("sine", **{"dropout": 0.0, "max_seq_length": length, **options})
     case = Case.__new__(Case)
     case.features = {
         name: tf.placeholder(value.dtype, [None, *value.shape[1:]], name)
@@ -171,26 +171,19 @@ def test_intents_by_hand():
         assert bench.run(found).tolist() == [[0, 1, 1]]
 
 
-def test_dropout_is_after_the_attention_and_in_the_network_too():
-    """With the attention's weights kept, either place alone changes what training computes."""
-    arrays = skipping()
-    with Bench() as bench:
-        case, outputs, _, _ = built(bench, arrays, training=True)
-        plain = case.run(outputs["logits"], arrays)
-    places = []
+def test_block_dropout_is_after_the_attention_and_in_the_network():
+    """Each block drops its attention's weights by one rate, its result and network's layers by another."""
+    places, arrays = [], skipping()
 
     def kept(values, rate, training=True):
-        places.append(values.shape.as_list()[1:])
+        places.append((rate, values.shape.ndims))
         return values
 
     with pytest.MonkeyPatch.context() as patch, Bench() as bench:
         patch.setattr("dfar_tf.layers.random_draws.dropout", kept)
-        case, outputs, _, _ = built(bench, arrays, training=True)
-        close(case.run(outputs["logits"], arrays), plain)
-        hp = case.model.hp
-    sequence = [hp.max_seq_length, hp.hidden_size]
-    weights = [hp.num_heads, hp.max_seq_length, hp.max_seq_length]
-    assert [len(place) for place in places] == [len(sequence)] + 2 * [len(weights), 2, 2, 2]
+        built(bench, arrays, training=True, dropout=0.25, block_dropout=0.5)
+    block = [(0.25, 4), (0.5, 3), (0.5, 3), (0.5, 3)]
+    assert places == [(0.25, 3), *block, *block]
 
 
 @pytest.mark.parametrize("options", [{}, {"adaptive": False}], ids=str)
