@@ -34,7 +34,7 @@ def objective_files(objective, model_type):
     """Files of an objective: its own and what a model changes of it; ``ranking``, the default, has none.
 
     Raises:
-      UserError: an untrained model, which has no objective.
+      UserError: an untrained model or the released one, which have no such objective.
     """
     if objective == "ranking":
         return []
@@ -42,6 +42,11 @@ def objective_files(objective, model_type):
         raise UserError(
             f"objective: {model_type} is fitted by counting and has no training objective. Leave "
             "--objective out, or give a trained model."
+        )
+    if model_type == "dfar_released":
+        raise UserError(
+            "objective: dfar_released reproduces the release, which has an objective of its own. Leave "
+            "--objective out, or give --model=dfar."
         )
     general = hparams_file("objective_" + objective)
     own = hparams_file(f"objective_{objective}_{model_type}")

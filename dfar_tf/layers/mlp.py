@@ -131,9 +131,9 @@ class NormalizedTower(Float32Layer):
             instance = _normalize(self.instance_norm, instance, training)
             candidate = _normalize(self.candidate_norm, candidate, training)
             shared = self.instance_dense(instance)[:, None, :]  # [B, 1, units[0]]
-        hidden = self._activated(flat_dense(self.candidate_dense, candidate) + shared, training)
+        hidden = self.activated(flat_dense(self.candidate_dense, candidate) + shared, training)
         for layer in self.hidden:
-            hidden = self._activated(flat_dense(layer, hidden), training)
+            hidden = self.activated(flat_dense(layer, hidden), training)
         hidden = _normalize(self.output_norm, hidden, training)
         return tf.squeeze(flat_dense(self.logit, hidden), -1)  # [B, C]
 
@@ -196,7 +196,8 @@ class NormalizedTower(Float32Layer):
         normed = self.joint_norm(joined)  # [B, C, X + Z]
         return normed[..., :width], normed[..., width:]
 
-    def _activated(self, hidden, training):
+    def activated(self, hidden, training):
+        """The activation and, in training, the dropout of a hidden layer."""
         hidden = self.activate(hidden)
         return draws.dropout(hidden, self.dropout, training)
 

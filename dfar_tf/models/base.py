@@ -270,7 +270,8 @@ class BaselineModel(SequentialModel):
 
     def score_shared(self, state, candidates, shared, training):
         """With ``scorer: dot`` the shared candidates are one matrix product."""
-        if not self.dot:
+        # A model with outputs of its own makes them for every pair.
+        if not self.dot or type(self).score is not BaselineModel.score:
             return super().score_shared(state, candidates, shared, training)
         user = self._as_wide_as_items(state["user"])
         own = tf.reduce_sum(user[:, None] * self.embed_items(candidates), -1)  # [N, C]

@@ -46,6 +46,7 @@ class DFN(BaselineModel):
     paper = "Xie et al., IJCAI 2020"
     feedback = "both: a sequence for each, the liked one attends to the disliked one"
     published_output = "FM, deep and wide parts added up"
+    scorers = ("tower",)
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

@@ -39,6 +39,7 @@ class DIEN(BaselineModel):
     paper = "Zhou et al., AAAI 2019"
     feedback = "skips are the auxiliary loss's negatives; feedback_input shows it"
     published_output = "an MLP with Dice"
+    scorers = ("tower",)
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

@@ -27,7 +27,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
-# What is reported of a test set; runs of earlier versions lack these keys.
+# What is reported of a test set.
 REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
 # keys of logs are covered by the data's fingerprint.
@@ -203,12 +203,18 @@ def open_run(path):
 
 
 def with_new_keys(hparams):
-    """A run's hyper-parameters, with the defaults of ``REPORTING`` where the run is older than these."""
-    base = prepare_hparams(hparams_file("base"))
-    missing = [key for key in REPORTING if key not in hparams]
-    schema = {**hparams.schema, **{key: base.schema[key] for key in missing}}
+    """A run's hyper-parameters, with the defaults of keys that are newer than the run.
+
+    A new key's default is what was done before there was a choice.
+    """
+    files = [hparams_file("base")]
+    if "model_type" in hparams:
+        files.append(hparams_file("model_" + hparams.model_type))
+    known = prepare_hparams(*files)
+    missing = [key for key in known.schema if key not in hparams]
+    schema = {**hparams.schema, **{key: known.schema[key] for key in missing}}
     return HParams(
-        schema, {key: getattr(hparams if key in hparams else base, key) for key in schema}
+        schema, {key: getattr(hparams if key in hparams else known, key) for key in schema}
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 from dfar_tf.models import is_untrained
+from dfar_tf.objectives import objective_of
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
 from dfar_tf.runs.data import find_data
@@ -94,6 +95,7 @@ def score_and_report(folder, store, trained, started, **more):
         folder.say(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
     results = {
         "model": hparams.model_type,
+        "objective": objective_of(hparams),
         "loss": "none" if is_untrained(hparams.model_type) else hparams.loss,
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dfar_tf.models import is_untrained
+from dfar_tf.objectives import objective_of
 from dfar_tf.runs.folder import FREE_KEYS, RunFolder, open_run
 from dfar_tf.runs.steps import prepare_data
 from dfar_tf.runs.untrained import load_fitted
@@ -68,6 +69,8 @@ class Run:
       scorer: ``Scorer``, the open session.
       dtype: of its scores.
       catalogue: ``Catalogue``, all items for it.
+      objective: what it was trained for, ``ranking`` (ten candidates) or ``retrieval`` (the catalogue);
+        ``none`` of an untrained run.
     """
 
     dtype = np.float32
@@ -81,6 +84,11 @@ class Run:
         self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
         self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
         self.catalogue = Catalogue(self.scorer, iterator.ids[1:])
+
+    @property
+    def objective(self):
+        """See the class."""
+        return objective_of(self.hparams)
 
     def __enter__(self):
         return self

@@ -109,6 +109,9 @@ def test_figures_follow_from_the_files_alone(ranked):
     keys += ["full_hr@10_p-n", "full_ndcg@10_p-n"]
     assert row == [["10", *(f"{wanted[key]:.4f}" for key in keys)]]
     assert f"Gini {wanted['gini@10']:.4f}" in printed
+    assert (
+        f"HR@10 {wanted['full_hr@10_all']:.4f}, NDCG@10 {wanted['full_ndcg@10_all']:.4f}" in printed
+    )
     with open(str(folder / "results.csv"), newline="") as stream:
         stored = {row["metric"]: row["ours"] for row in csv.DictReader(stream)}
     assert {name: float(stored[name]) for name in wanted} == wanted
