@@ -8,7 +8,7 @@ from dfar_case import Case, batch
 from graph import Bench, close
 
 from dfar_tf.estimator.model_fn import loss_terms
-from dfar_tf.estimator.targets import apply_to_targets
+from dfar_tf.estimator.targets import HISTORY, apply_to_targets
 from dfar_tf.losses import MAIN_LOSSES, main_loss
 from recommenders_utils.backend import tf
 
@@ -246,3 +246,31 @@ def test_a_batch_that_knows_its_targets_trains_the_bpr_loss_by_them():
     gap = (values[1.0][1] - negative)[:, 0]
     close(values[1.0][0], np.float32(np.logaddexp(0, -gap).mean()), 1e-4)
     close(values[0.0][0], np.float32(np.logaddexp(0, gap).mean()), 1e-4)
+
+
+def test_records_of_the_other_feedback_are_no_keys_where_zeroed_keys_would_count():
+    """Eqs. 13 and 14: a row multiplied by 0 would have a logit of 0 and take weight from the others."""
+    arrays = batch()
+    with Bench() as bench:
+        case = Case(bench, dfar_case.hparams())
+        model = case.model
+        history = {name: case.features[name] for name in HISTORY}
+        mask, labels = history["history_mask"], tf.cast(history["history_labels"], tf.float32)
+        state = model.encode(history, False)
+        encoded = model.encoder(model.embed_history(history), mask, False, labels=labels)
+        found = {}
+        for side in ("positive", "negative"):
+            own, kept = model.decouple(encoded, mask, labels, side)
+            attention = model.decouplers[side].attention
+            sums = [
+                tf.reduce_sum(attention(own, padding_mask=keys) * kept[:, :, None], 1)
+                for keys in (kept, mask)
+            ]
+            found[side] = [state[side + "_sum"], *sums]
+        bench.randomize(model.weights)
+        found = case.run(found, arrays)
+    mixed = [0, 4]  # histories of both feedbacks
+    for ours, left_out, zeroed in found.values():
+        close(ours, left_out, 1e-4)
+        change = np.linalg.norm(zeroed - ours, axis=1) / np.linalg.norm(ours, axis=1)
+        assert change[mixed].min() > 0.05
