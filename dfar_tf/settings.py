@@ -1,4 +1,4 @@
-"""A run's settings: base, data set, protocol, model and objective by name, merged in that order."""
+"""A run's settings: base, data set, protocol, model, both and objective by name, merged in that order."""
 
 import os
 
@@ -18,9 +18,16 @@ def merge_hparams(dataset=None, **overrides):
     files += [
         hparams_file("protocol_" + chosen.protocol),
         hparams_file("model_" + chosen.model_type),
+        *_of_both(dataset, chosen.model_type),
         *objective_files(chosen.objective, chosen.model_type),
     ]
     return prepare_hparams(*files, **overrides)
+
+
+def _of_both(dataset, model_type):
+    """The file of what a data set changes of a model, ``<dataset>_<model>.yaml``, if there is one."""
+    path = hparams_file(f"{dataset}_{model_type}")
+    return [path] if dataset and os.path.exists(path) else []
 
 
 def objective_files(objective, model_type):

@@ -1,6 +1,7 @@
 """measure speed and memory: step by part, options, long histories, 11.9 M records, ranking, retrieval
 
-``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``; prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,
+``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``;
+prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,
 ranking and retrieval take minutes.
 """
 

@@ -4,10 +4,11 @@ Letters: B batch, T history, P real positions of the batch, C candidates, D widt
 """
 
 from dfar_tf.layers.mlp import MLP, flat_dense
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 
-class InterestAggregation(tf.keras.layers.Layer):
+class InterestAggregation(Float32Layer):
     """Pools a sequence by element-wise attention of a candidate.
 
     ::

@@ -9,7 +9,13 @@ from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
-from dfar_tf.runs.observed import observe_run, observed_table
+from dfar_tf.runs.observed import (
+    observe_run,
+    observed_auc,
+    observed_line,
+    observed_table,
+    with_disliked_targets,
+)
 from dfar_tf.runs.paper import paper_row, same_counts, shown_column, table1_columns
 from dfar_tf.runs.ranking import rank_run, ranking_table
 from dfar_tf.runs.slices import write_slices
@@ -122,12 +128,19 @@ def _protocol(hparams, store):
 def score(folder, store, checkpoint):
     """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them.
 
-    Beside them, as ``untrained``, what untrained models score on the same test rows.
+    Beside them, as ``untrained``, what untrained models score on the same test rows, and as
+    ``observed_auc`` the AUC of liked against disliked targets of each split that has both.
     """
-    hparams, metrics = folder.hparams, {}
-    predict = _predictor(hparams, store, checkpoint)
+    hparams, metrics = folder.hparams, {"observed_auc": {}}
+    wider = with_disliked_targets(store)
+    predict = _predictor(hparams, wider, checkpoint)
     for split in ("valid", "test"):
         flat = predict(split)
+        auc = observed_auc(flat, wider, split)
+        if auc is not None:
+            metrics["observed_auc"][split] = auc
+        kept = flat["instance"] < len(store.splits[split])
+        flat = {name: values[kept] for name, values in flat.items()}
         path = folder.write_predictions(split, flat, store)
         # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
@@ -191,6 +204,13 @@ def report(results, paper_column, folder):
         what += [results["loss"], results["seed"], "test observed"]
         figures = {k: v for k, v in results["observed"].items() if k != "calibration"}
         lines += [[*what, name, value, None, None] for name, value in figures.items()]
+    line = observed_line(results.get("observed_auc", {}))
+    if line:
+        folder.say("\n" + line)
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"]]
+        found = results["observed_auc"].items()
+        lines += [[*what, split, "observed_auc", auc, None, None] for split, auc in found]
     headers = [
         "data",
         "synthetic",

@@ -12,7 +12,7 @@ from small import call, learnt_run
 
 import dfar_tf
 from dfar_tf.runs.folder import REPORTING
-from dfar_tf.runs.observed import observed_table
+from dfar_tf.runs.observed import observed_auc, observed_line, observed_table
 from recommenders_utils.dataset.store import Instances
 from recommenders_utils.dataset.training import training_counts
 from recommenders_utils.errors import UserError
@@ -244,6 +244,42 @@ def test_observed_targets_are_scored_with_their_labels(stopped):
         assert inside["score"].mean() == pytest.approx(each["mean_score"])
     assert "test, observed feedback" in printed and "mean score" in printed
     assert "Trained with train_targets=positive, where every target has label 1" in printed
+
+
+def test_every_result_has_the_auc_of_liked_against_disliked_targets(stopped):
+    """In test what targets=observed gives by another way, in validation by the stored predictions."""
+    folder, _, printed = stopped
+    results = read_json(str(folder / "results.json"))
+    found = results["observed_auc"]
+    assert found["test"] == pytest.approx(results["observed"]["auc"], abs=1e-4)
+    valid = pd.read_csv(str(folder / "predictions_valid.csv"))
+    targets = valid.groupby("instance").first()  # a disliked one stands alone
+    assert set(targets["label"]) == {0, 1}
+    assert found["valid"] == pytest.approx(roc_auc_score(targets["label"], targets["score"]))
+    line = f"{found['valid']:.4f} validation, {found['test']:.4f} test"
+    assert f"observed feedback, AUC of liked against disliked targets: {line}" in printed
+    rows = pd.read_csv(str(folder / "results.csv")).set_index(["split", "metric"])["ours"]
+    assert rows["test", "observed_auc"] == found["test"]
+    # The rows of disliked test targets stay out of the test predictions.
+    assert (
+        results["test"]["instances"]
+        == pd.read_csv(str(folder / "predictions_test.csv"))["instance"].nunique()
+    )
+
+
+def test_targets_of_one_kind_have_no_observed_auc(ranked):
+    store = ranked[2].store
+    part = store.splits["valid"]
+    flat = {
+        "instance": np.arange(len(part)),
+        "user": np.asarray(part.users),
+        "score": np.random.RandomState(0).rand(len(part)),
+    }
+    labels = np.asarray(store.labels)[part.ends]
+    expected = roc_auc_score(labels, flat["score"])
+    assert observed_auc(flat, store, "valid") == pytest.approx(expected)
+    liked = dataclasses.replace(store, labels=np.ones_like(store.labels))
+    assert observed_auc(flat, liked, "valid") is None and observed_line({}) == ""
 
 
 def test_a_model_of_feedback_needs_no_warning():
