@@ -164,7 +164,11 @@ def observed_table(figures, results):
         format_table(headers, rows, title, "lr"),
         format_table(["score", "targets", "mean score", "share liked"], bins, None, "lrrr"),
     ]
-    train_targets = results["protocol"].get("train_targets")
+    protocol = results["protocol"]
+    train_targets, advice = (
+        protocol.get("train_targets"),
+        "train_targets=feedback and train_num_ngs=0",
+    )
     if train_targets is None:
         parts.append(
             "Untrained: its score ranks and is no probability, so log loss and bins say nothing."
@@ -172,7 +176,12 @@ def observed_table(figures, results):
     elif train_targets != "feedback":
         parts.append(
             f"Trained with train_targets={train_targets}, where every target has label 1: its score says\n"
-            "how likely an item is next, not whether the user likes it. Train with\n"
-            "train_targets=feedback to predict that."
+            f"how likely an item is next, not whether the user likes it. Train with {advice}\n"
+            "to predict that."
+        )
+    elif protocol.get("train_num_ngs") != 0:
+        parts.append(
+            "Trained with drawn negatives of label 0 beside the observed targets: its score is lower than\n"
+            f"the share liked. Train with {advice} to predict that."
         )
     return "\n\n".join(parts)
