@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 
 from dfar_tf.runs.tables import heading, results_rows
+from recommenders_utils.checksums import checked_write
 from recommenders_utils.dataset.store import Instances
 from recommenders_utils.dataset.training import disliked_test_targets
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.observed import calibration, check_labels, observed_figures
 from recommenders_utils.evaluation.predictions import read_predictions
 from recommenders_utils.evaluation.targets import all_test_targets
-from recommenders_utils.files import atomic_write
 from recommenders_utils.tables import format_table, to_csv
 
 PREDICTIONS_FILE, CALIBRATION_FILE = "predictions_observed.csv", "calibration.csv"
@@ -131,12 +131,13 @@ def observe_with(score, folder, store):
         "score": score(targets.users, targets.ends),
     }
     path = folder.file(PREDICTIONS_FILE)
-    with atomic_write(path, newline="") as stream:
+    with checked_write(path, newline="") as stream:
         pd.DataFrame(frame).to_csv(stream, index=False)
     stored = read_predictions(path)
     table = calibration(stored["label"], stored["score"])
     table = table.astype(object).where(table.notna(), None)
-    to_csv(list(table.columns), table.to_numpy().tolist(), folder.file(CALIBRATION_FILE))
+    with checked_write(folder.file(CALIBRATION_FILE), newline="") as stream:
+        stream.write(to_csv(list(table.columns), table.to_numpy().tolist()))
     return {**observed_figures(stored), "calibration": table.to_dict("records")}
 
 

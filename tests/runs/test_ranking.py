@@ -325,13 +325,21 @@ def test_observed_needs_disliked_targets(monkeypatch, ranked):
 @pytest.mark.parametrize(
     ("trained", "said"),
     [
-        ({"train_targets": "feedback", "train_num_ngs": 9}, "Trained with drawn negatives of label 0"),
-        ({"train_targets": "all", "train_num_ngs": 0}, "feedback and train_num_ngs=0\nto predict that"),
+        (
+            {"train_targets": "feedback", "train_num_ngs": 9},
+            "Trained with drawn negatives of label 0",
+        ),
+        (
+            {"train_targets": "all", "train_num_ngs": 0},
+            "feedback and train_num_ngs=0\nto predict that",
+        ),
         ({"train_targets": "feedback", "train_num_ngs": 0}, None),
     ],
 )
 def test_observed_scores_say_what_their_training_was_for(trained, said):
-    figures = observed_figures({"label": [1, 0, 1], "score": [0.9, 0.2, 0.4], "user": ["a", "b", "b"]})
+    figures = observed_figures(
+        {"label": [1, 0, 1], "score": [0.9, 0.2, 0.4], "user": ["a", "b", "b"]}
+    )
     figures["calibration"] = calibration([1, 0, 1], [0.9, 0.2, 0.4]).fillna(0).to_dict("records")
     results = {"model": "dfar", "data": "d", "synthetic": False, "protocol": trained}
     text = observed_table(figures, results)
