@@ -14,8 +14,10 @@ from dfar_tf import manual
 from dfar_tf.commands import get_command
 from dfar_tf.paths import PROGRAM, taken
 from dfar_tf.settings import merge_hparams
+from dfar_tf.terminal import escaped_output
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.reading.adapters import is_path
+from recommenders_utils.tables import printable
 
 # Flags whose value is a path: taken from the directory the user is in.
 PATHS = (
@@ -43,6 +45,8 @@ UNWRITABLE = (
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
+    errno.EBUSY,
+    errno.EIO,
     errno.EEXIST,  # a file in place of a folder
     errno.ENOTDIR,
     errno.EISDIR,
@@ -95,11 +99,13 @@ def main(arguments):
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
         module = get_command(arguments[0])
-        return module.run(parse(module, arguments)) or 0
+        options = parse(module, arguments)
+        with escaped_output():
+            return module.run(options) or 0
     except UserError as error:
         return _fail(error)
     except KeyboardInterrupt as interrupt:
-        print("\ninterrupted. " + str(interrupt), file=sys.stderr)
+        print("\ninterrupted. " + printable(str(interrupt)), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (`| head`) has closed it; Python would report that again at exit.
@@ -197,5 +203,5 @@ def _reworded(text, command):
 
 def _fail(error):
     with contextlib.suppress(BrokenPipeError):
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
     return BAD_INPUT

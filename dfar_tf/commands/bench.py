@@ -1,12 +1,15 @@
-"""measure speed and memory of training, attention, ranking
+"""measure speed and memory of training, attention, ranking, retrieval
 
-``bash run.sh bench [--suite=step|options|attention|scale|ranking|all] [--steps=N] [--model=dfar] ...``;
-prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale and
-ranking take minutes.
+``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``;
+prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,
+ranking and retrieval take minutes.
 """
 
 FLAGS = {
-    "suite": ("step", "what to measure: step, options, attention, scale, ranking, or all"),
+    "suite": (
+        "step",
+        "what to measure: step, options, attention, scale, ranking, retrieval, or all",
+    ),
     "steps": (None, "measured steps of each kind; by default each suite's own number"),
     "output": (None, "folder for the results; results/ in the checkout if not given"),
 }

@@ -22,8 +22,9 @@ KEYS = (
 
 def run(options):
     """Reads the file and forwards to ``evaluate_predictions``, ``released_figures`` or ``explain``."""
-    from dfar_tf.runs.folder import is_synthetic
+    from dfar_tf.runs.folder import SCORE_AGAIN, is_synthetic
     from dfar_tf.runs.tables import metric_name
+    from recommenders_utils.checksums import check
     from recommenders_utils.evaluation.metrics import evaluate_predictions
     from recommenders_utils.released.explain import HEADERS, explain
     from recommenders_utils.released.metrics import read_any_predictions, released_figures
@@ -35,6 +36,8 @@ def run(options):
     if rule not in ("ours", "released"):
         raise UserError(f"--as={rule}: expected ours or released.")
     hparams = options.hparams()
+    if os.path.isfile(path):
+        check(path, SCORE_AGAIN)
     frame = read_any_predictions(path)
 
     def locate(row):

@@ -8,6 +8,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.objectives import objective_lines
 from dfar_tf.paths import shown
 from dfar_tf.serving.api import unknown_user
 from dfar_tf.serving.recommend import recommend
@@ -101,6 +102,8 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, title
             say(
                 f"{histories.unknown_items[0]} records left out: the run's data do not have the item"
             )
+    for line in objective_lines(run.hparams):
+        say(line)
     run.scorer.warm_up(options.get("explain"))
     written, begun = _writer(output, run, options), time.perf_counter()
     count, seconds = 0, 0.0

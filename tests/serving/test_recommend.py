@@ -11,7 +11,7 @@ from serving_case import ITEMS, USERS, opened, path_of, text_of
 from small import call
 
 import dfar_tf
-from dfar_tf.estimator.scorer import Catalogue
+from dfar_tf.estimator.catalogue import Catalogue
 from dfar_tf.runs.folder import open_run
 from dfar_tf.runs.run import run_experiment
 from dfar_tf.serving.lists import choose_users, recommend_lists
@@ -49,7 +49,7 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
             logits[np.asarray(run.store.items[start:stop]) - 1] = -1
         order = np.argsort(-logits, kind="stable")[:6]
         expected.append([run.store.item_ids[k] for k in order if logits[k] >= 0])
-    monkeypatch.setattr("dfar_tf.estimator.scorer.BLOCK", block)
+    monkeypatch.setattr("dfar_tf.estimator.catalogue.BLOCK", block)
     monkeypatch.setattr(run.scorer.model, "pairs", 3 * block)
     monkeypatch.setattr(run, "catalogue", Catalogue(run.scorer, run.vocabulary.model_ids[1:]))
     monkeypatch.setattr("dfar_tf.serving.recommend.ENCODED", 4)

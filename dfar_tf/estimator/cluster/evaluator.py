@@ -10,6 +10,7 @@ from dfar_tf.estimator.epochs import join_predictions
 from dfar_tf.estimator.messages import epoch_lines
 from dfar_tf.estimator.model_fn import EVALUATED
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import seal
 from recommenders_utils.files import atomic_directory, read_json
 
 logger = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ def keep_best(path, best_dir):
         for name in files_of(path):
             shutil.copy2(name, folder)
         tf.train.update_checkpoint_state(folder, os.path.basename(path))
+        seal(folder)
 
 
 def files_of(path):
