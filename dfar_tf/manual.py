@@ -197,7 +197,9 @@ def _shown(default):
 
 def _hanging(text, column):
     indent = " " * column
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def _wrapped(text):
