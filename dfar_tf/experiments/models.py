@@ -79,8 +79,9 @@ def untrained_rows():
 
 def parameters_of(hparams, num_items, num_users):
     """As ``count_parameters``, from the recorded counts where the sizes are those of the defaults."""
-    recorded = read_json(RECORDED).get(sizes_digest(hparams, num_items, num_users))
-    return recorded or count_parameters(hparams, num_items, num_users)
+    recorded = read_json(RECORDED) if os.path.exists(RECORDED) else {}
+    count = recorded.get(sizes_digest(hparams, num_items, num_users))
+    return count or count_parameters(hparams, num_items, num_users)
 
 
 def sizes_digest(hparams, num_items, num_users):
