@@ -1,5 +1,6 @@
 """What the program tells about itself: in a moment, on one screen, with nothing but a bare Python."""
 
+import os
 import subprocess
 import sys
 import time
@@ -132,3 +133,18 @@ def test_a_misspelt_model_is_told_without_tensorflow():
     )
     assert done.returncode == 2
     assert b"unknown model 'dfra'; did you mean dfar" in done.stderr
+
+
+def test_the_models_are_listed_without_tensorflow():
+    program = (
+        "import sys; from dfar_tf.__main__ import run; s = run(['models']);"
+        "assert 'tensorflow' not in sys.modules; sys.exit(s)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(os.environ, PYTHONPATH=str(CHECKOUT)),
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) <= 60 and max(map(len, lines)) <= 80
