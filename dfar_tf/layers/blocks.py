@@ -4,12 +4,13 @@ Letters: B batch, T positions, D width.
 """
 
 from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 BLOCKS = ("plain", "residual", "transformer")
 
 
-class AttentionBlock(tf.keras.layers.Layer):
+class AttentionBlock(Float32Layer):
     """DFAR's: an attention in one of three settings, padding zeroed at the end.
 
     ::

@@ -4,10 +4,11 @@ Letters: B batch, T history, P real positions of the batch, C candidates, D widt
 """
 
 from dfar_tf.layers.mlp import MLP, flat_dense
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 
-class InterestAggregation(tf.keras.layers.Layer):
+class InterestAggregation(Float32Layer):
     """Pools a sequence by element-wise attention of a candidate.
 
     ::
@@ -75,7 +76,7 @@ class InterestAggregation(tf.keras.layers.Layer):
         """Pools the first records of a sequence for candidates that all prefixes share.
 
         The dense layers run once for each record and candidate, whatever the number of prefixes; the sums
-        of Eqs. 16 and 17 over a prefix are running sums, added up within a row in log2(S) passes.
+        of Eqs. 16 and 17 over a prefix are differences of running sums.
 
         Args:
           query: [C, D] candidates with the feedback they are assumed to get.
@@ -90,21 +91,18 @@ class InterestAggregation(tf.keras.layers.Layer):
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
-        # Eq. 15
         hidden = flat_dense(self.query_dense, query)[None] + self.key_dense(keys)[:, None, :]
         attention = self.rest(self.activate(hidden))  # [P, C, D]
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
-        # Eqs. 16, 17
-        sums = tf.stack([weight, weight * keys[:, None, :]], 1)  # [P, 2, C, D]
-        sums = running_sums(sums, tf.cast(real[:, 1], tf.int32), tf.shape(sequence)[1])
         lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
-        starts = tf.cumsum(lengths, exclusive=True)
-        sums = tf.concat([tf.zeros_like(sums[:1]), sums], 0)  # row 0 is the empty prefix's
-        last = tf.where(counts > 0, tf.gather(starts, rows) + counts, tf.zeros_like(counts))
-        found = tf.gather(sums, last)  # [N, 2, C, D]
-        return tf.math.divide_no_nan(found[:, 1], found[:, 0])
+        first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]
+        total, pooled = (
+            running_sums(values, first, first + counts)  # [N, C, D]
+            for values in (weight, weight * keys[:, None, :])
+        )
+        return tf.math.divide_no_nan(pooled, total)
 
     def candidate_products(self, query):
         """[C, D] queries -> [C, units[0]]: the first dense layer of Eq. 15 on q."""
@@ -155,29 +153,17 @@ class InterestAggregation(tf.keras.layers.Layer):
         return config
 
 
-def running_sums(values, place, longest):
-    """Sums over the records of a row up to each, rows one after the other.
+def running_sums(values, first, last):
+    """Sums of consecutive rows, as differences of one running sum.
 
     Args:
-      values: [P, ...].
-      place: [P] int, a record's place in its row from 0.
-      longest: int scalar, above any place.
+      values: [P, ...] float32.
+      first: [N] int, the first row of each sum.
+      last: [N] int, past its last row.
 
     Returns:
-      [P, ...]. Adding pairs in log2(longest) passes rounds less than one long sum and its differences.
+      [N, ...] float32. The running sum has 64 bits, since a difference of long sums in 32 loses digits.
     """
-    shape = [-1] + [1] * (values.shape.ndims - 1)
-
-    def add(step, sums):
-        moved = tf.concat([tf.zeros_like(sums[:step]), sums[:-step]], 0)[: tf.shape(sums)[0]]
-        inside = tf.reshape(tf.cast(place >= step, sums.dtype), shape)
-        return 2 * step, sums + moved * inside
-
-    kept = values.shape
-    _, sums = tf.while_loop(
-        lambda step, _: step < longest,
-        add,
-        (tf.constant(1), values),
-        shape_invariants=(tf.TensorShape([]), kept),
-    )
-    return sums
+    sums = tf.cumsum(tf.cast(values, tf.float64), 0)  # [P, ...]
+    sums = tf.concat([tf.zeros_like(sums[:1]), sums], 0)
+    return tf.cast(tf.gather(sums, last) - tf.gather(sums, first), values.dtype)

@@ -75,7 +75,7 @@ def check_model(hparams):
     Raises:
       UserError: as of ``model_class``, of the model's ``check`` and of ``check_training``.
     """
-    from dfar_tf.objectives import check_training
+    from dfar_tf.training_keys import check_training
 
     model = model_class(hparams)
     check_training(model, hparams.values())

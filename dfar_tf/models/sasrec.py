@@ -32,6 +32,7 @@ class SASRec(BaselineModel):
     title = "SASRec"
     paper = "Kang and McAuley, ICDM 2018"
     feedback = "unseen; feedback_input shows it; released: liked items only"
+    published_output = "a product with the item"
     trained_positions = ("last", "all")
     scaled = True  # whether embeddings are multiplied by sqrt(D), as SASRec's authors do
 

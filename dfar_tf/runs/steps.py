@@ -4,22 +4,29 @@ import contextlib
 import time
 
 from dfar_tf.models import is_untrained
+from dfar_tf.objectives import objective_of
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
-from dfar_tf.runs.observed import observe_run, observed_table
+from dfar_tf.runs.observed import (
+    observe_run,
+    observed_auc,
+    observed_line,
+    observed_table,
+    with_disliked_targets,
+)
 from dfar_tf.runs.paper import paper_row, same_counts, shown_column, table1_columns
 from dfar_tf.runs.ranking import rank_run, ranking_table
 from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
 from dfar_tf.runs.untrained import load_fitted, observe_fitted, rank_fitted
+from recommenders_utils.checksums import checked_write, write_checked_json
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
-from recommenders_utils.files import write_json
 from recommenders_utils.tables import to_csv
 from recommenders_utils.untrained.scoring import split_predictions
 
@@ -88,6 +95,7 @@ def score_and_report(folder, store, trained, started, **more):
         folder.say(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
     results = {
         "model": hparams.model_type,
+        "objective": objective_of(hparams),
         "loss": "none" if is_untrained(hparams.model_type) else hparams.loss,
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],
@@ -102,7 +110,7 @@ def score_and_report(folder, store, trained, started, **more):
         "seconds": {"train": training_seconds, "all": time.time() - started},
         **more,
     }
-    write_json(folder.file(RESULTS_FILE), results)
+    write_checked_json(folder.file(RESULTS_FILE), results)
     report(results, hparams.paper_column, folder)
     return results
 
@@ -120,12 +128,19 @@ def _protocol(hparams, store):
 def score(folder, store, checkpoint):
     """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them.
 
-    Beside them, as ``untrained``, what untrained models score on the same test rows.
+    Beside them, as ``untrained``, what untrained models score on the same test rows, and as
+    ``observed_auc`` the AUC of liked against disliked targets of each split that has both.
     """
-    hparams, metrics = folder.hparams, {}
-    predict = _predictor(hparams, store, checkpoint)
+    hparams, metrics = folder.hparams, {"observed_auc": {}}
+    wider = with_disliked_targets(store)
+    predict = _predictor(hparams, wider, checkpoint)
     for split in ("valid", "test"):
         flat = predict(split)
+        auc = observed_auc(flat, wider, split)
+        if auc is not None:
+            metrics["observed_auc"][split] = auc
+        kept = flat["instance"] < len(store.splits[split])
+        flat = {name: values[kept] for name, values in flat.items()}
         path = folder.write_predictions(split, flat, store)
         # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
@@ -189,6 +204,13 @@ def report(results, paper_column, folder):
         what += [results["loss"], results["seed"], "test observed"]
         figures = {k: v for k, v in results["observed"].items() if k != "calibration"}
         lines += [[*what, name, value, None, None] for name, value in figures.items()]
+    line = observed_line(results.get("observed_auc", {}))
+    if line:
+        folder.say("\n" + line)
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"]]
+        found = results["observed_auc"].items()
+        lines += [[*what, split, "observed_auc", auc, None, None] for split, auc in found]
     headers = [
         "data",
         "synthetic",
@@ -201,11 +223,9 @@ def report(results, paper_column, folder):
         "paper",
         "difference",
     ]
-    to_csv(
-        headers,
-        [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines],
-        folder.file("results.csv"),
-    )
+    rows = [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines]
+    with checked_write(folder.file("results.csv"), newline="") as stream:
+        stream.write(to_csv(headers, rows))
     if paper and not same_counts(results["statistics"], paper_column):
         folder.say("The paper's column is from its own log (Table 1), which this one is not.")
     for line in _untrained_lines(results):

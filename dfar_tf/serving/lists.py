@@ -8,6 +8,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.objectives import objective_lines
 from dfar_tf.serving.api import unknown_user
 from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
@@ -102,6 +103,8 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
             )
     if options.get("explain"):
         check_explainable(run)
+    for line in objective_lines(run.hparams):
+        say(line)
     run.scorer.warm_up(options.get("explain"))
     written, begun = _writer(output, run, options), time.perf_counter()
     count, seconds = 0, 0.0

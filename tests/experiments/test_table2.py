@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from small import MODEL, call, ratings_file
 
-from dfar_tf.experiments.cells import cell_hparams, compared_models, own_loss, parse_grid
+from dfar_tf.experiments.cells import (
+    cell_hparams,
+    compared_models,
+    grid_points,
+    own_loss,
+    parse_grid,
+)
 from dfar_tf.models import untrained_names
 from dfar_tf.runs import grid
 from recommenders_utils.errors import UserError
@@ -334,3 +340,15 @@ def test_a_budget_is_read_or_refused():
 def test_bad_flags(flag, message, capsys):
     outcome = call("table2", flag)
     assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "name, budget, key, values",
+    [
+        ("din", "att_softmax=true,false", "att_softmax", [True, False]),
+        ("caser", "max_filter_height=5,20", "max_filter_height", [5, 20]),
+    ],
+)
+def test_what_two_papers_leave_open_can_be_tuned(name, budget, key, values):
+    cells = [cell_hparams("amazon", name, {}, 1, **point) for point in grid_points(budget)]
+    assert [cell.values()[key] for cell in cells] == values

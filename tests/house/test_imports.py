@@ -16,10 +16,10 @@ LEVELS = (
     ("bench", "diff", "doctor", "experiments", "serving"),
     ("runs",),
     ("estimator",),
-    ("settings",),
+    ("settings", "objectives"),
     ("models",),
     ("layers",),
-    ("losses", "paths", "version"),
+    ("losses", "paths", "training_keys", "version"),
 )
 LEVEL = {chapter: level for level, chapters in enumerate(LEVELS) for chapter in chapters}
 

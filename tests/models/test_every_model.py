@@ -45,6 +45,7 @@ NO_GRADIENT = (
         {"lambda_bpr": 0.0},
     ),
     ("dfn", r"internal_unclick/attention/(query|key)_kernel", UNSEEN, POSITIVE_ONLY),
+    ("dfn", r"external/.*", UNSEEN, POSITIVE_ONLY),
     ("feedrec", r"(homogeneous|strong|weak)_negative/.*", UNSEEN, POSITIVE_ONLY),
 )
 

@@ -7,7 +7,7 @@ from dfar_case import ITEMS, USERS, B, T
 from graph import Bench
 
 from dfar_tf.models import get_model, make_model, model_names
-from dfar_tf.objectives import check_training
+from dfar_tf.training_keys import check_training
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -132,6 +132,8 @@ REFUSED = [
     ("sasrec", {"positions": "all", "released_form": True}, "released form"),
     ("sasrec", {"loss": "full_softmax"}, "Give --scorer=dot, or --loss=softmax"),
     ("sasrec", {"logq_correction": True}, "it corrects a softmax"),
+    ("sasrec", {"train_num_ngs": 0}, "--train_targets=feedback with --loss=log_loss"),
+    ("sasrec", {"train_num_ngs": 0, "train_targets": "feedback", "loss": "bpr"}, "Give 1 or more"),
     ("sasrec", {"negatives": "uniform", "iterator": "released"}, "--iterator=sequential"),
     ("sasrec", {"negatives": "uniform", "share_history": False}, "share_history: false"),
 ]

@@ -186,8 +186,11 @@ def test_metrics_of_a_synthetic_run_say_so(learnt, house):
 
 def test_results_json_and_csv_agree(learnt, results):
     with open(str(learnt.folder / "results.csv"), newline="") as stream:
-        rows = list(csv.DictReader(stream))
+        every = list(csv.DictReader(stream))
     hparams = prepare_hparams(str(learnt.folder / "hparams.yaml"))
+    rows = [row for row in every if row["metric"] != "observed_auc"]
+    observed = {row["split"]: float(row["ours"]) for row in every if row not in rows}
+    assert observed == results["observed_auc"] and set(observed) == {"valid", "test"}
     assert len(rows) == 2 * len(hparams.metrics)
     names = {"AUC": "auc", "GAUC": "gauc", "log loss": "logloss"}
     for row in rows:
