@@ -25,6 +25,7 @@ class ESASRec(SASRec):
     title = "eSASRec"
     paper = "Tikhonovich et al., RecSys 2025"
     feedback = "unseen; feedback_input shows it"
+    published_output = "a product with the item"
     compared = False
     scaled = False
 

@@ -10,6 +10,7 @@ width and dropout are the objective's, not its own (MovieLens-1M: D 256, three b
 
 from dfar_tf.layers.blocks import QueryNormBlock
 from dfar_tf.models.sasrec import SASRec
+from recommenders_utils.backend import tf
 
 
 class GSASRec(SASRec):
@@ -27,9 +28,15 @@ class GSASRec(SASRec):
     title = "gSASRec"
     paper = "Petrov and Macdonald, RecSys 2023"
     feedback = "unseen; feedback_input shows it"
+    published_output = "a product with the item"
     compared = False
     scaled = False
 
     def make_block(self, name):
         """One of ``num_blocks`` blocks."""
         return QueryNormBlock(self.make_attention(), self.hp.dropout, name=name)
+
+    def make_norm(self):
+        """With its shift where no tower follows: in a product it is a bias of each item."""
+        norm = tf.keras.layers.LayerNormalization
+        return norm(epsilon=1e-8, center=self.dot, name="norm")

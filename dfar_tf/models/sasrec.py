@@ -54,9 +54,9 @@ class SASRec(BaselineModel):
 
     def make_norm(self):
         """What the states pass behind the last block."""
-        # A tower begins with a normalisation or a dense layer, which has a shift of its own.
+        # No shift: the tower begins with a normalisation or a dense layer, which has its own.
         norm = tf.keras.layers.LayerNormalization
-        return norm(epsilon=1e-8, center=self.dot, name="norm")
+        return norm(epsilon=1e-8, center=False, name="norm")
 
     def make_attention(self):
         """The one step in which THA4Rec differs: a causal layer of the attention family."""
