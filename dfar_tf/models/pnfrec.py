@@ -64,19 +64,22 @@ class PNFRec(BaselineModel):
             )
 
     def make_encoder(self, side):
-        """The encoder of one feedback; both have the norm in common."""
+        """The encoder of one feedback."""
         hp, blocks = self.hp, []
         for number in range(hp.num_blocks):
             attention = self.attention_layer(layers.MultiHeadAttention, "attention", causal=True)
             blocks.append(QueryNormBlock(attention, hp.dropout, name=f"block_{number}"))
-        return SideEncoder(blocks, self.norm, hp.dropout, name=side)
+        return SideEncoder(blocks, hp.dropout, name=side)
 
     def side_states(self, history, side, training):
         """[B, T, D]: after each record, the state of the newest one of feedback ``side``, or 0."""
         of_side = tf.cast(tf.equal(history["history_labels"], side), tf.float32)
         inputs = self.embed_history(history) * self.hp.hidden_size**0.5
         mask = history["history_mask"] * of_side
-        return self.encoders[side](inputs, self.position_embedding, mask, training=training)
+        states, there = self.encoders[side](
+            inputs, self.position_embedding, mask, training=training
+        )
+        return self.norm(states) * there
 
     def encode(self, history, training):
         """{"user": [B, D]}, the positive state; in training also "negative" and, 0 or ids, "disliked"."""
@@ -113,12 +116,15 @@ class PNFRec(BaselineModel):
 
     def score_shared(self, state, candidates, shared, training):
         """As of ``score``; with products, "contrast" is 0 at shared candidates, which are no targets."""
-        outputs = super().score_shared(state, candidates, shared, training)
-        if self.dot and training:
-            negative = super().score_shared({"user": state["negative"]}, candidates, shared, True)
-            outputs["negative_logits"] = negative["logits"]
-            own, count = self.contrast(state, candidates), tf.shape(shared)[0]
-            outputs["contrast"] = tf.pad(own, [[0, 0], [0, count]])
+        if not self.dot:
+            return super().score_shared(state, candidates, shared, training)
+        outputs, items = self.score(state, candidates, training), self.embed_items(shared)
+        for name, user in (("logits", "user"), ("negative_logits", "negative")):
+            if name in outputs:
+                others = tf.matmul(state[user], items, transpose_b=True)  # [B, K]
+                outputs[name] = tf.concat([outputs[name], others], 1)
+        if training:
+            outputs["contrast"] = tf.pad(outputs["contrast"], [[0, 0], [0, tf.shape(shared)[0]]])
         return outputs
 
     def contrast(self, state, candidates):

@@ -13,14 +13,13 @@ class SideEncoder(tf.keras.layers.Layer):
 
     Args:
       blocks: layers (states [B, T, D], mask [B, T]) -> states.
-      norm: a layer behind the last block.
       dropout: rate of the inputs, in training.
       **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
-    def __init__(self, blocks, norm, dropout=0.0, **kwargs):
+    def __init__(self, blocks, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.blocks, self.norm, self.dropout = blocks, norm, dropout
+        self.blocks, self.dropout = blocks, dropout
 
     def call(self, inputs, positions, mask, training=False):
         """Encodes the marked records.
@@ -32,7 +31,8 @@ class SideEncoder(tf.keras.layers.Layer):
           training: Python bool.
 
         Returns:
-          [B, T, D]: in each column the state of the newest marked record up to there, 0 without one.
+          ([B, T, D], [B, T, 1]): in each column the state of the newest marked record up to there, and 1
+          if there is one; without one the state says nothing.
         """
         count = tf.cast(tf.cumsum(mask, 1), tf.int32)  # [B, T]
         place = tf.maximum(count - 1, 0)
@@ -41,4 +41,4 @@ class SideEncoder(tf.keras.layers.Layer):
         for block in self.blocks:
             states = block(states, mask, training=training)
         newest = tf.gather(front(mask, tf.shape(mask)[1])[0], place, batch_dims=1)  # [B, T]
-        return take(self.norm(states), newest) * tf.cast(count > 0, tf.float32)[:, :, None]
+        return take(states, newest), tf.cast(count > 0, tf.float32)[:, :, None]
