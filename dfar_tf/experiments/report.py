@@ -7,7 +7,7 @@ import json
 import os
 
 from dfar_tf.paths import in_checkout, shown
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, described, shortened
 from recommenders_utils.files import atomic_write
 from recommenders_utils.tables import cell_text
 
@@ -74,20 +74,36 @@ def read_sections(folder):
         if not name.endswith(".json"):
             continue
         base = os.path.join(folder, name[: -len(".json")])
-        try:
-            with open(base + ".json", encoding="utf-8") as stream:
-                record = json.load(stream)
-        except ValueError as error:
-            raise UserError(
-                f"{base}.json: not JSON: {error}. Delete it or run its command again."
-            ) from None
-        if not isinstance(record, dict) or not {"headers", "rows", "command"} <= set(record):
+        record = _read(base + ".json")
+        if record is None:
             continue  # of another command, such as bench or diff
         image = None
         if os.path.exists(base + ".png"):
             with open(base + ".png", "rb") as stream:
                 image = stream.read()
         yield {"name": name[: -len(".json")], "record": record, "image": image}
+
+
+def _read(path):
+    """A result's record, or None if the file is of another kind."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            record = json.load(stream)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: not JSON: {type(error).__name__}: {shortened(str(error))}. Delete it or run its "
+            "command again."
+        ) from None
+    if not isinstance(record, dict) or not {"headers", "rows", "command"} <= set(record):
+        return None
+    lists = [record["headers"], record["rows"], record.get("notes", [])]
+    lists += record["rows"] if isinstance(record["rows"], list) else []
+    if not all(isinstance(each, list) for each in lists):
+        raise UserError(
+            f"{path}: not a table: expected lists of headers, rows and notes. Delete it or run its command "
+            "again."
+        )
+    return record
 
 
 def page(sections, command=""):
@@ -132,11 +148,14 @@ def _table(headers, rows):
 
 
 def _value(value):
-    return value if isinstance(value, str) else json.dumps(value)
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except (ValueError, RecursionError):  # thousands of digits
+        return described(value)
 
 
 def _text(value):
-    return html.escape(str(value), quote=True)
+    return html.escape(value if isinstance(value, str) else _value(value), quote=True)
 
 
 def _place(name):
