@@ -146,14 +146,15 @@ class Run:
           history_or_user: a history or a user's id, see the class.
           k: how many.
           exclude_seen: leave out all items of the history, including records before the newest T.
-          explain: add what the two towers compute for each item (see ``Scorer.explain``).
+          explain: add ``because``, which records of the history moved the item, in words; and what the two
+            towers compute for it if the model has them (see ``Scorer.explain``).
 
         Returns:
           DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows,
           best first; equal ones in the order of the vocabulary.
 
         Raises:
-          UserError: an unknown user; a malformed history; k below 1; nothing to explain with.
+          UserError: an unknown user; a malformed history; k below 1.
         """
         from dfar_tf.serving.recommend import recommend
 
