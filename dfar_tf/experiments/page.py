@@ -9,6 +9,7 @@ import os
 import re
 
 from dfar_tf.runs.tables import metric_name
+from recommenders_utils.errors import described
 from recommenders_utils.tables import cell_text, undefined
 
 TITLES = {
@@ -190,8 +191,11 @@ def _cell(header, cell):
 
 
 def _value(value):
-    return value if isinstance(value, str) else json.dumps(value)
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except (ValueError, RecursionError):  # thousands of digits
+        return described(value)
 
 
 def _text(value):
-    return html.escape(str(value), quote=True)
+    return html.escape(value if isinstance(value, str) else _value(value), quote=True)

@@ -9,7 +9,7 @@ from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import HPARAMS_FILE, RESULTS_FILE, RUN_FILE
 from dfar_tf.runs.paper import paper_row
 from dfar_tf.runs.tables import metric_name
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write, read_json
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.tables import undefined
@@ -77,20 +77,36 @@ def read_sections(folder):
         if not name.endswith(".json"):
             continue
         base = os.path.join(folder, name[: -len(".json")])
-        try:
-            with open(base + ".json", encoding="utf-8") as stream:
-                record = json.load(stream)
-        except ValueError as error:
-            raise UserError(
-                f"{base}.json: not JSON: {error}. Delete it or run its command again."
-            ) from None
-        if not isinstance(record, dict) or not {"headers", "rows", "command"} <= set(record):
-            continue  # of another command, such as bench or diff
+        record = _read(base + ".json")
+        if record is None:  # of another command, such as bench or diff
+            continue
         image = None
         if os.path.exists(base + ".png"):
             with open(base + ".png", "rb") as stream:
                 image = stream.read()
         yield {"name": name[: -len(".json")], "record": record, "image": image}
+
+
+def _read(path):
+    """A result's record, or None if the file is of another kind."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            record = json.load(stream)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: not JSON: {type(error).__name__}: {shortened(str(error))}. Delete it or run its "
+            "command again."
+        ) from None
+    if not isinstance(record, dict) or not {"headers", "rows", "command"} <= set(record):
+        return None
+    lists = [record["headers"], record["rows"], record.get("notes", [])]
+    lists += record["rows"] if isinstance(record["rows"], list) else []
+    if not all(isinstance(each, list) for each in lists):
+        raise UserError(
+            f"{path}: not a table: expected lists of headers, rows and notes. Delete it or run its command "
+            "again."
+        )
+    return record
 
 
 def read_runs(folder):

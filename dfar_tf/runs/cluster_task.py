@@ -129,9 +129,9 @@ def run_task(task, folder, store, started):
 
 
 def _wait_for(path, task):
-    said = 0.0
+    said = -SAY_EVERY
     while not os.path.exists(path):
-        if time.time() - said > SAY_EVERY:
+        if time.monotonic() - said >= SAY_EVERY:
             print(f"cluster: {task} waits for the chief to make {shown(path)}", flush=True)
-            said = time.time()
+            said = time.monotonic()
         time.sleep(LOOK_EVERY)

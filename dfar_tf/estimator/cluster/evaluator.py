@@ -49,7 +49,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
         """Finds the predictions."""
         self.predictions = tf.get_collection(EVALUATED)[0]
         self.global_step = tf.train.get_global_step()
-        self.started, self.batches = time.time(), []
+        self.started, self.batches = time.monotonic(), []
 
     def before_run(self, run_context):
         """Asks for a batch's predictions."""
@@ -71,7 +71,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
             # The weights moved while they were saved: the step in the file may be past its name's.
             "step": int(session.run(self.global_step)),
             **notes[str(step_of(path))],
-            "validation_seconds": round(time.time() - self.started, 3),
+            "validation_seconds": round(time.monotonic() - self.started, 3),
             "validation": metrics,
         }
         self.state.epochs.append(record)
