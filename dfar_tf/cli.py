@@ -14,9 +14,11 @@ from absl import flags
 from dfar_tf.commands import get_command
 from dfar_tf.paths import HPARAMS, PROGRAM
 from dfar_tf.settings import hparams_file, merge_hparams
+from dfar_tf.terminal import escaped_output
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.reading.adapters import is_path
+from recommenders_utils.tables import printable
 
 # Flags whose value is a path: taken from the directory the user is in.
 PATHS = (
@@ -35,6 +37,8 @@ UNWRITABLE = (
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
+    errno.EBUSY,
+    errno.EIO,
     errno.EEXIST,  # a file in place of a folder
     errno.ENOTDIR,
     errno.EISDIR,
@@ -90,11 +94,12 @@ def main(arguments):
             raise UserError("no command given. " + _commands_hint())
         module = get_command(arguments[0])
         options = parse(module, arguments)
-        return module.run(options) or 0 if options else 0
+        with escaped_output():
+            return module.run(options) or 0 if options else 0
     except UserError as error:
         return _fail(error)
     except KeyboardInterrupt as interrupt:
-        print("\ninterrupted. " + str(interrupt), file=sys.stderr)
+        print("\ninterrupted. " + printable(str(interrupt)), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (`| head`) has closed it; Python would report that again at exit.
@@ -232,5 +237,5 @@ def _commands_hint():
 
 def _fail(error):
     with contextlib.suppress(BrokenPipeError):
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
     return BAD_INPUT

@@ -42,6 +42,13 @@ def check_training(model, values):
             f"logq_correction: it corrects a softmax over drawn negatives, but loss is {loss}. Give "
             "--loss=softmax, or leave it out."
         )
+    if not values["train_num_ngs"] and loss != "full_softmax":
+        observed = values["train_targets"] == "feedback" and loss == "log_loss"
+        if not observed or values.get("shared_negatives"):
+            raise UserError(
+                "train_num_ngs: 0 leaves nothing but the targets, which teach something only by their "
+                "observed labels. Give 1 or more, or --train_targets=feedback with --loss=log_loss."
+            )
     if not differs_from_paper(values):
         return
     if values["iterator"] != "sequential":

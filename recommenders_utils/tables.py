@@ -4,13 +4,20 @@ import csv
 import io
 import math
 import numbers
+import re
 import textwrap
 from typing import Any, Optional, Sequence
 
 from recommenders_utils.files import atomic_write
 
 WIDTH = 88  # columns of the text around a table
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _RULE = {"l": "---", "r": "---:", "c": ":---:"}
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``1,234 rows``."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def format_table(
@@ -36,6 +43,7 @@ def format_table(
     """
     align = align or _alignment(headers, rows)
     cells = [list(map(str, headers))] + [[cell_text(cell) for cell in row] for row in rows]
+    cells = [[_one_line(cell) for cell in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells)]
     if rule:
         cells.insert(1, ["-" * width for width in widths])
@@ -80,6 +88,14 @@ def to_csv(
     return buffer.getvalue()
 
 
+def printable(text: str) -> str:
+    """``text`` with escapes in place of what a terminal would obey; line breaks and tabs stay.
+
+    These are control characters, and marks that change the direction of writing.
+    """
+    return _COMMANDS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
 def cell_text(cell: Any) -> str:
     """A cell as tables print it: floats with 4 digits, thousands separators, ``-`` for None and NaN."""
     if undefined(cell):
@@ -92,6 +108,10 @@ def cell_text(cell: Any) -> str:
 def undefined(cell: Any) -> bool:
     """Whether a cell is None or NaN, which tables print as ``-``."""
     return cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell))
+
+
+def _one_line(cell):
+    return printable(cell).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _alignment(headers, rows):

@@ -7,8 +7,9 @@ may come from a run or from the released code.
 
 import os
 
-from dfar_tf.runs.folder import is_synthetic
+from dfar_tf.runs.folder import SCORE_AGAIN, is_synthetic
 from dfar_tf.runs.tables import metric_name
+from recommenders_utils.checksums import check
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.released.explain import HEADERS, explain
@@ -30,6 +31,8 @@ def run(options):
     if rule not in ("ours", "released"):
         raise UserError(f"--as={rule}: expected ours or released.")
     hparams = options.hparams()
+    if os.path.isfile(path):
+        check(path, SCORE_AGAIN)
     frame = read_any_predictions(path)
 
     def locate(row):

@@ -12,9 +12,12 @@ from dfar_tf.estimator.events import outlive_full_disk
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import seal, unseal
 from recommenders_utils.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+VALIDATED = "validated"  # below the checkpoints: those of several devices, to be validated
 
 
 class EpochHook(tf.estimator.SessionRunHook):
@@ -174,7 +177,9 @@ class EpochHook(tf.estimator.SessionRunHook):
         # makes the resumed run forget this epoch and repeat it.
         best = self.state.add(record)
         if best:
+            unseal(self.best_dir)
             self._save(self.best_saver, session, self.best_dir)
+            seal(self.best_dir)
         self._save(self.saver, session, self.checkpoint_dir)
         values = [
             tf.Summary.Value(tag="validation/" + k, simple_value=v) for k, v in metrics.items()
@@ -190,7 +195,7 @@ class EpochHook(tf.estimator.SessionRunHook):
     def _validation_metrics(self, session):
         if self.validate_checkpoint is not None:
             # Not among the others: the state does not have the epoch yet.
-            folder = os.path.join(self.checkpoint_dir, "validated")
+            folder = os.path.join(self.checkpoint_dir, VALIDATED)
             os.makedirs(folder, exist_ok=True)
             path = self._save(self.validation_saver, session, folder)
             metrics = self.evaluate(self.validate_checkpoint(path))

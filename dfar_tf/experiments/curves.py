@@ -2,15 +2,13 @@
 
 import os
 
-from dfar_tf.estimator.state import STATE_FILE
+from dfar_tf.estimator.state import STATE_FILE, TrainingState
 from dfar_tf.estimator.training import CHECKPOINTS
 from dfar_tf.experiments.plotting import line, new_figure
 from dfar_tf.experiments.results import file_name, publish
-from dfar_tf.runs.folder import HPARAMS_FILE, RUN_FILE
+from dfar_tf.runs.folder import HPARAMS_FILE, RUN_FILE, read_record, read_settings
 from dfar_tf.runs.tables import metric_name
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json
-from recommenders_utils.hparams import prepare_hparams
 
 
 def run_curves(folders, command="", output=None, say=print):
@@ -88,11 +86,8 @@ def read_run(folder):
                 f"{folder}: it holds no run with a finished epoch ({missing} is missing); give a "
                 "run folder."
             )
-    record, hparams = (
-        read_json(os.path.join(folder, RUN_FILE)),
-        prepare_hparams(os.path.join(folder, HPARAMS_FILE)),
-    )
-    epochs = read_json(state)["epochs"]
+    record, hparams = read_record(folder), read_settings(folder)
+    epochs = TrainingState(os.path.dirname(state), hparams.early_stop_metric, 0).epochs
     if not epochs:
         raise UserError(f"{folder}: the run has not finished an epoch yet; wait for the first.")
     name = os.path.basename(os.path.normpath(folder))

@@ -7,7 +7,7 @@ from dfar_tf.experiments.plotting import save_figure
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import versions
 from dfar_tf.runs.tables import describe_protocol
-from recommenders_utils.files import atomic_write, slug, write_json
+from recommenders_utils.files import atomic_write, slug, together, write_json
 from recommenders_utils.tables import format_table, to_csv, to_markdown
 
 
@@ -136,7 +136,8 @@ def publish(
         say("\n" + "\n".join(footer) if footer else "")
     for note in notes:
         say(note)
-    base = write_results(name, *table, about, output, notes, record, markdown)
-    if draw:
-        save_figure(draw(), base, about)
+    with together():
+        base = write_results(name, *table, about, output, notes, record, markdown)
+        if draw:
+            save_figure(draw(), base, about)
     say_written(base, ("csv", "md", "json", *(("png", "svg") if draw else ())), say)

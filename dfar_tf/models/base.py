@@ -41,7 +41,7 @@ class SequentialModel(tf.keras.layers.Layer):
     compared = True
     any_length = True
     embeds_users = False
-    pairs = 8192
+    pairs = 16384
     scorers = ("tower",)
     trained_positions = ("last",)
     why_not: ClassVar = {}

@@ -46,7 +46,6 @@ class DFAR(SequentialModel):
     title = "DFAR"
     paper = "Lin et al., WWW 2023"
     feedback = "both: heads by feedback, an interest and a tower for each"
-    pairs = 65536  # a history at a time
     scorers = ("tower", "dot")
     trained_positions = ("last", "all")
 

@@ -45,6 +45,7 @@ class DFN(BaselineModel):
     title = "DFN"
     paper = "Xie et al., IJCAI 2020"
     feedback = "both: a sequence for each, the liked one attends to the disliked one"
+    pairs = 4096  # each of them has a sequence
     published_output = "FM, deep and wide parts added up"
     scorers = ("tower",)
 

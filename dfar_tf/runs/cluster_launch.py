@@ -15,6 +15,7 @@ from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json
+from recommenders_utils.tables import printable
 
 LEAST = {"workers": 0, "ps": 1, "restarts": 0}
 POLL = 0.2  # seconds
@@ -93,7 +94,7 @@ def _watch(processes, follower, bar):
         if bar:
             bar.show()
         if died:
-            print(f"error: {died}", file=sys.stderr)
+            print(f"error: {printable(died)}", file=sys.stderr)
             return DIED
         left = processes.alive()
         if CHIEF not in left and EVALUATOR not in left:

@@ -6,10 +6,9 @@ import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown, typed
-from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
+from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder, read_settings
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
-from recommenders_utils.hparams import prepare_hparams
 
 LOOK_EVERY = 0.5  # seconds between two checks for the run's folder
 SAY_EVERY = 60.0  # seconds between two lines while waiting for it
@@ -87,7 +86,7 @@ def join_run(task, run_dir, given):
         )
     started = time.time()
     folder = RunFolder(run_dir)
-    hparams = prepare_hparams(folder.file(HPARAMS_FILE)).replace(**given)
+    hparams = read_settings(folder.path).replace(**given)
     task.hide_devices(hparams.device)
     if task.kind == PS:
         return run_task(task, folder, None, started)

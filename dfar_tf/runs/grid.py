@@ -14,11 +14,13 @@ from dfar_tf.runs.folder import (
     LOG_FILE,
     RESULTS_FILE,
     fixed_values,
+    read_results,
 )
 from dfar_tf.runs.run import evaluate_run, run_experiment
 from dfar_tf.runs.steps import prepare_data
+from recommenders_utils.checksums import DamagedFile
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, slug
+from recommenders_utils.files import slug
 
 
 class Cell(typing.NamedTuple):
@@ -142,7 +144,10 @@ def positive_number(text, flag):
 
 def _run(cell, path, given, command, finished):
     if finished:
-        return Outcome(path, _with_reports(cell.hparams, path))
+        try:
+            return Outcome(path, _with_reports(cell.hparams, path))
+        except DamagedFile as error:
+            return Outcome(path, None, str(error))
     resume = os.path.exists(os.path.join(path, HPARAMS_FILE))
     try:
         results = run_experiment(cell.hparams, command, path, resume, given, echo=False)
@@ -158,7 +163,7 @@ def _run(cell, path, given, command, finished):
 
 def _with_reports(hparams, path):
     """A finished run's results; what is wanted now and was not then is computed first."""
-    results = read_json(os.path.join(path, RESULTS_FILE))
+    results = read_results(path)
     cutoffs = [f"full_hr@{k}" for k in hparams.ranking_cutoffs]
     ranked = all(name in results.get("ranking", {}) for name in cutoffs)
     wanted = {

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 
 from dfar_tf.runs.tables import heading, results_rows
+from recommenders_utils.checksums import checked_write
 from recommenders_utils.dataset.store import Instances
 from recommenders_utils.dataset.training import disliked_test_targets
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.observed import calibration, check_labels, observed_figures
 from recommenders_utils.evaluation.predictions import read_predictions
 from recommenders_utils.evaluation.targets import all_test_targets
-from recommenders_utils.files import atomic_write
 from recommenders_utils.tables import format_table, to_csv
 
 PREDICTIONS_FILE, CALIBRATION_FILE = "predictions_observed.csv", "calibration.csv"
@@ -131,12 +131,13 @@ def observe_with(score, folder, store):
         "score": score(targets.users, targets.ends),
     }
     path = folder.file(PREDICTIONS_FILE)
-    with atomic_write(path, newline="") as stream:
+    with checked_write(path, newline="") as stream:
         pd.DataFrame(frame).to_csv(stream, index=False)
     stored = read_predictions(path)
     table = calibration(stored["label"], stored["score"])
     table = table.astype(object).where(table.notna(), None)
-    to_csv(list(table.columns), table.to_numpy().tolist(), folder.file(CALIBRATION_FILE))
+    with checked_write(folder.file(CALIBRATION_FILE), newline="") as stream:
+        stream.write(to_csv(list(table.columns), table.to_numpy().tolist()))
     return {**observed_figures(stored), "calibration": table.to_dict("records")}
 
 
@@ -164,7 +165,11 @@ def observed_table(figures, results):
         format_table(headers, rows, title, "lr"),
         format_table(["score", "targets", "mean score", "share liked"], bins, None, "lrrr"),
     ]
-    train_targets = results["protocol"].get("train_targets")
+    protocol = results["protocol"]
+    train_targets, advice = (
+        protocol.get("train_targets"),
+        "train_targets=feedback and train_num_ngs=0",
+    )
     if train_targets is None:
         parts.append(
             "Untrained: its score ranks and is no probability, so log loss and bins say nothing."
@@ -172,7 +177,12 @@ def observed_table(figures, results):
     elif train_targets != "feedback":
         parts.append(
             f"Trained with train_targets={train_targets}, where every target has label 1: its score says\n"
-            "how likely an item is next, not whether the user likes it. Train with\n"
-            "train_targets=feedback to predict that."
+            f"how likely an item is next, not whether the user likes it. Train with {advice}\n"
+            "to predict that."
+        )
+    elif protocol.get("train_num_ngs") != 0:
+        parts.append(
+            "Trained with drawn negatives of label 0 beside the observed targets: its score is lower than\n"
+            f"the share liked. Train with {advice} to predict that."
         )
     return "\n\n".join(parts)

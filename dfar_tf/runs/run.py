@@ -1,6 +1,5 @@
 """One run: prepare, train, evaluate, report."""
 
-import os
 import shlex
 import time
 
@@ -8,14 +7,14 @@ from dfar_tf.models import is_untrained
 from dfar_tf.paths import ROOT, shown
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
-from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
+from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run, read_results
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
 from dfar_tf.runs.steps import at, prepare_data, report, score, score_and_report, validation_metrics
+from recommenders_utils.checksums import write_checked_json
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import checked_cutoffs
 from recommenders_utils.evaluation.names import expand
-from recommenders_utils.files import read_json, write_json
 
 
 def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), echo=True):
@@ -130,15 +129,15 @@ def evaluate_run(run_dir, given=None, echo=True):
       UserError: no finished run there, or its data have changed.
     """
     hparams = open_run(run_dir).replace(**(given or {}))
-    results = read_json(os.path.join(run_dir, RESULTS_FILE))
+    results = read_results(run_dir)
     folder = RunFolder(run_dir, echo)
     store, _ = prepare_data(hparams, hparams.values(), folder.say)
     folder.attach(hparams, store)
     check_ranking(hparams, store)
     check_observed(hparams, store)
-    with at(run_dir):
+    with at(run_dir), folder.held():
         results.update(score(folder, store, _best(hparams, run_dir)))
-        write_json(folder.file(RESULTS_FILE), results)
+        write_checked_json(folder.file(RESULTS_FILE), results)
         report(results, hparams.paper_column, folder)
     return results
 

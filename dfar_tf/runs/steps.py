@@ -21,12 +21,12 @@ from dfar_tf.runs.ranking import rank_run, ranking_table
 from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
 from dfar_tf.runs.untrained import load_fitted, observe_fitted, rank_fitted
+from recommenders_utils.checksums import checked_write, write_checked_json
 from recommenders_utils.dataset.preparation import prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
-from recommenders_utils.files import write_json
 from recommenders_utils.tables import to_csv
 from recommenders_utils.untrained.scoring import split_predictions
 
@@ -110,7 +110,7 @@ def score_and_report(folder, store, trained, started, **more):
         "seconds": {"train": training_seconds, "all": time.time() - started},
         **more,
     }
-    write_json(folder.file(RESULTS_FILE), results)
+    write_checked_json(folder.file(RESULTS_FILE), results)
     report(results, hparams.paper_column, folder)
     return results
 
@@ -223,11 +223,9 @@ def report(results, paper_column, folder):
         "paper",
         "difference",
     ]
-    to_csv(
-        headers,
-        [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines],
-        folder.file("results.csv"),
-    )
+    rows = [[cell or "" if i < 6 else cell for i, cell in enumerate(r)] for r in lines]
+    with checked_write(folder.file("results.csv"), newline="") as stream:
+        stream.write(to_csv(headers, rows))
     if paper and not same_counts(results["statistics"], paper_column):
         folder.say("The paper's column is from its own log (Table 1), which this one is not.")
     for line in _untrained_lines(results):

@@ -6,6 +6,7 @@ import typing
 
 from dfar_tf.runs.observed import observe_with
 from dfar_tf.runs.ranking import rank_with
+from recommenders_utils.checksums import DAMAGE
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, sha256_of, write_json
 from recommenders_utils.untrained import registry
@@ -72,7 +73,7 @@ def load_fitted(run_dir):
         raise UserError(f"{run_dir}: no fitted model in it ({FITTED} and {CHECKSUM}); {advice}.")
     try:
         checksum = read_json(record)["sha256"]
-    except (ValueError, KeyError, TypeError):
+    except DAMAGE:
         raise UserError(f"{record}: not the checksum of a fitted model; {advice}.") from None
     if sha256_of(path) != checksum:
         raise UserError(f"{path}: differs from its checksum; {advice}.")

@@ -1,5 +1,8 @@
 """A finished run, opened to score and to recommend: ``from dfar_tf import load``."""
 
+import numbers
+import warnings
+
 import numpy as np
 
 from dfar_tf.models import is_untrained
@@ -9,7 +12,9 @@ from dfar_tf.runs.steps import prepare_data
 from dfar_tf.runs.untrained import load_fitted
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.ids import as_id
+from recommenders_utils.tables import counted
 from recommenders_utils.untrained.base import squashed
 
 
@@ -54,8 +59,9 @@ class Run:
     """A trained model with its vocabularies and stored histories.
 
     A *history* is a list of (raw item id, label) pairs, oldest first, label 1 or 0; in place of a
-    history, a string is the raw id of a stored user and stands for that user's whole stored
-    history.
+    history, a string or a whole number is the raw id of a stored user and stands for that user's whole
+    stored history. Ids may be numbers, see ``as_id``. Items that the run's data do not have are left
+    out of a history, with a ``UserWarning`` that names them.
 
     Args:
       hparams: the run's hyper-parameters.
@@ -76,7 +82,8 @@ class Run:
     dtype = np.float32
 
     def __init__(self, hparams, store, checkpoint, say=lambda line: None):
-        from dfar_tf.estimator.scorer import Catalogue, Scorer
+        from dfar_tf.estimator.catalogue import Catalogue
+        from dfar_tf.estimator.scorer import Scorer
         from recommenders_utils.io import make_iterator
 
         self.hparams, self.store = hparams, store
@@ -108,13 +115,16 @@ class Run:
           candidates: C raw item ids.
 
         Returns:
-          float32 [C], the probability that the user likes the item next; NaN for an item that was not in
-          the training's data. Of an untrained run float64 [C] in (0, 1), which rank and are no probabilities.
+          float32 [C], the probability that the user likes the item next; NaN, and a warning, for an item
+          that was not in the training's data. Of an untrained run float64 [C] in (0, 1), which rank and
+          are no probabilities.
 
         Raises:
           UserError: an unknown user; a malformed history.
         """
-        rows = self.vocabulary.item_rows(list(candidates))
+        candidates = list(candidates)
+        rows = self.vocabulary.item_rows(candidates)
+        self._warn(candidates, rows, "candidate", "without a score")
         state = self.scorer.encode(self.vocabulary.arrays(self.histories(history)))
         logits = self.scorer.score(state, self.vocabulary.candidates(rows)[None])[0]
         return self.probabilities(np.where(rows >= 0, logits, self.dtype(np.nan)))
@@ -152,24 +162,37 @@ class Run:
         Raises:
           UserError: an unknown user; a malformed history.
         """
-        if isinstance(history_or_user, str):
+        if isinstance(history_or_user, (str, numbers.Integral)):
             row = self.vocabulary.user_rows([history_or_user])
             if row[0] < 0:
-                raise UserError(unknown_user(history_or_user, self.store))
+                raise UserError(unknown_user(as_id(history_or_user), self.store))
             return self.vocabulary.stored(row)
         try:
-            pairs = [(item, int(label)) for item, label in history_or_user]
-        except (TypeError, ValueError):
+            pairs = [(item, float(label)) for item, label in history_or_user]
+        except (TypeError, ValueError, OverflowError):
             raise UserError(
-                f"history: {history_or_user!r} is neither the id of a user nor a list of (item, label) "
-                "pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
+                f"history: {shortened(repr(history_or_user))} is neither the id of a user nor a list of "
+                "(item, label) pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
             ) from None
-        raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], int)
+        raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], float)
         if not np.isin(labels, (0, 1)).all():
             raise UserError(
                 "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two."
             )
-        return self.vocabulary.made(raw, labels, np.zeros(len(raw), np.int64), 1)
+        self._warn(raw, self.vocabulary.item_rows(raw), "record", "of the history left out")
+        return self.vocabulary.made(raw, labels.astype(int), np.zeros(len(raw), np.int64), 1)
+
+    @staticmethod
+    def _warn(raw, rows, noun, fate):
+        """Warns of ids that have no row."""
+        unknown = [as_id(item) for item, row in zip(raw, rows) if row < 0]
+        if unknown:
+            named = ", ".join(repr(shortened(each, 30)) for each in dict.fromkeys(unknown[:5]))
+            more = ", ..." if len(unknown) > 5 else ""
+            warnings.warn(
+                f"{counted(len(unknown), noun)} {fate}: the run's data do not have the item ({named}{more})",
+                stacklevel=4,
+            )
 
 
 class UntrainedRun(Run):

@@ -9,7 +9,7 @@ import numpy as np
 
 from dfar_tf.estimator.model_fn import apply_model
 from dfar_tf.estimator.session import choose_devices
-from dfar_tf.estimator.training import best_checkpoint, make_estimator
+from dfar_tf.estimator.training import best_checkpoint, explained, make_estimator
 from dfar_tf.models import get_model, is_untrained, make_model
 from dfar_tf.objectives import objective_lines, objective_of
 from dfar_tf.runs.untrained import FITTED
@@ -66,7 +66,7 @@ def export_run(run_dir, output, say=print, **given):
         "inputs": {**INPUTS, **(USER if embeds_users(hparams) else {})},
         "outputs": OUTPUTS,
     }
-    with atomic_directory(output) as folder:
+    with explained(output, "then export again"), atomic_directory(output) as folder:
         _save(hparams, store, iterator, best_checkpoint(run_dir), folder)
         write_json(os.path.join(folder, ABOUT_FILE), about)
     synthetic = ", SYNTHETIC data" if store.meta["synthetic"] else ""

@@ -19,6 +19,7 @@ from recommenders_utils.files import sha256_of, slug
 from recommenders_utils.reading.records import ratings_reader
 from recommenders_utils.released.candidates import draw_as_released
 from recommenders_utils.tables import format_table
+from recommenders_utils.temporaries import restore
 
 # The keys of the data section that shape the arrays; the others (history length, train targets
 # and negatives, length groups, folders) act when batches are made from them.
@@ -130,6 +131,7 @@ def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] =
 
 def _cached(folder, fingerprint, say):
     """The store in ``folder`` if it is intact and the right one, else None."""
+    restore(folder)
     if not os.path.isdir(folder):
         return None
     try:

@@ -12,7 +12,7 @@ import io
 import os
 import typing
 import zlib
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from recommenders_utils.errors import UserError
 BLOCK_BYTES = 32 << 20
 LONGEST_RECORD = 16 << 20  # bytes of a line or, with quoted line breaks, of several
 LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
+MOST_COLUMNS = 4096
 _BUFFER = 1 << 18
 
 
@@ -89,6 +90,28 @@ def is_gzip(path: str) -> bool:
     """Whether a file is gzip, by its first bytes."""
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
+
+
+def header_of(path: str) -> str:
+    """The first line of a plain or gzip file of UTF-8 text, without its end.
+
+    Raises:
+      UserError: a file that cannot be read; over ``MOST_COLUMNS`` columns.
+    """
+    with readable(path), open_text(path, is_gzip(path), "utf-8-sig") as stream:
+        line = stream.readline().rstrip("\r\n")
+    check_columns(path, line)
+    return line
+
+
+def check_columns(path: str, line: str, delimiters: Iterable[str] = ",\t", number: int = 1) -> None:
+    """Raises UserError if a line has over ``MOST_COLUMNS`` columns between any of some delimiters."""
+    most = max(map(line.count, delimiters)) + 1
+    if most > MOST_COLUMNS:
+        raise UserError(
+            f"{path}:{number}: {most:,} columns, expected at most {MOST_COLUMNS:,}; give a file with the "
+            "needed columns only"
+        )
 
 
 def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int, str]]:

@@ -242,6 +242,17 @@ def test_bad_schema(write, line, part):
     assert part in said and "base.yaml:3" in said
 
 
+@pytest.mark.parametrize("name", ["plain", "a{b}", "{", "{0}%s"])
+def test_braces_in_a_file_or_its_name_are_only_text(write, tmp_path, name):
+    (tmp_path / name).mkdir()
+    path = tmp_path / name / "odd.yaml"
+    for text in ("train: {seed: 3", "train: {{0}", "info: {x}", "train:\n  seed: '{a}'\n"):
+        path.write_text(text)
+        with pytest.raises(UserError) as caught:
+            prepare_hparams(BASE, str(path))
+        assert str(caught.value).startswith(str(path))
+
+
 def test_unreadable_files(write, tmp_path):
     base = write(SMALL)
     write("", "other.yaml")

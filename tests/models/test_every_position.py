@@ -132,6 +132,8 @@ REFUSED = [
     ("sasrec", {"positions": "all", "released_form": True}, "released form"),
     ("sasrec", {"loss": "full_softmax"}, "Give --scorer=dot, or --loss=softmax"),
     ("sasrec", {"logq_correction": True}, "it corrects a softmax"),
+    ("sasrec", {"train_num_ngs": 0}, "--train_targets=feedback with --loss=log_loss"),
+    ("sasrec", {"train_num_ngs": 0, "train_targets": "feedback", "loss": "bpr"}, "Give 1 or more"),
     ("sasrec", {"negatives": "uniform", "iterator": "released"}, "--iterator=sequential"),
     ("sasrec", {"negatives": "uniform", "share_history": False}, "share_history: false"),
 ]

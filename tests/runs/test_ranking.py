@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 import shutil
 
 import numpy as np
@@ -130,6 +131,7 @@ def test_a_run_without_the_keys_is_evaluated_and_resumed(ranked, tmp_path, tmp_p
     folder, learnt = tmp_path / "a run", learnt_run(tmp_path_factory)
     shutil.copytree(str(learnt.folder), str(folder))
     older(folder)
+    os.remove(str(folder / "checksums.json"))  # nor had it these
     arguments = [a for a in learnt.arguments if not a.startswith("--run_dir")]
     done = call(*arguments, f"--run_dir={folder}", "--resume", *FULL)
     assert done.status == 0, done.err
@@ -320,3 +322,27 @@ def test_observed_needs_disliked_targets(monkeypatch, ranked):
     assert done.status == 2
     assert "targets=observed: the test targets hold no disliked one" in done.err
     assert "imported released files need test_data_neg" in done.err
+
+
+@pytest.mark.parametrize(
+    ("trained", "said"),
+    [
+        (
+            {"train_targets": "feedback", "train_num_ngs": 9},
+            "Trained with drawn negatives of label 0",
+        ),
+        (
+            {"train_targets": "all", "train_num_ngs": 0},
+            "feedback and train_num_ngs=0\nto predict that",
+        ),
+        ({"train_targets": "feedback", "train_num_ngs": 0}, None),
+    ],
+)
+def test_observed_scores_say_what_their_training_was_for(trained, said):
+    figures = observed_figures(
+        {"label": [1, 0, 1], "score": [0.9, 0.2, 0.4], "user": ["a", "b", "b"]}
+    )
+    figures["calibration"] = calibration([1, 0, 1], [0.9, 0.2, 0.4]).fillna(0).to_dict("records")
+    results = {"model": "dfar", "data": "d", "synthetic": False, "protocol": trained}
+    text = observed_table(figures, results)
+    assert said in text if said else "Trained" not in text

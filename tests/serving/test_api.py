@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from graph import close
-from serving_case import ITEMS, T, folder_of_runs, opened, path_of, ratings_file, text_of
+from serving_case import ITEMS, T, folder_of_runs, made_run, opened, path_of, ratings_file, text_of
 
 import dfar_tf
 from dfar_tf.estimator.training import best_checkpoint, predict
@@ -62,11 +62,32 @@ def test_a_history_is_a_user_or_a_list_of_pairs(dfar):
 
 def test_unknown_items_have_no_score_and_are_passed_over_in_a_history(dfar):
     one, two = map(str, dfar.store.item_ids[[5, 2]])
-    scores = dfar.score([("nobody's", 1), (one, 0)], [two, "nobody's"])
+    with pytest.warns(UserWarning) as told:
+        scores = dfar.score([("nobody's", 1), (one, 0)], [two, "nobody's"])
+    assert [str(each.message) for each in told] == [
+        "1 candidate without a score: the run's data do not have the item (\"nobody's\")",
+        "1 record of the history left out: the run's data do not have the item (\"nobody's\")",
+    ]
     close(scores[:1], dfar.score([(one, 0)], [two]), 1e-7)
     assert np.isnan(scores[1])
     assert np.isfinite(dfar.score([], [one, two])).all()
     assert list(dfar.score([], [])) == []
+
+
+def test_ids_may_be_numbers(tmp_path):
+    lines = ["user,item,rating,time"]
+    lines += [
+        f"{1 + u},{10 + (u + k) % 7},{1 + 4 * (k % 2)},{k}" for u in range(5) for k in range(4)
+    ]
+    (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
+    with dfar_tf.load(made_run(tmp_path, "gru4rec")) as run:
+        history, text = [(11, 1), (np.int64(12), 0), (13.0, 1)], [("11", 1), ("12", 0), ("13", 1)]
+        assert list(run.score(history, [14, np.int32(15), 10.0])) == list(
+            run.score(text, ["14", "15", "10"])
+        )
+        assert list(run.recommend(history)["logit"]) == list(run.recommend(text)["logit"])
+        assert list(run.score(3, [14])) == list(run.score("3", [" 14 "]))
+        assert list(run.score(text, [14])) != list(run.score([], [14]))
 
 
 def test_the_seen_are_left_out_the_old_ones_too(dfar):
@@ -86,7 +107,10 @@ def test_the_seen_are_left_out_the_old_ones_too(dfar):
             "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two.",
         ),
         (["i:1"], "history: ['i:1'] is neither the id of a user nor a list of (item, label) pairs"),
-        (7, "history: 7 is neither the id of a user nor a list of (item, label) pairs"),
+        (7.5, "history: 7.5 is neither the id of a user nor a list of (item, label) pairs"),
+        (7, "user '7' is not in ratings"),
+        ([("i:1", 0.5)], "history: a label is neither 1 (liked) nor 0 (disliked)"),
+        ([("i:1", 10**400)], "is neither the id of a user nor a list of (item, label) pairs"),
     ],
 )
 def test_a_history_that_is_none(dfar, history, words):

@@ -10,7 +10,7 @@ from graph import close
 from serving_case import ITEMS, USERS, opened, path_of, text_of
 from small import call
 
-from dfar_tf.estimator.scorer import Catalogue
+from dfar_tf.estimator.catalogue import Catalogue
 from dfar_tf.serving.lists import choose_users, recommend_lists
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError
@@ -44,7 +44,7 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
             logits[np.asarray(run.store.items[start:stop]) - 1] = -1
         order = np.argsort(-logits, kind="stable")[:6]
         expected.append([run.store.item_ids[k] for k in order if logits[k] >= 0])
-    monkeypatch.setattr("dfar_tf.estimator.scorer.BLOCK", block)
+    monkeypatch.setattr("dfar_tf.estimator.catalogue.BLOCK", block)
     monkeypatch.setattr(run.scorer.model, "pairs", 3 * block)
     monkeypatch.setattr(run, "catalogue", Catalogue(run.scorer, run.vocabulary.model_ids[1:]))
     monkeypatch.setattr("dfar_tf.serving.recommend.ENCODED", 4)

@@ -9,6 +9,7 @@ from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, existing, step_of
 from dfar_tf.estimator.epochs import join_predictions
 from dfar_tf.estimator.model_fn import EVALUATED
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import seal
 from recommenders_utils.files import atomic_directory, read_json
 
 logger = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ def keep_best(path, best_dir):
         for name in files_of(path):
             shutil.copy2(name, folder)
         tf.train.update_checkpoint_state(folder, os.path.basename(path))
+        seal(folder)
 
 
 def files_of(path):
