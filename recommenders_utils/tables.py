@@ -2,12 +2,12 @@
 
 import csv
 import io
-import math
 import numbers
 import re
 import textwrap
 from typing import Any, Optional, Sequence
 
+from recommenders_utils.errors import described
 from recommenders_utils.files import atomic_write
 
 WIDTH = 88  # columns of the text around a table
@@ -101,13 +101,16 @@ def cell_text(cell: Any) -> str:
     if undefined(cell):
         return "-"
     if isinstance(cell, bool) or not isinstance(cell, numbers.Real):
-        return str(cell)
-    return f"{cell:,}" if isinstance(cell, numbers.Integral) else f"{cell:.4f}"
+        return described(cell, None) if isinstance(cell, (list, dict, tuple)) else str(cell)
+    try:
+        return f"{cell:,}" if isinstance(cell, numbers.Integral) else f"{cell:.4f}"
+    except (OverflowError, ValueError, TypeError):  # thousands of digits, a fraction
+        return described(cell, 30)
 
 
 def undefined(cell: Any) -> bool:
     """Whether a cell is None or NaN, which tables print as ``-``."""
-    return cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell))
+    return cell is None or (isinstance(cell, numbers.Real) and bool(cell != cell))
 
 
 def _one_line(cell):

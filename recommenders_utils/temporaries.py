@@ -56,9 +56,13 @@ def sweep(folder: str, name: Optional[str] = None) -> None:
       folder: need not exist.
       name: of the file or folder whose temporaries to delete; of all by default.
     """
-    if fcntl is None or not os.path.isdir(folder):
+    if fcntl is None:
         return
-    for entry in os.listdir(folder):
+    try:
+        entries = os.listdir(folder)
+    except OSError:  # it may be written, but not be listed
+        return
+    for entry in entries:
         made = _MADE.match(entry)
         if made and name in (None, made.group(1)):
             with contextlib.suppress(OSError):

@@ -1,11 +1,9 @@
-"""measure speed and memory: step by part, options, long histories, 11.9 M records, ranking, retrieval
+"""measure speed and memory of training, attention, ranking, retrieval
 
 ``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``;
 prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,
 ranking and retrieval take minutes.
 """
-
-from dfar_tf.bench.suites import run_suites
 
 FLAGS = {
     "suite": (
@@ -19,6 +17,8 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_suites``."""
+    from dfar_tf.bench.suites import run_suites
+
     run_suites(
         options.suite, options.hparams("amazon"), options.steps, options.output, options.command
     )

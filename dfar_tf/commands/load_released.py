@@ -1,4 +1,4 @@
-"""load a checkpoint of the released code: print its mapping, convert it, score a file with it
+"""load, convert or score with a released checkpoint
 
 ``bash run.sh load-released CKPT [--output=DIR] [--file=test_dataA --predictions=FILE [--vocabulary=PKL]]``
 prints which variable of the release is which of ``dfar_released``; the sizes are the checkpoint's own.
@@ -26,6 +26,7 @@ FLAGS = {
     ),
     "predictions": (None, "CSV to write the scores of --file to"),
 }
+KEYS = ()
 
 
 def run(options):

@@ -1,8 +1,8 @@
-"""recommend from the whole catalogue: the exact top K for users of a run or a given history
+"""recommend from the whole catalogue: the exact top K
 
-``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen] [--explain]
-[--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked, 0 disliked) in place of
-``--users``. docs/serving.md says what the columns mean.
+``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen]
+[--explain] [--items=FILE] [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest
+first, 1 liked, 0 disliked) in place of ``--users``. docs/serving.md says what the columns mean.
 """
 
 from recommenders_utils.errors import UserError
@@ -13,9 +13,11 @@ FLAGS = {
     "history": (None, 'a history instead of users, oldest first, such as "i1:1,i2:0"'),
     "k": ("20", "number of items per user"),
     "exclude_seen": (False, "leave out all items of the user's history"),
-    "explain": (False, "for dfar: add what the two towers and the head groups contribute"),
+    "explain": (False, "say which records of the history moved each item, and how"),
+    "items": (None, "file of item ids and titles, CSV or TSV; titles are shown beside the ids"),
     "output": (None, "file for the lists, .csv or .json"),
 }
+KEYS = ("device",)
 
 
 def run(options):
@@ -23,6 +25,7 @@ def run(options):
     from dfar_tf.runs.grid import positive_number
     from dfar_tf.serving.api import load
     from dfar_tf.serving.lists import recommend_lists
+    from dfar_tf.serving.reasons import read_titles
 
     if not options.run_dir:
         raise UserError(f"--run_dir is needed: {FLAGS['run_dir'][1]}.")
@@ -36,4 +39,5 @@ def run(options):
             k=k,
             exclude_seen=options.exclude_seen,
             explain=options.explain,
+            titles=read_titles(options.items) if options.items else None,
         )

@@ -159,7 +159,7 @@ class Scorer(GraphScorer):
         self.score(state, one)
         self.score_once(state, one[0])
         self.score_products(state, self.products(one[0]))
-        if explain:
+        if explain and self.has_towers:
             self.explain(state, one)
         if explain and self.has_heads:
             self.head_attention(empty)

@@ -84,7 +84,7 @@ def train(hparams, store, run_dir, evaluate):
         usable checkpoint among the existing ones; a full disk; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device)
-    logger.info(device_line(hparams.device, config))
+    logger.debug(device_line(hparams.device, config))
     check_precision(config, hparams)
     if hparams.batch_size % replicas:
         raise UserError(

@@ -139,5 +139,5 @@ def publish(
     with together():
         base = write_results(name, *table, about, output, notes, record, markdown)
         if draw:
-            save_figure(draw(), base, about)
+            save_figure(draw(), base, about, title)
     say_written(base, ("csv", "md", "json", *(("png", "svg") if draw else ())), say)

@@ -114,14 +114,13 @@ def run_task(task, folder, store, started):
     if task.kind == PS:
         serve_parameters(task, folder.path, folder.file(RESULTS_FILE))
         return None
-    hparams, say = folder.hparams, print
+    hparams, say, note = folder.hparams, print, None
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
         folder.say(f"cluster: {sizes}; asynchronous, so no two runs are the same")
-        folder.say(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
-        say = folder.say
-    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say):
+        say, note = folder.say, folder.note
+    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say, note):
         trained = train_task(task, hparams, store, folder.path, validation_metrics(hparams))
     if task.kind == EVALUATOR:
         return score_and_report(folder, store, trained, started, cluster=task.sizes)
@@ -130,9 +129,9 @@ def run_task(task, folder, store, started):
 
 
 def _wait_for(path, task):
-    said = 0.0
+    said = -SAY_EVERY
     while not os.path.exists(path):
-        if time.time() - said > SAY_EVERY:
+        if time.monotonic() - said >= SAY_EVERY:
             print(f"cluster: {task} waits for the chief to make {shown(path)}", flush=True)
-            said = time.time()
+            said = time.monotonic()
         time.sleep(LOOK_EVERY)

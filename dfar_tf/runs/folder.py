@@ -161,6 +161,10 @@ class RunFolder:
         """Writes a line to ``run.log`` and prints it; lines from before the folder exists are kept for it."""
         if self.echo:
             print(line, flush=True)
+        self.note(line)
+
+    def note(self, line=""):
+        """Writes a line to ``run.log`` only."""
         self._early.append(printable(line))  # the log is read in a terminal too
         if self.hparams is not None:
             with open(self.file(LOG_FILE), "a", encoding="utf-8") as stream:

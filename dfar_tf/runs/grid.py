@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import statistics
 import time
 import traceback
@@ -19,7 +20,7 @@ from dfar_tf.runs.folder import (
 from dfar_tf.runs.run import evaluate_run, run_experiment
 from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.checksums import DamagedFile
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import slug
 
 
@@ -126,7 +127,10 @@ def seeds_and_rest(given, seeds, *own):
     Raises:
       UserError: ``seeds`` is not a positive whole number.
     """
-    first = int(given.get("seed", 1))
+    text = str(given.get("seed", 1))
+    if not re.match(r"-?[0-9]{1,9}$", text):
+        raise UserError(f"--seed: {shortened(text)!r} is not a whole number.")
+    first = int(text)
     numbers = list(range(first, first + positive_number(seeds, "seeds")))
     return numbers, {k: v for k, v in given.items() if k not in ("seed", "model_type", *own)}
 
@@ -137,8 +141,10 @@ def positive_number(text, flag):
     Raises:
       UserError: it is none.
     """
-    if not str(text).isdigit() or int(text) < 1:
-        raise UserError(f"--{flag}: {text!r} is not a positive whole number.")
+    if not re.match(r"[0-9]{1,4}$", str(text)) or int(text) < 1:
+        raise UserError(
+            f"--{flag}: {shortened(str(text))!r} is not a positive whole number of at most four digits."
+        )
     return int(text)
 
 

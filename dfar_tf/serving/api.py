@@ -1,6 +1,7 @@
 """A finished run, opened to score and to recommend: ``from dfar_tf import load``."""
 
 import numbers
+import os
 import warnings
 
 import numpy as np
@@ -12,10 +13,12 @@ from dfar_tf.runs.steps import prepare_data
 from dfar_tf.runs.untrained import load_fitted
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, described, shortened
 from recommenders_utils.reading.ids import as_id
 from recommenders_utils.tables import counted
 from recommenders_utils.untrained.base import squashed
+
+LONGEST_PATH = 4096  # bytes, Linux's own limit
 
 
 def load(run_dir, say=lambda line: None, **given):
@@ -33,6 +36,7 @@ def load(run_dir, say=lambda line: None, **given):
     Raises:
       UserError: no finished run there; its data have changed; another key is given.
     """
+    run_dir = _folder(run_dir)
     hparams, store = open_data(run_dir, given, say)
     if is_untrained(hparams.model_type):
         return UntrainedRun(hparams, store, load_fitted(run_dir))
@@ -122,7 +126,7 @@ class Run:
         Raises:
           UserError: an unknown user; a malformed history.
         """
-        candidates = list(candidates)
+        candidates = _listed(candidates)
         rows = self.vocabulary.item_rows(candidates)
         self._warn(candidates, rows, "candidate", "without a score")
         state = self.scorer.encode(self.vocabulary.arrays(self.histories(history)))
@@ -142,17 +146,21 @@ class Run:
           history_or_user: a history or a user's id, see the class.
           k: how many.
           exclude_seen: leave out all items of the history, including records before the newest T.
-          explain: add what the two towers compute for each item (see ``Scorer.explain``).
+          explain: add ``because``, which records of the history moved the item, in words; and what the two
+            towers compute for it if the model has them (see ``Scorer.explain``).
 
         Returns:
           DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows,
           best first; equal ones in the order of the vocabulary.
 
         Raises:
-          UserError: an unknown user; a malformed history; k below 1; nothing to explain with.
+          UserError: an unknown user; a malformed history; k below 1.
         """
         from dfar_tf.serving.recommend import recommend
 
+        if not isinstance(k, numbers.Integral):
+            raise UserError(f"k: {described(k)} is no whole number. Give how many, as in k=20.")
+        k = max(0, min(int(k), max(1, self.store.num_items)))
         found = recommend(self, self.histories(history_or_user), k, exclude_seen, explain)
         return next(iter(found)).items
 
@@ -171,7 +179,7 @@ class Run:
             pairs = [(item, float(label)) for item, label in history_or_user]
         except (TypeError, ValueError, OverflowError):
             raise UserError(
-                f"history: {shortened(repr(history_or_user))} is neither the id of a user nor a list of "
+                f"history: {described(history_or_user)} is neither the id of a user nor a list of "
                 "(item, label) pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
             ) from None
         raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], float)
@@ -216,9 +224,34 @@ class UntrainedRun(Run):
         return squashed(logits)
 
 
+def _listed(candidates):
+    """The candidates as a list; raises UserError if they are none."""
+    try:
+        if isinstance(candidates, (str, bytes)):
+            raise TypeError
+        return list(candidates)
+    except TypeError:
+        raise UserError(
+            f"candidates: {described(candidates)} is no list of item ids, as in ['i1', 'i2']. Give one."
+        ) from None
+
+
+def _folder(run_dir):
+    """A run's folder given from Python as text."""
+    try:
+        path = os.fspath(run_dir)
+        if not isinstance(path, str) or "\0" in path or len(path) > LONGEST_PATH:
+            raise TypeError
+        return path
+    except TypeError:
+        raise UserError(
+            f"run_dir: {described(run_dir)} is no path. Give the folder of a run."
+        ) from None
+
+
 def unknown_user(name, store):
     """The message for a user that a run's data do not have."""
     return (
-        f"user {str(name)!r} is not in {store.meta['name']}; one that exists is "
+        f"user {shortened(str(name))!r} is not in {store.meta['name']}; one that exists is "
         f"{str(store.user_ids[0])!r}. Give a user of the run's data, or a history."
     )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
-from recommenders_utils.reading.text import check_columns, open_text
+from recommenders_utils.reading.text import check_columns, first_record, open_text
 
 # Characters of one chunk of rows: aimed at, and the most that the parser may take.
 CHUNK, LONGEST_CHUNK = 1 << 25, 1 << 28
@@ -51,9 +51,11 @@ class Rows:
                 self.compressed = stream.read(2) == b"\x1f\x8b"
             with open_text(path, self.compressed, "utf-8-sig") as stream:
                 header = stream.readline().rstrip("\r\n")
-                self._row_length = _row_length(stream.read(LOOKED_AT))
-        check_columns(path, header)
+                first = first_record(stream)
+                self._row_length = _row_length(first + stream.read(LOOKED_AT))
         self.delimiter = "\t" if "\t" in header else ","
+        check_columns(path, header, self.delimiter)
+        check_columns(path, first, self.delimiter, 2)
         self.columns = self._cut(header)
         found = {
             role: next((name for name in names if name in self.columns), None)

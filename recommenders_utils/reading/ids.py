@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, described, shortened
 from recommenders_utils.reading.text import LONGEST_ID
 
 MOST_BYTES, WIDER = 1 << 29, 8  # of an array of ids; how often wider than they are on average
@@ -48,7 +48,10 @@ def as_id(value: Any) -> str:
     if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
         with contextlib.suppress(OverflowError, ValueError):  # infinite, not a number: no such id
             value = int(value) if value == int(value) else value
-    return str(value).strip()
+    try:
+        return str(value).strip()
+    except (ValueError, RecursionError):  # thousands of digits, endless nesting: no such id
+        return described(value)
 
 
 class Vocabulary:

@@ -92,8 +92,8 @@ def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
     if not lines:
         raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
     number, start, first = lines[0]
-    check_columns(path, first, DELIMITERS, number)
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
+    check_columns(path, first, delimiter, number)
     rows = [split_line(line, delimiter) for _, _, line in lines]
     names = [re.sub(r":[a-z_]+$", "", field) for field in rows[0]]  # RecBole's name:type
     width, header, header_line = len(names), None, 0

@@ -4,11 +4,13 @@ import csv
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
 from small import MODEL, call, ratings_file
 
+from dfar_tf.experiments import table2
 from dfar_tf.experiments.cells import (
     cell_hparams,
     compared_models,
@@ -340,6 +342,13 @@ def test_a_budget_is_read_or_refused():
 def test_bad_flags(flag, message, capsys):
     outcome = call("table2", flag)
     assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
+
+
+def test_the_note_on_softmax_is_told_of_softmax_alone():
+    for loss in ("log_loss", "softmax"):
+        entry = types.SimpleNamespace(title="DIN", results=[{"loss": loss}])
+        notes = table2._notes([entry], {}, loss, "none", {})
+        assert any("With softmax" in note for note in notes) == (loss == "softmax")
 
 
 @pytest.mark.parametrize(

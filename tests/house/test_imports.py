@@ -12,6 +12,7 @@ PACKAGES = ("dfar_tf", "recommenders_utils")
 LEVELS = (
     ("__main__",),
     ("cli",),
+    ("manual",),
     ("commands",),
     ("bench", "diff", "doctor", "experiments", "serving"),
     ("runs",),

