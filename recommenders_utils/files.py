@@ -118,6 +118,37 @@ def read_json(path: str) -> Any:
         return json.load(stream)
 
 
+CHECKSUMS = "checksums.json"
+
+
+def seal(folder: str, *names: str) -> None:
+    """Notes the checksums of a folder's files in its ``checksums.json``, beside those noted before."""
+    path = os.path.join(folder, CHECKSUMS)
+    noted = _checksums(folder) if os.path.exists(path) else {}
+    noted.update({name: sha256_of(os.path.join(folder, name)) for name in names})
+    write_json(path, noted)
+
+
+def check_seal(folder: str, name: str, advice: str) -> None:
+    """Raises UserError, with advice, unless a file of a folder is as it was sealed."""
+    path, noted = os.path.join(folder, name), _checksums(folder)
+    if not os.path.exists(path) or sha256_of(path) != noted.get(name):
+        raise UserError(f"{path}: differs from its checksum in {CHECKSUMS}. {advice}")
+
+
+def _checksums(folder):
+    path = os.path.join(folder, CHECKSUMS)
+    try:
+        noted = read_json(path)
+        if isinstance(noted, dict):
+            return noted
+    except (ValueError, RecursionError):
+        pass
+    except FileNotFoundError:
+        return {}
+    raise UserError(f"{path}: damaged: it holds no checksums. Restore a copy of it.")
+
+
 def sha256_of(path: str, chunk: int = 1 << 20) -> str:
     """Hex SHA-256 of a file's content, read in chunks."""
     digest = hashlib.sha256()

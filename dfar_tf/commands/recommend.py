@@ -27,7 +27,7 @@ def run(options):
     if not options.run_dir:
         raise UserError(f"--run_dir is needed: {FLAGS['run_dir'][1]}.")
     k = positive_number(options.k, "k")
-    with load(options.run_dir, **options.given) as opened:
+    with load(options.run_dir, print, **options.given) as opened:
         recommend_lists(
             opened,
             options.users,

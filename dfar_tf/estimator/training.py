@@ -141,8 +141,12 @@ def best_checkpoint(run_dir):
     Raises:
       UserError: there is none.
     """
-    path = tf.train.latest_checkpoint(os.path.join(run_dir, BEST))
-    if path is None:
+    folder = os.path.join(run_dir, BEST)
+    state = tf.train.get_checkpoint_state(folder)
+    # By its name alone: the folder may have been moved since it was written.
+    name = os.path.basename(state.model_checkpoint_path) if state else ""
+    path = os.path.join(folder, name)
+    if not name or not os.path.exists(path + ".index"):
         raise UserError(f"{run_dir}: no checkpoint in {BEST}/; train first.")
     return path
 

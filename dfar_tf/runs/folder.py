@@ -9,6 +9,7 @@ import sys
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from dfar_tf.settings import hparams_file
+from recommenders_utils.dataset.packed import pack
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.files import (
@@ -16,6 +17,7 @@ from recommenders_utils.files import (
     atomic_write,
     locked,
     read_json,
+    seal,
     slug,
     write_json,
 )
@@ -27,6 +29,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
+DATA_FILE = "data.npz"  # all that serving, evaluation and resuming need of the data
 # What is reported of a test set; runs of earlier versions lack these keys.
 REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
@@ -44,6 +47,7 @@ class RunFolder:
     """The folder of one run.
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
+    ``data.npz`` (the prepared data, compressed) with its checksum in ``checksums.json``,
     ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_*.csv``,
     ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
     ``ranks_test.csv`` and ``lists_test.csv``; with ``targets: observed`` ``predictions_observed.csv``
@@ -88,9 +92,11 @@ class RunFolder:
             raise UserError(
                 f"{self.path}: is not empty and holds no run. Give a new or an empty --run_dir."
             )
-        # A new folder appears with both files in it or, on a full disk, not at all.
+        # A new folder appears with all files in it or, on a full disk, not at all.
         fresh = not os.path.exists(self.path)
         with atomic_directory(self.path) if fresh else contextlib.nullcontext(self.path) as folder:
+            pack(store, os.path.join(folder, DATA_FILE))
+            seal(folder, DATA_FILE)
             write_json(
                 os.path.join(folder, RUN_FILE),
                 {

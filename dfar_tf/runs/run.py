@@ -9,9 +9,18 @@ from dfar_tf.paths import ROOT, shown
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
+from dfar_tf.runs.kept import run_data
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
-from dfar_tf.runs.steps import at, prepare_data, report, score, score_and_report, validation_metrics
+from dfar_tf.runs.steps import (
+    at,
+    prepare_data,
+    report,
+    say_statistics,
+    score,
+    score_and_report,
+    validation_metrics,
+)
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import checked_cutoffs
 from recommenders_utils.evaluation.names import expand
@@ -132,8 +141,9 @@ def evaluate_run(run_dir, given=None, echo=True):
     hparams = open_run(run_dir).replace(**(given or {}))
     results = read_json(os.path.join(run_dir, RESULTS_FILE))
     folder = RunFolder(run_dir, echo)
-    store, _ = prepare_data(hparams, hparams.values(), folder.say)
+    store, hparams = run_data(run_dir, hparams, given or {}, folder.say)
     folder.attach(hparams, store)
+    say_statistics(store, folder.say)
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir):

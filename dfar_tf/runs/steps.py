@@ -53,8 +53,13 @@ def prepare_data(hparams, given=(), say=print, engine=None):
         about = hparams.data, hparams.name, source.synthetic
         store = prepare(source.path, *about, say, reader, engine)
     column = shown_column(hparams.paper_column, given, store.meta)
-    say("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
+    say_statistics(store, say, column)
     return store, hparams.replace(name=store.meta["name"], paper_column=column)
+
+
+def say_statistics(store, say=print, column="none"):
+    """Prints Table 1's row of the data, with the paper's column beside it if one is named."""
+    say("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
 
 
 def validation_metrics(hparams):

@@ -6,15 +6,25 @@ import warnings
 import numpy as np
 
 from dfar_tf.models import is_untrained
-from dfar_tf.runs.folder import FREE_KEYS, RunFolder, open_run
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.data import find_data
+from dfar_tf.runs.folder import FREE_KEYS, open_run
+from dfar_tf.runs.kept import run_data
 from dfar_tf.runs.untrained import load_fitted
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
+from recommenders_utils.dataset.newer import newer_histories
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.ids import as_id
 from recommenders_utils.tables import counted
 from recommenders_utils.untrained.base import squashed
+
+_OF_LOG = (
+    "ratings",
+    "interactions",
+    "adapter",
+    "duplicates",
+    "utc_offset_hours",
+)  # keys that read one
 
 
 def load(run_dir, say=lambda line: None, **given):
@@ -22,9 +32,10 @@ def load(run_dir, say=lambda line: None, **given):
 
     Args:
       run_dir: its folder.
-      say: called with lines that say what is read and which device is used.
-      **given: what may differ from the training: ``device``, ``ratings``, ``prepared``, ``cache_dir``,
-        ``show_progress``.
+      say: called with lines that say which data are read and which device is used.
+      **given: what may differ from the training: ``device``, ``prepared``, ``cache_dir``,
+        ``show_progress``; ``ratings`` or ``interactions`` (with ``adapter``) name a newer log whose users
+        and histories take the place of the stored ones.
 
     Returns:
       Run.
@@ -32,12 +43,15 @@ def load(run_dir, say=lambda line: None, **given):
     Raises:
       UserError: no finished run there; its data have changed; another key is given.
     """
-    hparams, store = open_data(run_dir, given, say)
+    log = {key: given[key] for key in ("ratings", "interactions") if given.get(key)}
+    own = {key: value for key, value in given.items() if not (log and key in _OF_LOG)}
+    hparams, store = open_data(run_dir, own, say)
+    newer = _newer(hparams, store, given, say) if log else None
     if is_untrained(hparams.model_type):
-        return UntrainedRun(hparams, store, load_fitted(run_dir))
+        return UntrainedRun(hparams, store, load_fitted(run_dir), newer)
     from dfar_tf.estimator.training import best_checkpoint  # TensorFlow takes seconds to import
 
-    return Run(hparams, store, best_checkpoint(run_dir), say)
+    return Run(hparams, store, best_checkpoint(run_dir), say, newer)
 
 
 def open_data(run_dir, given, say=lambda line: None):
@@ -49,9 +63,21 @@ def open_data(run_dir, given, say=lambda line: None):
             f"differ. Leave out --{fixed[0]}."
         )
     hparams = open_run(run_dir).replace(**given)
-    store, hparams = prepare_data(hparams, hparams.values(), say)
-    RunFolder(run_dir).attach(hparams, store)
+    store, hparams = run_data(run_dir, hparams, given, say)
     return hparams, store
+
+
+def _newer(hparams, store, given, say):
+    """The users and histories of a log that is given, read with the run's settings."""
+    chosen = {key: given.get(key) for key in ("ratings", "interactions", "prepared")}
+    of_log = {key: given[key] for key in _OF_LOG if key in given}
+    if chosen["ratings"]:
+        of_log["adapter"] = given.get("adapter")
+    data = hparams.replace(**{**chosen, **of_log})
+    source, reader = find_data(data, say=say)
+    newer = newer_histories(reader, data, store.item_ids, say)
+    newer.meta = {"name": source.name}
+    return newer
 
 
 class Run:
@@ -67,6 +93,7 @@ class Run:
       store: its data.
       checkpoint: its weights; None leaves them random, for measurements.
       say: called with the line that says which device is used.
+      newer: a store (see ``newer_histories``) whose users and histories replace the data's, or None.
 
     Attributes:
       hparams, store: as given.
@@ -78,13 +105,13 @@ class Run:
 
     dtype = np.float32
 
-    def __init__(self, hparams, store, checkpoint, say=lambda line: None):
+    def __init__(self, hparams, store, checkpoint, say=lambda line: None, newer=None):
         from dfar_tf.estimator.scorer import Catalogue, Scorer
         from recommenders_utils.io import make_iterator
 
         self.hparams, self.store = hparams, store
         iterator = make_iterator(store, hparams)
-        self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
+        self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length, newer)
         self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
         self.catalogue = Catalogue(self.scorer, iterator.ids[1:])
 
@@ -156,7 +183,7 @@ class Run:
         if isinstance(history_or_user, (str, numbers.Integral)):
             row = self.vocabulary.user_rows([history_or_user])
             if row[0] < 0:
-                raise UserError(unknown_user(as_id(history_or_user), self.store))
+                raise UserError(unknown_user(as_id(history_or_user), self.vocabulary.histories))
             return self.vocabulary.stored(row)
         try:
             pairs = [(item, float(label)) for item, label in history_or_user]
@@ -193,13 +220,14 @@ class UntrainedRun(Run):
       hparams: the run's hyper-parameters.
       store: its data.
       model: the fitted model.
+      newer: as of ``Run``.
     """
 
     dtype = np.float64
 
-    def __init__(self, hparams, store, model):
+    def __init__(self, hparams, store, model, newer=None):
         self.hparams, self.store = hparams, store
-        self.vocabulary, self.scorer = WholeHistories(store), UntrainedScorer(model)
+        self.vocabulary, self.scorer = WholeHistories(store, newer), UntrainedScorer(model)
         self.catalogue = self.scorer
 
     def probabilities(self, logits):

@@ -29,13 +29,13 @@ def choose_users(run, text):
       text: ``all``, a file of one raw id a line (plain or gzip), or raw ids with commas between.
 
     Returns:
-      int64 array of rows of the store, in the requested order.
+      int64 array of rows of the vocabulary's ``histories``, in the requested order.
 
     Raises:
       UserError: a user who is not in the run's data, with the file's line; no user at all.
     """
     if text == "all":
-        return np.arange(run.store.num_users)
+        return np.arange(run.vocabulary.histories.num_users)
     of_file = os.path.isfile(text)
     if of_file:
         with readable(text):
@@ -53,7 +53,7 @@ def choose_users(run, text):
     if (rows < 0).any():
         number, name = named[int(np.argmax(rows < 0))]
         where = f"{text}:{number}" if of_file else "--users"
-        raise UserError(f"{where}: {unknown_user(shortened(name), run.store)}")
+        raise UserError(f"{where}: {unknown_user(shortened(name), run.vocabulary.histories)}")
     return rows
 
 
@@ -88,7 +88,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
         )
     if history is None:
         rows = choose_users(run, users)
-        names = run.store.user_ids[rows]
+        names = run.vocabulary.histories.user_ids[rows]
         parts = (
             run.vocabulary.stored(rows[start : start + TOGETHER])
             for start in range(0, len(rows), TOGETHER)

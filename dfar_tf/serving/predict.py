@@ -90,7 +90,8 @@ def score_chunk(run, frame, rows, counts):
     """Scores [n] of a chunk, of ``run.dtype``; NaN where the item is unseen. Adds to ``counts``."""
     vocabulary, users = run.vocabulary, None
     if "user" in rows.roles:
-        users = vocabulary.user_rows(frame[rows.roles["user"]].to_numpy())
+        rows_of = vocabulary.model_users if "history" in rows.roles else vocabulary.user_rows
+        users = rows_of(frame[rows.roles["user"]].to_numpy())
     if "history" in rows.roles:
         keys = {"history": frame[rows.roles["history"]].to_numpy()}
         keys["user"] = np.full(len(frame), -1) if users is None else users

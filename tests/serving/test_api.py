@@ -1,5 +1,6 @@
 """A run opened from Python: any model scores and recommends what its graph gives."""
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from serving_case import ITEMS, T, folder_of_runs, made_run, opened, path_of, ra
 import dfar_tf
 from dfar_tf.estimator.training import best_checkpoint, predict
 from dfar_tf.models import model_names
+from dfar_tf.runs.folder import open_run
+from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 
 
@@ -129,8 +132,10 @@ def test_what_a_run_may_not_be_opened_with(tmp_path_factory, tmp_path):
         lines = stream.read().splitlines()
     other = tmp_path / "other.csv"
     other.write_text("\n".join(lines[:-1]) + "\n")
+    hparams = open_run(path).replace(ratings=str(other), cache_dir=str(tmp_path))
+    prepared = prepare_data(hparams, hparams.values(), lambda line: None)[0].items.filename
     with pytest.raises(UserError, match="holds a run on other data"):
-        dfar_tf.load(path, ratings=str(other))
+        dfar_tf.load(path, prepared=os.path.dirname(prepared))
 
 
 def test_k_is_one_or_more(dfar):
