@@ -13,7 +13,7 @@ from absl import flags
 
 from dfar_tf.commands import get_command
 from dfar_tf.paths import HPARAMS, PROGRAM
-from dfar_tf.settings import hparams_file, merge_hparams
+from dfar_tf.settings import PAPER_SETTINGS, hparams_file, merge_hparams
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.reading.adapters import is_path
@@ -27,6 +27,9 @@ LONGEST_NAME = 60  # characters of a flag's name
 # absl's own: one reads flags from any file, the other ignores unknown flags.
 OF_ABSL = ("flagfile", "undefok")
 GPUS = "numbers of the GPUs to use, such as 0 or 0,1; short for --device=gpu:0,1"
+PAPER = "take the paper's settings where the defaults differ: " + ", ".join(
+    f"--{key}={value}" for key, value in PAPER_SETTINGS.items()
+)
 INTERRUPTED, READER_LEFT = 130, 141  # exit statuses
 UNWRITABLE = (
     errno.ENOSPC,
@@ -124,6 +127,7 @@ def parse(module, arguments):
         kind(name, None, key.meaning, flag_values=values)
     flags.DEFINE_alias("model", "model_type", flag_values=values)
     flags.DEFINE_string("gpus", None, GPUS, flag_values=values)
+    flags.DEFINE_bool("paper_settings", False, PAPER, flag_values=values)
     flags.DEFINE_bool("help", False, "print this", flag_values=values)
     _refuse_odd(arguments)
     try:
@@ -139,6 +143,8 @@ def parse(module, arguments):
         _print_help(module, own)
         return None
     given = {name: values[name].value for name in schema if values[name].value is not None}
+    if values["paper_settings"].value:
+        given = {**PAPER_SETTINGS, **given}
     if values["gpus"].value is not None:
         given["device"] = _device_of(values["gpus"].value, given.get("device"))
     taken = {name: values[name].value for name in own}
@@ -208,6 +214,7 @@ def _print_help(module, own):
     for name, (default, meaning) in own.items():
         print(f"  --{name}={'' if default is None else default}\n      {meaning}")
     print(f"  --gpus=\n      {GPUS}")
+    print(f"  --paper_settings\n      {PAPER}")
     for title, keys in _schemas():
         if keys:
             print(f"\n{title}")

@@ -7,6 +7,9 @@ from dfar_tf.paths import HPARAMS
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
+# Section 4.1.3 of the paper, where our defaults differ; what it leaves open is base.yaml's.
+PAPER_SETTINGS = {"learning_rate": "0.0001"}
+
 
 def merge_hparams(dataset=None, **overrides):
     """The hyper-parameters of a data set, a protocol, a model and an objective by name, with overrides."""

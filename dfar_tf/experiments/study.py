@@ -14,6 +14,7 @@ from dfar_tf.experiments.cells import cell_hparams
 from dfar_tf.experiments.columns import MEASURES, Entry, Variant, full_measures
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
 from dfar_tf.runs.baselines import check_untrained, closing_lines, untrained_figures
+from dfar_tf.runs.chance import chance_lines
 from dfar_tf.runs.grid import Cell, failures, run_cells, seeds_and_rest
 from dfar_tf.runs.paper import shown_column
 from dfar_tf.runs.steps import prepare_data
@@ -115,7 +116,7 @@ class Study:
         return shown_column(hparams.paper_column, self.given, self.store.meta)
 
     def closing_lines(self):
-        """The best untrained score on the same rows, and the models that do not exceed it."""
+        """The best untrained score on the same rows, the models that do not exceed it, those at chance."""
         figures = {e.name: e.results[0] for e in self.measure_untrained().untrained}
         measures = [*MEASURES, *self.full_measures()]
         trained = []
@@ -125,7 +126,13 @@ class Study:
                 means[measure.part][measure.metric] = entry.mean(measure)
             if not entry.untrained:
                 trained.append((_called(entry), means))
-        return closing_lines(figures, trained)
+        tested = [
+            (_called(entry), each["test"])
+            for entry in self.finished()
+            if not entry.untrained
+            for each in entry.results
+        ]
+        return [*closing_lines(figures, trained), *chance_lines(tested)]
 
     def full_measures(self):
         """The Measures of the whole catalogue; none unless the table is run with ``ranking=full``."""

@@ -6,6 +6,7 @@ import time
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
+from dfar_tf.runs.chance import chance_lines
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import RESULTS_FILE
 from dfar_tf.runs.observed import observe_run, observed_table
@@ -229,7 +230,8 @@ def report(results, paper_column, folder):
 
 def _untrained_lines(results):
     trained = [] if is_untrained(results["model"]) else [(results["model"], results)]
-    return closing_lines(results.get("untrained", {}), trained)
+    tested = [(name, found["test"]) for name, found in trained]
+    return [*closing_lines(results.get("untrained", {}), trained), *chance_lines(tested)]
 
 
 @contextlib.contextmanager

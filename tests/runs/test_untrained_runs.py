@@ -59,6 +59,7 @@ def test_a_run_folder_like_any_other(tmp_path_factory, model):
     folder, outcome = run_of(tmp_path_factory, model)
     top = {name for name in tree(folder) if os.sep not in name}
     expected = {"hparams.yaml", "run.json", "run.log", "results.json", "results.csv"}
+    expected |= {"data.npz", "checksums.json"}
     assert top == expected | {"predictions_valid.csv", "predictions_test.csv", "slices.csv"}
     assert {FITTED, CHECKSUM} <= set(tree(folder))
     record, results = (read_json(str(folder / name)) for name in ("run.json", "results.json"))
