@@ -19,6 +19,12 @@ from dfar_tf.runs.grid import Cell, failures, run_cells, seeds_and_rest
 from dfar_tf.runs.paper import shown_column
 from dfar_tf.runs.steps import prepare_data
 
+# Keys that change where a run computes and what it prints, not what a table says.
+_OF_MACHINE = (
+    *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared", "interactions"),
+    *("intra_op_threads", "inter_op_threads", "checkpoint_every", "seed"),
+)
+
 
 class Study:
     """One table's runs.
@@ -144,6 +150,16 @@ class Study:
         """The entries with a finished run."""
         return [entry for entry in self.entries if entry.results]
 
+    def asked(self, about):
+        """What the table is the answer to: its data, seeds and the settings of every line."""
+        entries = [*self.entries, *self.untrained]
+        lines = []
+        for entry in entries:
+            values = {**(entry.hparams.values() if entry.hparams else {}), **entry.variant.values}
+            kept = {key: value for key, value in values.items() if key not in _OF_MACHINE}
+            lines.append([entry.name, entry.variant.model, kept])
+        return [about["data_fingerprint"], about.get("settings"), self.seeds, lines]
+
     def about(self, hparams=None, **more):
         """What the table is of (see ``about_data``); the first entry's settings if none are given."""
         hparams = hparams or (self.entries or self.untrained)[0].hparams
@@ -202,6 +218,7 @@ class Study:
             draw=draw,
             output=self.output,
             say=self.say,
+            asked=self.asked(about),
         )
         return 1 if self.failed else 0
 

@@ -10,19 +10,25 @@ def chance_lines(tested):
     """The line that names the models at chance; none if there is none.
 
     Args:
-      tested: (title, test metrics of a run) of each trained model; of several seeds all.
+      tested: (title, test metrics of a run) of each trained model; of several seeds their means count.
     """
     told = []
     for title in dict.fromkeys(title for title, _ in tested):
         runs = [metrics for name, metrics in tested if name == title]
-        if runs and all(map(at_chance, runs)):
-            told.append(f"{title} AUC {sum(each['auc'] for each in runs) / len(runs):.3f}")
+        mean = {**runs[0], **{key: _mean(runs, key) for key in ("auc", "gauc")}}
+        if at_chance(mean):
+            told.append(f"{title} AUC {mean['auc']:.3f}")
     if not told:
         return []
     return [
         f"AT CHANCE: {', '.join(told)}: no better than a random order, so nothing was learned; differences "
         "and p-values say nothing. Train longer, or with another learning_rate or init_stddev."
     ]
+
+
+def _mean(runs, key):
+    values = [each.get(key) for each in runs]
+    return None if None in values else sum(values) / len(values)
 
 
 def at_chance(metrics):

@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 import pytest
-from small import MODEL, call, ratings_file
+from small import MODEL, call, ratings_file, results_in
 
 from dfar_tf.cli import parse
 from dfar_tf.commands import get_command
@@ -46,7 +46,7 @@ def made(tmp_path_factory):
 
 
 def read(output, ending):
-    (name,) = (name for name in os.listdir(str(output)) if name.endswith(ending))
+    (name,) = results_in(output, ending)
     return (output / name).read_text(encoding="utf-8")
 
 
