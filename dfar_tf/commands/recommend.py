@@ -1,8 +1,9 @@
 """recommend from the whole catalogue: the exact top K for users of a run or a given history
 
-``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--exclude_seen] [--explain]
+``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--explain]
 [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked, 0 disliked) in place of
-``--users``. docs/serving.md says what the columns mean.
+``--users``. Items of the history are left out; ``--noexclude_seen`` lets liked ones come back, and with
+``--noexclude_disliked`` disliked ones too. docs/serving.md says what the columns mean.
 """
 
 from recommenders_utils.errors import UserError
@@ -12,7 +13,8 @@ FLAGS = {
     "users": (None, "raw ids separated by commas, a file with one id per line, or all"),
     "history": (None, 'a history instead of users, oldest first, such as "i1:1,i2:0"'),
     "k": ("20", "number of items per user"),
-    "exclude_seen": (False, "leave out all items of the user's history"),
+    "exclude_seen": (True, "leave out all items of the user's history"),
+    "exclude_disliked": (True, "leave out disliked items also with --noexclude_seen"),
     "explain": (False, "for dfar: add what the two towers and the head groups contribute"),
     "output": (None, "file for the lists, .csv or .json"),
 }
@@ -35,5 +37,6 @@ def run(options):
             options.output,
             k=k,
             exclude_seen=options.exclude_seen,
+            exclude_disliked=options.exclude_disliked,
             explain=options.explain,
         )

@@ -153,7 +153,9 @@ class Run:
 
         return probabilities(logits)
 
-    def recommend(self, history_or_user, k=20, exclude_seen=False, explain=False):
+    def recommend(
+        self, history_or_user, k=20, exclude_seen=True, explain=False, exclude_disliked=True
+    ):
         """The best items of the whole catalogue for one history.
 
         Args:
@@ -161,6 +163,7 @@ class Run:
           k: how many.
           exclude_seen: leave out all items of the history, including records before the newest T.
           explain: add what the two towers compute for each item (see ``Scorer.explain``).
+          exclude_disliked: leave out disliked items of the history also without ``exclude_seen``.
 
         Returns:
           DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows,
@@ -171,7 +174,8 @@ class Run:
         """
         from dfar_tf.serving.recommend import recommend
 
-        found = recommend(self, self.histories(history_or_user), k, exclude_seen, explain)
+        options = {"exclude_seen": exclude_seen, "exclude_disliked": exclude_disliked}
+        found = recommend(self, self.histories(history_or_user), k, explain=explain, **options)
         return next(iter(found)).items
 
     def histories(self, history_or_user):

@@ -71,7 +71,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
       history: a history's text (see ``Vocabulary.parsed``), or None; one of the two is given.
       output: file for the lists, ``.json`` or ``.csv``; or None.
       say: called with each line to print.
-      **options: ``k``, ``exclude_seen`` and ``explain`` of ``recommend``.
+      **options: ``k``, ``exclude_seen``, ``exclude_disliked`` and ``explain`` of ``recommend``.
 
     Returns:
       Mean seconds per user.

@@ -34,7 +34,7 @@ class Recommended:
     head_groups: dict = None
 
 
-def recommend(run, histories, k=20, exclude_seen=False, explain=False):
+def recommend(run, histories, k=20, exclude_seen=True, explain=False, exclude_disliked=True):
     """Yields the best K items of each history, in order.
 
     Args:
@@ -43,6 +43,7 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False):
       k: how many items.
       exclude_seen: leave out all items of the history, including those before the newest T.
       explain: add what the model's two towers and its head pairs say.
+      exclude_disliked: leave out the items that the history dislikes, where ``exclude_seen`` is off.
 
     Yields:
       Recommended; ranked by logit, equal ones by their row in the vocabulary. The first K of a full sort
@@ -60,19 +61,29 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False):
     together = max(1, min(ENCODED, CELLS // run.store.num_items))
     for start in range(0, len(histories), together):
         part = slice(start, min(start + together, len(histories)))
-        yield from _of_part(run, histories, part, k, exclude_seen, explain)
+        left_out = _left_out(histories, part, exclude_seen, exclude_disliked)
+        yield from _of_part(run, histories, part, k, left_out, explain)
 
 
-def _of_part(run, histories, part, k, exclude_seen, explain):
+def _left_out(histories, part, exclude_seen, exclude_disliked):
+    """The ``Excluded`` items of some histories: all, those with a dislike, or none."""
+    if not (exclude_seen or exclude_disliked):
+        return None
+    offsets = histories.offsets[part.start : part.stop + 1]
+    records = slice(offsets[0], offsets[-1])
+    items, chosen = histories.items[records], np.ones(offsets[-1] - offsets[0], bool)
+    if not exclude_seen:
+        chosen = histories.labels[records] == 0
+    counts = np.concatenate([[0], np.cumsum(chosen)])
+    return Excluded(counts[offsets - offsets[0]], items[chosen])
+
+
+def _of_part(run, histories, part, k, left_out, explain):
     begun = time.perf_counter()
     arrays = run.vocabulary.arrays(histories, part)
     state = run.scorer.encode(arrays)
     count = part.stop - part.start
-    logits, seen = run.catalogue.scores(state), None
-    if exclude_seen:
-        offsets = histories.offsets[part.start : part.stop + 1]
-        seen = Excluded(offsets - offsets[0], histories.items[offsets[0] : offsets[-1]])
-    best, values = top_k(logits, k, seen)
+    best, values = top_k(run.catalogue.scores(state), k, left_out)
     each = (time.perf_counter() - begun) / count
     for row in range(count):
         begun = time.perf_counter()

@@ -28,7 +28,7 @@ def test_every_model_ranks_the_catalogue_as_it_scores_it(tmp_path_factory, model
     user = str(run.store.user_ids[9])
     scores = run.score(user, run.store.item_ids)
     assert scores.dtype == np.float32 and len(np.unique(scores)) > 3
-    found = run.recommend(user, k=7)
+    found = run.recommend(user, k=7, exclude_seen=False, exclude_disliked=False)
     order = np.argsort(-scores, kind="stable")[:7]
     close(found["score"].to_numpy(), scores[order], 1e-6)
     assert list(found["rank"]) == list(range(1, 8))
@@ -96,9 +96,21 @@ def test_ids_may_be_numbers(tmp_path):
 def test_the_seen_are_left_out_the_old_ones_too(dfar):
     user = str(dfar.store.user_ids[11])
     seen = {record.rsplit(":", 1)[0] for record in text_of(dfar, 11).split(",")}
-    found = dfar.recommend(user, k=100, exclude_seen=True)
+    found = dfar.recommend(user, k=100)
     assert set(found["item"]) == set(dfar.store.item_ids) - seen
-    assert len(dfar.recommend(user, k=100)) == ITEMS
+    everything = dfar.recommend(user, k=100, exclude_seen=False, exclude_disliked=False)
+    assert len(everything) == ITEMS
+
+
+def test_the_disliked_do_not_come_back_unless_asked_for(dfar):
+    history = [("i:1", 1), ("i:4", 0), ("i:2", 1), ("i:2", 0)]
+    of = {
+        flags: set(dfar.recommend(history, 100, flags[0], exclude_disliked=flags[1])["item"])
+        for flags in ((True, True), (True, False), (False, True), (False, False))
+    }
+    everything = set(dfar.store.item_ids)
+    assert of[True, True] == of[True, False] == everything - {"i:1", "i:4", "i:2"}
+    assert of[False, True] == everything - {"i:4", "i:2"} and of[False, False] == everything
 
 
 @pytest.mark.parametrize(
