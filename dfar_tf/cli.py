@@ -65,14 +65,18 @@ class Options:
             raise AttributeError(name) from None
 
     def hparams(self, dataset=None):
-        """Merges base < data set < protocol < model < flags.
+        """Merges base < data set < protocol < model < flags; with ``--resume`` the run's own < flags.
 
         Args:
           dataset: name of a data set's file in ``hparams/``, or None.
 
         Raises:
-          UserError: see ``prepare_hparams``.
+          UserError: see ``prepare_hparams``; ``--resume`` without a run.
         """
+        if self._own.get("resume"):
+            from dfar_tf.runs.kept import resumed
+
+            return resumed(self.run_dir, self.given)
         return merge_hparams(dataset, **self.given)
 
 

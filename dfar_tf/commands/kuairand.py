@@ -16,5 +16,7 @@ def run(options):
     """Forwards to ``run_experiment`` with ``hparams/kuairand.yaml`` and the log found."""
     from dfar_tf.runs.data import find_kuairand
 
-    hparams = options.hparams("kuairand").replace(**find_kuairand(options.given))
+    hparams = options.hparams("kuairand")
+    if not options.resume:
+        hparams = hparams.replace(**find_kuairand(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

@@ -9,7 +9,7 @@ from dfar_tf.runs.run import run_experiment
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "resume the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir with its own settings; --epochs may be raised"),
 }
 
 
@@ -17,5 +17,5 @@ def run(options):
     """Forwards to ``run_experiment`` with the adapter's hyper-parameters."""
     from dfar_tf.runs.data import dataset_of
 
-    hparams = options.hparams(dataset_of(options.given))
+    hparams = options.hparams(None if options.resume else dataset_of(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

@@ -7,7 +7,7 @@ import time
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown, typed
 from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
-from dfar_tf.runs.kept import run_data
+from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
@@ -46,7 +46,10 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     if task.kind == PS:
         return run_task(task, folder, None, started)
     say = folder.say if task.kind == CHIEF else print
-    store, hparams = prepare_data(hparams, given, say)
+    if resume:
+        store, hparams = data_to_resume(run_dir, hparams, given, say)
+    else:
+        store, hparams = prepare_data(hparams, given, say)
     if task.kind == CHIEF:
         folder.open(hparams, store, command, resume)
     else:

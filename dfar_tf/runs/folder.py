@@ -85,6 +85,8 @@ class RunFolder:
                 )
             self.check_same(hparams)
             self.attach(hparams, store)
+            if hparams.epochs != prepare_hparams(self.file(HPARAMS_FILE)).epochs:
+                hparams.save(self.file(HPARAMS_FILE))
             return
         if resume:
             raise UserError(f"{self.path}: it holds no run to resume ({HPARAMS_FILE} is missing).")
@@ -180,15 +182,17 @@ class RunFolder:
         self.hparams = hparams
 
     def check_same(self, hparams):
-        """Raises UserError if the folder's run has other hyper-parameters."""
+        """Raises UserError if the folder's run has other hyper-parameters, more epochs aside."""
         then = prepare_hparams(self.file(HPARAMS_FILE)).values()
         now = fixed_values(hparams)
         differing = [k for k in now if then.get(k) != now[k]]
+        if "epochs" in differing and now["epochs"] > then["epochs"]:
+            differing.remove("epochs")
         if differing:
             shown = ", ".join(f"{k} was {then.get(k)!r}, is now {now[k]!r}" for k in differing)
             raise UserError(
                 f"{self.path}: holds a run with other hyper-parameters ({shown}). Give the same flags "
-                "to resume it, or another --run_dir."
+                "or none to resume it (--epochs may be raised), or another --run_dir."
             )
 
 

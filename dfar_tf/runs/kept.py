@@ -3,7 +3,7 @@
 import os
 
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.folder import DATA_FILE, HPARAMS_FILE, RUN_FILE, RunFolder
+from dfar_tf.runs.folder import DATA_FILE, HPARAMS_FILE, RUN_FILE, RunFolder, with_new_keys
 from dfar_tf.runs.steps import prepare_data
 from dfar_tf.settings import hparams_file
 from recommenders_utils.dataset.packed import unpack
@@ -56,6 +56,24 @@ def run_data(run_dir, hparams, given=(), say=print):
     return store, hparams
 
 
+def data_to_resume(run_dir, hparams, given, say=print):
+    """The data with which a run is resumed: its own, unless the user names a source.
+
+    Args and returns as of ``run_data``.
+
+    Raises:
+      UserError: no run there; other data; see ``run_data``.
+    """
+    path = os.path.join(run_dir, HPARAMS_FILE)
+    if not os.path.exists(path):
+        raise UserError(f"{run_dir}: it holds no run to resume ({HPARAMS_FILE} is missing).")
+    then, now = prepare_hparams(path).values(), hparams.values()
+    named = [key for key in SOURCES if key in given or (now[key] and now[key] != then.get(key))]
+    if not named:
+        return run_data(run_dir, hparams, [key for key in given if key not in SOURCES], say)
+    return prepare_data(hparams, given, say)
+
+
 def resumed(run_dir, given):
     """The settings with which a run is resumed: its own, and what the user gives.
 
@@ -71,7 +89,10 @@ def resumed(run_dir, given):
     path = os.path.join(run_dir, HPARAMS_FILE)
     if not os.path.exists(path):
         raise UserError(f"{run_dir}: it holds no run to resume ({HPARAMS_FILE} is missing).")
-    return prepare_hparams(path).replace(**given)
+    hparams = with_new_keys(prepare_hparams(path))
+    if given.get("ratings") or given.get("interactions"):  # in the place of what the run names
+        hparams = hparams.replace(ratings=None, interactions=None, prepared=None)
+    return hparams.replace(**given)
 
 
 def _prepared(run_dir, hparams):

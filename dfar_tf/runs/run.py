@@ -9,7 +9,7 @@ from dfar_tf.paths import ROOT, shown
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run
-from dfar_tf.runs.kept import run_data
+from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
 from dfar_tf.runs.steps import (
@@ -70,7 +70,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
 
         return enter_run(task, hparams, command, run_dir, resume, given)
     folder = RunFolder(run_dir, echo)
-    store, hparams = prepare_data(hparams, given, folder.say)
+    store, hparams = _data(hparams, run_dir, resume, given, folder.say)
     make_iterator(store, hparams)
     check_ranking(hparams, store)
     check_observed(hparams, store)
@@ -82,6 +82,12 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     except KeyboardInterrupt:
         again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"
         raise KeyboardInterrupt(f"To resume: {command if resume else again}") from None
+
+
+def _data(hparams, run_dir, resume, given, say):
+    if resume:
+        return data_to_resume(run_dir, hparams, given, say)
+    return prepare_data(hparams, given, say)
 
 
 def _train_and_report(folder, store, started):
@@ -113,7 +119,7 @@ def _run_untrained(hparams, command, run_dir, resume, given, echo):
     check_untrained(hparams)
     checked_cutoffs(hparams.ranking_cutoffs)
     folder = RunFolder(run_dir, echo)
-    store, hparams = prepare_data(hparams, given, folder.say)
+    store, hparams = _data(hparams, run_dir, resume, given, folder.say)
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir or ROOT):
