@@ -11,15 +11,16 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
+from recommenders_utils.reading.layout import SPELLINGS, find
 from recommenders_utils.reading.text import open_text
 
 # Characters a parser may take for one chunk of rows: 200,000 rows of 2,600 characters.
 LONGEST_CHUNK = 1 << 29
-# Role -> column names understood, the preferred first.
+# Role -> column names understood, the preferred first; compared as training compares a log's.
 NAMES = {
-    "item": ("candidate", "item", "item_id"),
-    "history": ("history",),
-    "user": ("user", "user_id"),
+    "item": ["candidate", "item", *SPELLINGS["item_id"].split()],
+    "history": ["history"],
+    "user": ["user", *SPELLINGS["user_id"].split()],
 }
 EXAMPLES = 'user,item as in u1,i9, or history,candidate as in "i1:1,i2:0",i9'
 
@@ -51,11 +52,8 @@ class Rows:
                 header = stream.readline().rstrip("\r\n")
         self.delimiter = "\t" if "\t" in header else ","
         self.columns = self._cut(header)
-        found = {
-            role: next((name for name in names if name in self.columns), None)
-            for role, names in NAMES.items()
-        }
-        self.roles = {role: name for role, name in found.items() if name}
+        found = {role: find(self.columns, names) for role, names in NAMES.items()}
+        self.roles = {role: self.columns[at] for role, at in found.items() if at is not None}
         if "item" not in self.roles or len(self.roles) < 2:
             raise UserError(
                 f"{path}:1: the header has the columns "
