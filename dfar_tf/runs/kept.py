@@ -5,7 +5,7 @@ import os
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import DATA_FILE, HPARAMS_FILE, RUN_FILE, RunFolder, with_new_keys
 from dfar_tf.runs.steps import prepare_data
-from dfar_tf.settings import hparams_file
+from dfar_tf.settings import DEFAULT_CACHE
 from recommenders_utils.dataset.packed import unpack
 from recommenders_utils.dataset.preparation import prepared_folder
 from recommenders_utils.dataset.store import DamagedStore, SequenceStore
@@ -38,8 +38,7 @@ def run_data(run_dir, hparams, given=(), say=print):
     """
     if not os.path.isdir(in_checkout(hparams.cache_dir)) and "cache_dir" not in given:
         # The run was made elsewhere: its folder there is none to write to here.
-        usual = in_checkout(prepare_hparams(hparams_file("base")).cache_dir)
-        hparams = hparams.replace(cache_dir=usual)
+        hparams = hparams.replace(cache_dir=in_checkout(DEFAULT_CACHE))
     if set(SOURCES) & set(given):
         store, hparams = prepare_data(hparams, hparams.values(), say)
     else:

@@ -39,7 +39,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
       echo: whether the run prints what it logs.
 
     Returns:
-      dict, as written to ``results.json``.
+      dict, as written to ``results.json``, and ``run_dir``, the run's folder.
 
     Raises:
       UserError: bad input of any kind.
@@ -78,7 +78,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
         folder.open(hparams, store, command, resume)
     try:
         with at(folder.path), folder.held():
-            return _train_and_report(folder, store, started)
+            return {**_train_and_report(folder, store, started), "run_dir": folder.path}
     except KeyboardInterrupt:
         again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"
         raise KeyboardInterrupt(f"To resume: {command if resume else again}") from None
@@ -127,7 +127,8 @@ def _run_untrained(hparams, command, run_dir, resume, given, echo):
     with at(folder.path), folder.held():
         folder.say(f"run folder: {shown(folder.path)}")
         folder.say(hparams.describe() + "\n")
-        return score_and_report(folder, store, untrained.fit_run(folder, store), started)
+        results = score_and_report(folder, store, untrained.fit_run(folder, store), started)
+        return {**results, "run_dir": folder.path}
 
 
 def evaluate_run(run_dir, given=None, echo=True):

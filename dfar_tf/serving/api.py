@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 
+from dfar_tf.frames import with_files
 from dfar_tf.models import is_untrained
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import FREE_KEYS, open_run
@@ -12,6 +13,7 @@ from dfar_tf.runs.kept import run_data
 from dfar_tf.runs.untrained import load_fitted
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
+from dfar_tf.settings import DEFAULT_CACHE
 from recommenders_utils.dataset.newer import newer_histories
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.ids import as_id
@@ -34,8 +36,8 @@ def load(run_dir, say=lambda line: None, **given):
       run_dir: its folder.
       say: called with lines that say which data are read and which device is used.
       **given: what may differ from the training: ``device``, ``prepared``, ``cache_dir``,
-        ``show_progress``; ``ratings`` or ``interactions`` (with ``adapter``) name a newer log whose users
-        and histories take the place of the stored ones.
+        ``show_progress``; ``ratings`` or ``interactions`` (with ``adapter``) name a newer log, a file
+        or a DataFrame, whose users and histories take the place of the stored ones.
 
     Returns:
       Run.
@@ -43,6 +45,7 @@ def load(run_dir, say=lambda line: None, **given):
     Raises:
       UserError: no finished run there; its data have changed; another key is given.
     """
+    given = with_files(given, given.get("cache_dir") or DEFAULT_CACHE)
     log = {key: given[key] for key in ("ratings", "interactions") if given.get(key)}
     own = {key: value for key, value in given.items() if not (log and key in _OF_LOG)}
     hparams, store = open_data(run_dir, own, say)
