@@ -21,7 +21,7 @@ from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
 from recommenders_utils.files import write_json
-from recommenders_utils.tables import to_csv
+from recommenders_utils.tables import counted, to_csv
 from recommenders_utils.untrained.scoring import split_predictions
 
 
@@ -223,7 +223,7 @@ def report(results, paper_column, folder):
     else:
         trained = (
             f"{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
-            f"{len(results['epochs'])} epochs"
+            + counted(len(results["epochs"]), "epoch")
         )
     folder.say(f"\n{trained}, {seconds['all']:.0f} s in all; run folder " + shown(folder.path))
 

@@ -14,7 +14,7 @@ from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 from recommenders_utils.reading.text import open_text, readable
-from recommenders_utils.tables import format_table
+from recommenders_utils.tables import counted, format_table
 
 TOGETHER = 4096  # users whose histories are held at a time
 PRINTED = 10  # users whose lists are printed
@@ -97,9 +97,8 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
         histories = run.vocabulary.parsed([history])
         names, parts = [AD_HOC], [histories]
         if histories.unknown_items[0]:
-            say(
-                f"{histories.unknown_items[0]} records left out: the run's data do not have the item"
-            )
+            left = counted(int(histories.unknown_items[0]), "record")
+            say(f"{left} left out: the run's data do not have the item")
     if options.get("explain"):
         check_explainable(run)
     run.scorer.warm_up(options.get("explain"))
@@ -117,10 +116,12 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
                 bar.update()
     if count > PRINTED:
         rest = f"in {output}" if output else "not written: give --output=FILE for them"
-        say(f"\nthe lists of {count - PRINTED:,} more users are {rest}")
+        more = count - PRINTED
+        who = "the list of 1 more user is" if more == 1 else f"the lists of {more:,} more users are"
+        say(f"\n{who} {rest}")
     took = time.perf_counter() - begun
     say(
-        f"\n{count:,} user{'s'[: count != 1]}, {run.store.num_items:,} items: "
+        f"\n{counted(count, 'user')}, {run.store.num_items:,} items: "
         f"{1000 * seconds / count:.2f} ms per user to encode, score and rank; {took:.2f} s in all"
     )
     return seconds / count

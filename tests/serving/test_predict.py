@@ -108,8 +108,12 @@ def test_unseen_items_have_no_score_and_unseen_users_an_empty_history(run, tmp_p
     close(found["score"][1], run.score([], ["i:1"])[0], 1e-7)
     assert np.isnan(found["score"][2])
     assert (counts.unseen_items, counts.unseen_users) == (1, 1)
-    assert "1 rows have no score" in counts.describe(run.store.meta)
-    assert "1 rows are scored with an empty history" in counts.describe(run.store.meta)
+    told = counts.describe(run.store.meta)
+    assert "1 row has no score: the run's data do not have the item" in told
+    assert "1 row is scored with an empty history" in told
+    counts.unseen_items = counts.unknown_records = 2
+    assert "2 rows have no score" in counts.describe(run.store.meta)
+    assert "2 records are left out of histories" in counts.describe(run.store.meta)
 
 
 def test_unknown_items_of_a_history_are_passed_over(run, tmp_path):

@@ -140,7 +140,7 @@ def test_the_command_writes_json_of_a_given_history(run, path, tmp_path):
     flags = (f"--history={text},x:1", "--k=2", "--explain", f"--output={target}")
     done = call("recommend", f"--run_dir={path}", *flags)
     assert (done.status, done.err) == (0, "")
-    assert "1 records left out: the run's data do not have the item" in done.out
+    assert "1 record left out: the run's data do not have the item" in done.out
     assert "best 2 for (given history)" in done.out and "share of pairs" in done.out
     found = json.loads(target.read_text())
     assert (found["synthetic"], found["catalogue"], found["k"]) == (False, ITEMS, 2)
