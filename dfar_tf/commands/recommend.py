@@ -2,8 +2,8 @@
 
 ``bash run.sh recommend --run_dir=RUN --users=u1,u2|FILE|all --k=20 [--explain]
 [--output=FILE.csv|FILE.json]``, or ``--history="i1:1,i2:0"`` (oldest first, 1 liked, 0 disliked) in place of
-``--users``. Items of the history are left out; ``--noexclude_seen`` lets liked ones come back, and with
-``--noexclude_disliked`` disliked ones too. docs/serving.md says what the columns mean.
+``--users``. Items of the history are left out; ``--exclude_seen=false`` lets liked ones come back, and
+with ``--exclude_disliked=false`` disliked ones too. docs/serving.md says what the columns mean.
 """
 
 from recommenders_utils.errors import UserError
@@ -14,7 +14,7 @@ FLAGS = {
     "history": (None, 'a history instead of users, oldest first, such as "i1:1,i2:0"'),
     "k": ("20", "number of items per user"),
     "exclude_seen": (True, "leave out all items of the user's history"),
-    "exclude_disliked": (True, "leave out disliked items also with --noexclude_seen"),
+    "exclude_disliked": (True, "leave out disliked items also with --exclude_seen=false"),
     "explain": (False, "for dfar: add what the two towers and the head groups contribute"),
     "output": (None, "file for the lists, .csv or .json"),
 }

@@ -45,8 +45,13 @@ def newer_histories(
         )
     pairs = records.users, records.items, records.times
     kept = known & one_of_pairs(*pairs, data.duplicates)
-    values = (each[kept] for each in (records.users, records.items, records.labels, records.times))
-    store = sequences(*values, records.user_ids, records.item_ids, data.tie_order)
+    store = sequences(
+        *(records.users[kept], records.items[kept]),
+        *(records.labels[kept], records.times[kept]),
+        records.user_ids,
+        records.item_ids,
+        data.tie_order,
+    )
     numbers = pd.Index(np.asarray(item_ids).astype(object)).get_indexer(
         store.item_ids.astype(object)
     )

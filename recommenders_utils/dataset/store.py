@@ -166,7 +166,7 @@ class SequenceStore:
             meta = dict(self.meta, format_version=FORMAT_VERSION, arrays=checksums)
             write_json(os.path.join(temporary, "meta.json"), meta)
 
-    def named_arrays(self):
+    def named_arrays(self) -> Dict[str, Any]:
         """File name -> (array, dtype on disk)."""
         named = {k + ".npy": (getattr(self, k), dtype) for k, dtype in _SEQUENCE_DTYPES.items()}
         for split, part in self.splits.items():
@@ -205,7 +205,7 @@ class SequenceStore:
         return store
 
     @classmethod
-    def from_arrays(cls, arrays, meta):
+    def from_arrays(cls, arrays: Dict[str, Any], meta: dict) -> "SequenceStore":
         """The store of arrays by file name, as ``named_arrays`` has them."""
         splits = {}
         for split in SPLITS:

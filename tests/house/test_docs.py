@@ -12,7 +12,12 @@ from recommenders_utils.hparams import prepare_hparams
 PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("examples/*")])
 NAMES = [str(page.relative_to(CHECKOUT)) for page in PAGES]
 FOLDERS = "dfar_tf|recommenders_utils|tests|docs|hparams|examples|requirements"
-OF_ALL = {"model", "gpus", "help"}  # flags that are neither a command's own nor hyper-parameters
+OF_ALL = {
+    "model",
+    "gpus",
+    "paper_settings",
+    "help",
+}  # flags that are neither a command's own nor hyper-parameters
 
 
 def text_of(page):

@@ -18,7 +18,7 @@ LEVELS = (
     ("estimator",),
     ("settings",),
     ("models",),
-    ("layers",),
+    ("layers", "frames"),
     ("losses", "paths", "version"),
 )
 LEVEL = {chapter: level for level, chapters in enumerate(LEVELS) for chapter in chapters}

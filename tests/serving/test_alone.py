@@ -104,6 +104,17 @@ def test_a_damaged_copy_is_named(moved):
         dfar_tf.load(path)
 
 
+def test_a_run_of_an_earlier_version_is_served_from_its_log(lists, tmp_path):
+    path = shutil.copytree(str(lists[0] / "run of caser"), str(tmp_path / "run"))
+    for name in ("data.npz", "checksums.json"):
+        os.unlink(os.path.join(path, name))
+    found, said = scores(path, cache_dir=str(tmp_path / "cache"))
+    assert said == f"data: {os.path.relpath(ratings_file(lists[0]))}, given with --ratings" or (
+        said == f"data: {ratings_file(lists[0])}, given with --ratings"
+    )
+    close(found[0], lists[1][0], 1e-7)
+
+
 def test_a_newer_log_gives_newer_histories(moved, tmp_path):
     path, expected, old = moved
     found, said = scores(path, ratings=ratings_file(old))

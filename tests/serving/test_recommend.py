@@ -121,7 +121,13 @@ def test_users_are_named_listed_or_all(run, tmp_path):
 
 def test_the_command_writes_csv_for_all_users(run, path, tmp_path):
     target = tmp_path / "lists.csv"
-    flags = (f"--run_dir={path}", "--users=all", "--k=3", "--noexclude_seen", f"--output={target}")
+    flags = (
+        f"--run_dir={path}",
+        "--users=all",
+        "--k=3",
+        "--exclude_seen=false",
+        f"--output={target}",
+    )
     done = call("recommend", *flags)
     assert (done.status, done.err) == (0, "")
     assert f"the lists of {USERS - 10} more users are in {target}" in done.out
