@@ -1,7 +1,7 @@
 """Errors meant for the user: one clear message, no traceback."""
 
 import difflib
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Optional
 
 BAD_INPUT = 2  # exit status of a command that refused its input
 
@@ -20,6 +20,15 @@ def shortened(text: str, most: int = 80) -> str:
         return text
     half = (most - 3) // 2
     return f"{text[:half]}...{text[-half:]}"
+
+
+def described(value: object, most: Optional[int] = 80) -> str:
+    """``repr`` of anything for a message, cut unless ``most`` is None; of what has none, its type."""
+    try:
+        text = repr(value)
+        return text if most is None else shortened(text, most)
+    except Exception:  # numbers of thousands of digits, endless nesting, and what a class may do
+        return f"a {type(value).__name__}"
 
 
 def suggest(name: str, names: Iterable[str], prefix: str = "") -> str:

@@ -2,14 +2,16 @@
 
 import csv
 import io
-import math
 import numbers
+import re
 import textwrap
 from typing import Any, Optional, Sequence
 
+from recommenders_utils.errors import described
 from recommenders_utils.files import atomic_write
 
 WIDTH = 88  # columns of the text around a table
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _RULE = {"l": "---", "r": "---:", "c": ":---:"}
 
 
@@ -41,6 +43,7 @@ def format_table(
     """
     align = align or _alignment(headers, rows)
     cells = [list(map(str, headers))] + [[cell_text(cell) for cell in row] for row in rows]
+    cells = [[_one_line(cell) for cell in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells)]
     if rule:
         cells.insert(1, ["-" * width for width in widths])
@@ -85,18 +88,33 @@ def to_csv(
     return buffer.getvalue()
 
 
+def printable(text: str) -> str:
+    """``text`` with escapes in place of what a terminal would obey; line breaks and tabs stay.
+
+    These are control characters, and marks that change the direction of writing.
+    """
+    return _COMMANDS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
 def cell_text(cell: Any) -> str:
     """A cell as tables print it: floats with 4 digits, thousands separators, ``-`` for None and NaN."""
     if undefined(cell):
         return "-"
     if isinstance(cell, bool) or not isinstance(cell, numbers.Real):
-        return str(cell)
-    return f"{cell:,}" if isinstance(cell, numbers.Integral) else f"{cell:.4f}"
+        return described(cell, None) if isinstance(cell, (list, dict, tuple)) else str(cell)
+    try:
+        return f"{cell:,}" if isinstance(cell, numbers.Integral) else f"{cell:.4f}"
+    except (OverflowError, ValueError, TypeError):  # thousands of digits, a fraction
+        return described(cell, 30)
 
 
 def undefined(cell: Any) -> bool:
     """Whether a cell is None or NaN, which tables print as ``-``."""
-    return cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell))
+    return cell is None or (isinstance(cell, numbers.Real) and bool(cell != cell))
+
+
+def _one_line(cell):
+    return printable(cell).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _alignment(headers, rows):

@@ -1,7 +1,8 @@
-"""train with several processes: try a cluster on this machine, or join the one that TF_CONFIG names
+"""train with several processes, here or where TF_CONFIG says
 
 ``bash run.sh cluster --workers=2 --ps=1 [--run_dir=DIR] [--epochs=N] ...`` starts a chief, which trains too,
-workers, parameter servers and an evaluator on loopback, and prints the table of ``amazon``. With
+workers, parameter servers and an evaluator on loopback, in a network namespace of their own (Linux;
+elsewhere it asks for ``--expose``), and prints the table of ``amazon``. With
 TF_CONFIG set it runs one task of the run in ``--run_dir``. For real machines see docs/cluster.md.
 """
 
@@ -10,6 +11,7 @@ FLAGS = {
     "ps": ("1", "parameter servers"),
     "restarts": ("3", "maximum number of restarts of dead processes, in total"),
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
+    "expose": (False, "run in the machine's own network, where others may reach the servers"),
     "resume": (False, "resume the run in --run_dir"),
 }
 
@@ -33,4 +35,5 @@ def run(options):
         options.run_dir,
         options.resume,
         options.given,
+        options.expose,
     )

@@ -75,10 +75,15 @@ def recover(folder, knows):
             f"checkpoint of step {lost} cannot be used ({trouble}); resuming from {where}"
         )
         _delete(path + ".*")
-    _delete(os.path.join(folder, NAME + "-*_temp_*"), os.path.join(folder, "*.tempstate*"))
+    sweep_saves(folder)
     if step:
         point_to(folder, step)
     return step
+
+
+def sweep_saves(folder):
+    """Deletes what TensorFlow has left half written in a folder of checkpoints."""
+    _delete(os.path.join(folder, NAME + "-*_temp_*"), os.path.join(folder, "*.tempstate*"))
 
 
 def damage(path):

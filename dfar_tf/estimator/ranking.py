@@ -8,8 +8,10 @@ import os
 import numpy as np
 import pandas as pd
 
-from dfar_tf.estimator.scorer import Catalogue, GraphScorer, Scorer
+from dfar_tf.estimator.catalogue import Catalogue
+from dfar_tf.estimator.scorer import GraphScorer, Scorer
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import check, checked_write
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import KINDS, catalogue_figures, checked_cutoffs
 from recommenders_utils.evaluation.names import full_cutoff
@@ -18,7 +20,6 @@ from recommenders_utils.evaluation.targets import (
     most_candidates,
     rank_targets,
 )
-from recommenders_utils.files import atomic_write
 
 SAMPLE_FILE = "ranking_sample.csv"
 SCORER = "ranking_scorer"  # graph collection: the training graph's ``GraphScorer``
@@ -102,6 +103,7 @@ class SampleRanking:
     def _sample(self, targets, path):
         """Rows of the sample among ``targets``, ascending: those of the file, which is made if missing."""
         if os.path.exists(path):
+            check(path, "Delete it to draw it again.")
             ends = pd.read_csv(path)["record"].to_numpy()
             rows = np.flatnonzero(np.isin(targets.ends, ends))
             if len(rows) and len(rows) == len(ends):
@@ -118,7 +120,7 @@ class SampleRanking:
             "user": self.store.user_ids[targets.users[rows]],
             "item": self.store.item_ids[self.store.items[ends] - 1],
         }
-        with atomic_write(path, newline="") as stream:
+        with checked_write(path, newline="") as stream:
             pd.DataFrame(frame).to_csv(stream, index=False)
         return rows
 

@@ -4,7 +4,7 @@ import os
 import re
 
 from recommenders_utils.backend import tf
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 
 
 def choose_devices(device):
@@ -21,7 +21,7 @@ def choose_devices(device):
     """
     match = re.match(r"^(auto|cpu|gpu(?::(\d+(?:,\d+)*))?)$", device)
     if not match:
-        raise UserError(f"device: {device!r} is none of auto, cpu, gpu, gpu:0, gpu:0,1.")
+        raise UserError(f"device: {shortened(device)!r} is none of auto, cpu, gpu, gpu:0, gpu:0,1.")
     found = len(tf.config.experimental.list_physical_devices("GPU")) if device != "cpu" else 0
     wanted = [int(number) for number in match.group(2).split(",")] if match.group(2) else [0]
     if device.startswith("gpu") and max(wanted) >= found:

@@ -2,9 +2,9 @@
 
 import os
 
-from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, write_json
+from recommenders_utils.checksums import DAMAGE, DamagedFile, read_checked_json, write_checked_json
 
+RESTORE = "Restore a copy of the file, or train again in another --run_dir."
 STATE_FILE = "training_state.json"
 LOWER_IS_BETTER = ("logloss",)
 REMEMBERED = (
@@ -84,18 +84,29 @@ class TrainingState:
 
     def _write(self):
         within = {"within": self.within} if self.within else {}
-        write_json(self.path, {"epochs": self.epochs, **within})
+        write_checked_json(self.path, {"epochs": self.epochs, **within})
 
     def _read(self):
+        content = read_checked_json(self.path, RESTORE, ("epochs",))
         try:
-            content = read_json(self.path)
-            return list(content["epochs"]), list(content.get("within", []))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{self.path}: is not a training state ({error!r}); expected JSON with a list "
-                "'epochs'. Restore a copy of the file, or train again in another --run_dir."
+            epochs, within = list(content["epochs"]), list(content.get("within", []))
+            for number, epoch in enumerate(epochs, 1):
+                _require(epoch["epoch"] == number and epoch["step"] > 0)
+                float(epoch["validation"][self.metric])
+            for sums in within:
+                _require(sums["step"] > 0 and isinstance(sums["loss"], float))
+        except (*DAMAGE, OverflowError) as error:
+            raise DamagedFile(
+                f"{self.path}: is damaged: not a training state ({type(error).__name__}); expected JSON "
+                f"with a list 'epochs'. {RESTORE}"
             ) from None
+        return epochs, within
 
     def _good(self, epoch):
         value = epoch["validation"][self.metric]
         return -value if self.metric in LOWER_IS_BETTER else value
+
+
+def _require(condition):
+    if not condition:
+        raise ValueError

@@ -3,7 +3,7 @@
 Letters: B rows of a batch, T history, N targets, C candidates of a target, K shared negatives, I items.
 """
 
-from dfar_tf.layers.packing import encode_by_length
+from dfar_tf.layers.packing import cut_to_longest, encode_by_length
 from dfar_tf.losses import contrast_loss, not_to_recommend_loss
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
@@ -45,6 +45,8 @@ def apply_to_targets(model, features):
     if at is None:
         state = encode_histories(model, history, True)
     else:
+        if hp.length_parts and model.any_length:
+            history = cut_to_longest(history)
         state = model.encode_positions(history, at, True)
     own, targets = features["candidates"], features["candidates"][:, :1]  # [N, C], [N, 1]
     count = tf.shape(own)[1]

@@ -2,14 +2,23 @@
 
 import contextlib
 import dataclasses
+import glob
 import logging
 import os
 
 import numpy as np
 
-from dfar_tf.estimator.checkpoints import NAME, CheckpointFitsHook, damage, point_to, recover
+from dfar_tf.estimator.checkpoints import (
+    NAME,
+    STATE,
+    CheckpointFitsHook,
+    damage,
+    point_to,
+    recover,
+    sweep_saves,
+)
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
-from dfar_tf.estimator.epochs import EpochHook, join_predictions
+from dfar_tf.estimator.epochs import VALIDATED, EpochHook, join_predictions
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import add_scorer, sample_ranking
 from dfar_tf.estimator.session import (
@@ -22,12 +31,15 @@ from dfar_tf.estimator.session import (
 from dfar_tf.estimator.signals import Interrupts
 from dfar_tf.estimator.state import TrainingState
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import DamagedFile, check, check_folder, seal
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
+from recommenders_utils.temporaries import restore
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINTS, BEST = "checkpoints", "best"
+TRAIN_AGAIN = "Restore a copy of it, or train again in another --run_dir."
 UNWRITABLE = {  # what TensorFlow says -> what the user can do
     "No space left": "the disk is full. Free space",
     "File too large": "the disk is full. Free space",
@@ -72,7 +84,7 @@ def train(hparams, store, run_dir, evaluate):
         usable checkpoint among the existing ones; a full disk; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device)
-    logger.info(device_line(hparams.device, config))
+    logger.debug(device_line(hparams.device, config))
     check_precision(config, hparams)
     if hparams.batch_size % replicas:
         raise UserError(
@@ -93,6 +105,8 @@ def train(hparams, store, run_dir, evaluate):
     per_replica = hparams.batch_size // replicas
     with explained(folder):
         step = recover(folder, lambda step: state.knows(step, steps))
+    for each in (best_dir, os.path.join(folder, VALIDATED)):
+        sweep_saves(each)
     state.truncate(step, steps)
     # One pipeline feeds all devices, one batch per device and step.
     first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
@@ -141,13 +155,23 @@ def best_checkpoint(run_dir):
     Raises:
       UserError: there is none.
     """
+    restore(os.path.join(run_dir, BEST))
     folder = os.path.join(run_dir, BEST)
-    state = tf.train.get_checkpoint_state(folder)
+    check_folder(folder, TRAIN_AGAIN)
+    try:
+        state = tf.train.get_checkpoint_state(folder)
+    except Exception as error:  # the two TensorFlows raise several kinds for a damaged file
+        raise DamagedFile(
+            f"{os.path.join(folder, STATE)}: is damaged ({type(error).__name__}). {TRAIN_AGAIN}"
+        ) from None
     # By its name alone: the folder may have been moved since it was written.
     name = os.path.basename(state.model_checkpoint_path) if state else ""
     path = os.path.join(folder, name)
     if not name or not os.path.exists(path + ".index"):
         raise UserError(f"{run_dir}: no checkpoint in {BEST}/; train first.")
+    trouble = damage(path)
+    if trouble:
+        raise DamagedFile(f"{path}: is damaged: {trouble}. {TRAIN_AGAIN}")
     return path
 
 
@@ -210,8 +234,8 @@ def count_parameters(checkpoint):
 
 
 @contextlib.contextmanager
-def explained(path):
-    """Turns TensorFlow's errors about an unwritable disk into messages for the user."""
+def explained(path, then="then resume with --run_dir and --resume"):
+    """Turns TensorFlow's errors about an unwritable disk into messages that say what to do ``then``."""
     try:
         yield
     except (UserError, OSError):
@@ -221,9 +245,7 @@ def explained(path):
         text = str(error)
         for sign, what in UNWRITABLE.items():
             if sign in text:
-                raise UserError(
-                    f"{path}: {what}, then resume with --run_dir and --resume."
-                ) from None
+                raise UserError(f"{path}: {what}, {then}.") from None
         raise
 
 
@@ -239,11 +261,13 @@ def _settled(folder, state):
     """Path of the best epoch's checkpoint, which becomes the one that ``best_checkpoint`` names."""
     step = state.epochs[state.best_epoch() - 1]["step"]
     path = os.path.join(folder, f"{NAME}-{step}")
+    for each in glob.glob(glob.escape(path) + ".*"):
+        check(each, TRAIN_AGAIN)
     trouble = damage(path)
     if trouble:
         raise UserError(
-            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. Restore a copy of "
-            "it, or train again in another --run_dir."
+            f"{path}: the best epoch's checkpoint cannot be used: {trouble}. {TRAIN_AGAIN}"
         )
     point_to(folder, step)
+    seal(folder)
     return path

@@ -1,17 +1,26 @@
 """What a table's cells are: its models, their settings, points of a grid, the best of a budget."""
 
+import functools
 import itertools
+import operator
 
 from dfar_tf.models import get_model, model_names
 from dfar_tf.runs.grid import Cell
 from dfar_tf.runs.paper import paper_table2
 from dfar_tf.settings import hparams_file, merge_hparams
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.hparams import prepare_hparams
 
 # An AUC above chance: an epoch near .5 does not count as failed yet.
 PATIENCE_FROM = 0.55
+MOST_POINTS = 10000
+# What a grid cannot vary, and what to do instead.
+FIXED = {
+    "seed": "Give --seeds=N.",
+    "model_type": "Run one sweep for each --model.",
+    **dict.fromkeys(("name", "dataset", "given"), "Leave it out."),
+}
 # What --tune tries.
 BUDGET = "learning_rate=0.0001,0.001,0.003;embed_l2=0.000001,0.0001"
 
@@ -78,6 +87,11 @@ def grid_points(text):
       UserError: see ``parse_grid``.
     """
     axes = parse_grid(text)
+    count = functools.reduce(operator.mul, map(len, axes.values()))
+    if count > MOST_POINTS:
+        raise UserError(
+            f"--grid: {count:,} combinations, expected at most {MOST_POINTS:,}. Give fewer values."
+        )
     return [dict(zip(axes, chosen)) for chosen in itertools.product(*axes.values())]
 
 
@@ -90,11 +104,19 @@ def parse_grid(text):
     axes = {}
     for part in filter(None, (p.strip() for p in text.split(";"))):
         key, equals, values = part.partition("=")
-        axes[key.strip()] = [v.strip() for v in values.split(",") if v.strip()]
-        if not equals or not axes[key.strip()]:
-            raise UserError(f"{text!r}: expected key=value,value;key=value, found {part!r}.")
+        key = key.strip()
+        chosen = list(dict.fromkeys(v.strip() for v in values.split(",") if v.strip()))
+        if not equals or not chosen:
+            raise UserError(
+                f"{shortened(text)!r}: expected key=value,value;key=value, found {shortened(part)!r}."
+            )
+        if key in FIXED:
+            raise UserError(f"--grid: {key!r} cannot vary in a grid. {FIXED[key]}")
+        if key in axes:
+            raise UserError(f"--grid: {shortened(key)!r} is given twice. Give all its values once.")
+        axes[key] = chosen
     if not axes:
-        raise UserError(f"{text!r}: expected key=value,value;key=value.")
+        raise UserError(f"{shortened(text)!r}: expected key=value,value;key=value.")
     return axes
 
 

@@ -9,7 +9,7 @@ from dfar_tf.experiments.plotting import save_figure
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import versions
 from dfar_tf.runs.tables import describe_protocol
-from recommenders_utils.files import atomic_write, slug, write_json
+from recommenders_utils.files import atomic_write, slug, together, write_json
 from recommenders_utils.tables import format_table, to_csv, to_markdown
 
 
@@ -167,9 +167,10 @@ def publish(
     for note in notes:
         say(note)
     own = asked_name(name, asked)
-    base = write_results(own, *table, about, output, notes, record, markdown)
-    if draw:
-        save_figure(draw(), base, about)
     endings = ("csv", "md", "json", *(("png", "svg") if draw else ()))
+    with together():
+        base = write_results(own, *table, about, output, notes, record, markdown)
+        if draw:
+            save_figure(draw(), base, about, title)
     link_newest(base, name, endings)
     say_written(base, endings, say)

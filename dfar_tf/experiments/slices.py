@@ -4,10 +4,9 @@ import os
 
 from dfar_tf.experiments.plotting import line_panels
 from dfar_tf.experiments.results import file_name, publish
-from dfar_tf.runs.folder import RUN_FILE
+from dfar_tf.runs.folder import RUN_FILE, read_record
 from dfar_tf.runs.slices import SLICES_FILE, read_slices
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json
 
 DRAWN = {"candidates": "ndcg@10", "full": "full_ndcg@10"}
 TITLES = {"candidates": "NDCG@10, candidates", "full": "NDCG@10, whole catalogue"}
@@ -32,7 +31,7 @@ def run_slices(folders, command="", output=None, say=print):
     for folder in folders:
         name = os.path.basename(os.path.normpath(folder))
         frames[name] = _read(folder)
-        records[name] = read_json(os.path.join(folder, RUN_FILE))
+        records[name] = read_record(folder)
     first = next(iter(records.values()))
     for name, record in records.items():
         if record["data_fingerprint"] != first["data_fingerprint"]:
@@ -82,7 +81,7 @@ def _read(folder):
 
 def _draw(frames):
     some = next(iter(frames.values()))
-    panels, ticks = {}, {}
+    panels, ticks, names = {}, {}, {}
     for ranking, metric in DRAWN.items():
         for cut in some["slice"].unique():
             series = {}
@@ -95,4 +94,5 @@ def _draw(frames):
                     ticks[f"{TITLES[ranking]}\n{cut}"] = [f"{g}\n{n:,}" for g, n in labels]
             if series:
                 panels[f"{TITLES[ranking]}\n{cut}"] = series
-    return line_panels(panels, ticks, columns=3)
+                names[f"{TITLES[ranking]}\n{cut}"] = f"{cut}; below, the number of targets"
+    return line_panels(panels, ticks, columns=3, x_label=names)

@@ -13,6 +13,7 @@ import itertools
 from dfar_tf.experiments.cells import cell_hparams
 from dfar_tf.experiments.columns import MEASURES, Entry, Variant, full_measures
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
+from dfar_tf.models import get_model
 from dfar_tf.runs.baselines import check_untrained, closing_lines, untrained_figures
 from dfar_tf.runs.chance import chance_lines
 from dfar_tf.runs.grid import Cell, failures, run_cells, seeds_and_rest
@@ -199,8 +200,10 @@ class Study:
             *self.closing_lines(),
             *[SYNTHETIC_NOTE] * about["synthetic"],
             *notes,
+            *observed_notes(self.finished()),
             *(f"FAILED {line}" for line in self.failed),
             *explained,
+            *tower_notes(self.finished()),
             *self.remarks,
         ]
         words = [about["loss"]] if words is None else words
@@ -221,6 +224,43 @@ class Study:
             asked=self.asked(about),
         )
         return 1 if self.failed else 0
+
+
+def observed_notes(entries):
+    """The line with each entry's AUC of liked against disliked targets; none where the data have one kind."""
+    said, splits = [], {}
+    for entry in entries:
+        figures = []
+        for split, word in (("valid", "validation"), ("test", "test")):
+            mean, _ = entry.over_seeds(lambda each, s=split: each.get("observed_auc", {}).get(s))
+            if mean is not None:
+                splits[split] = word
+                figures.append(f"{mean:.4f}")
+        said += [f"{_called(entry)} {' / '.join(figures)}"] if figures else []
+    if not said:
+        return []
+    return [
+        f"Observed feedback, AUC of liked against disliked targets ({' / '.join(splits.values())}): "
+        + ", ".join(said)
+        + "."
+    ]
+
+
+def tower_notes(entries):
+    """The line that says whose published output the common tower replaces; none without such a model.
+
+    With ``scorer: dot`` there is no tower, and the released forms have one of their own.
+    """
+    replaced = {}
+    for entry in entries:
+        output = "" if entry.untrained else get_model(entry.variant.model).published_output
+        values = entry.hparams.values() if output else {}
+        if output and values.get("scorer") != "dot" and not values.get("released_form"):
+            replaced.setdefault(output, []).append(entry.title)
+    parts = [f"{output} ({', '.join(dict.fromkeys(names))})" for output, names in replaced.items()]
+    if not parts:
+        return []
+    return ["The common tower stands in place of the published output: " + "; ".join(parts) + "."]
 
 
 def _called(entry):

@@ -4,10 +4,11 @@ Letters: B batch, T history, P real positions of the batch, C candidates, D widt
 """
 
 from dfar_tf.layers.mlp import MLP, flat_dense
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 
-class InterestAggregation(tf.keras.layers.Layer):
+class InterestAggregation(Float32Layer):
     """Pools a sequence by element-wise attention of a candidate.
 
     ::
@@ -71,6 +72,38 @@ class InterestAggregation(tf.keras.layers.Layer):
         pooled = tf.math.unsorted_segment_sum(weight * keys[:, None, :], row, rows)
         return tf.math.divide_no_nan(pooled, total)
 
+    def of_prefixes(self, query, sequence, mask, rows, counts):
+        """Pools the first records of a sequence for candidates that all prefixes share.
+
+        The dense layers run once for each record and candidate, whatever the number of prefixes; the sums
+        of Eqs. 16 and 17 over a prefix are differences of running sums.
+
+        Args:
+          query: [C, D] candidates with the feedback they are assumed to get.
+          sequence: [B, S, D], real records first.
+          mask: [B, S], 1 at real records.
+          rows: [N] int, the row of each prefix.
+          counts: [N] int, how many of its records a prefix has.
+
+        Returns:
+          [N, C, D], equal to ``call`` on each prefix up to rounding.
+        """
+        real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
+        row = tf.cast(real[:, 0], tf.int32)  # [P]
+        keys = tf.gather_nd(sequence, real)  # [P, D]
+        hidden = flat_dense(self.query_dense, query)[None] + self.key_dense(keys)[:, None, :]
+        attention = self.rest(self.activate(hidden))  # [P, C, D]
+        batch = tf.shape(sequence)[0]
+        largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
+        weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
+        lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
+        first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]
+        total, pooled = (
+            running_sums(values, first, first + counts)  # [N, C, D]
+            for values in (weight, weight * keys[:, None, :])
+        )
+        return tf.math.divide_no_nan(pooled, total)
+
     def candidate_products(self, query):
         """[C, D] queries -> [C, units[0]]: the first dense layer of Eq. 15 on q."""
         return flat_dense(self.query_dense, query)
@@ -118,3 +151,19 @@ class InterestAggregation(tf.keras.layers.Layer):
         config = super().get_config()
         config.update(units=self.units, activation=self.activation)
         return config
+
+
+def running_sums(values, first, last):
+    """Sums of consecutive rows, as differences of one running sum.
+
+    Args:
+      values: [P, ...] float32.
+      first: [N] int, the first row of each sum.
+      last: [N] int, past its last row.
+
+    Returns:
+      [N, ...] float32. The running sum has 64 bits, since a difference of long sums in 32 loses digits.
+    """
+    sums = tf.cumsum(tf.cast(values, tf.float64), 0)  # [P, ...]
+    sums = tf.concat([tf.zeros_like(sums[:1]), sums], 0)
+    return tf.cast(tf.gather(sums, last) - tf.gather(sums, first), values.dtype)

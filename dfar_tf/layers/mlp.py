@@ -1,6 +1,7 @@
 """Multi-layer perceptrons over the last axis, and the prediction tower between two normalisations."""
 
 from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 NORMALIZATIONS = ("batch", "layer", "none")
@@ -23,7 +24,7 @@ def matrix_product(inputs, kernel):
     return tf.reshape(outputs, tf.concat([tf.shape(inputs)[:-1], [units]], 0))
 
 
-class MLP(tf.keras.layers.Layer):
+class MLP(Float32Layer):
     """Dense layers one after the other: ``x -> act(x W_1 + b_1) -> ... -> x W_n + b_n``.
 
     Args:
@@ -57,7 +58,7 @@ class MLP(tf.keras.layers.Layer):
         return config
 
 
-class NormalizedTower(tf.keras.layers.Layer):
+class NormalizedTower(Float32Layer):
     """The prediction tower of appendix A.3: an MLP between two normalisation layers, then one logit.
 
     ::
@@ -130,9 +131,9 @@ class NormalizedTower(tf.keras.layers.Layer):
             instance = _normalize(self.instance_norm, instance, training)
             candidate = _normalize(self.candidate_norm, candidate, training)
             shared = self.instance_dense(instance)[:, None, :]  # [B, 1, units[0]]
-        hidden = self._activated(flat_dense(self.candidate_dense, candidate) + shared, training)
+        hidden = self.activated(flat_dense(self.candidate_dense, candidate) + shared, training)
         for layer in self.hidden:
-            hidden = self._activated(flat_dense(layer, hidden), training)
+            hidden = self.activated(flat_dense(layer, hidden), training)
         hidden = _normalize(self.output_norm, hidden, training)
         return tf.squeeze(flat_dense(self.logit, hidden), -1)  # [B, C]
 
@@ -195,7 +196,8 @@ class NormalizedTower(tf.keras.layers.Layer):
         normed = self.joint_norm(joined)  # [B, C, X + Z]
         return normed[..., :width], normed[..., width:]
 
-    def _activated(self, hidden, training):
+    def activated(self, hidden, training):
+        """The activation and, in training, the dropout of a hidden layer."""
         hidden = self.activate(hidden)
         return draws.dropout(hidden, self.dropout, training)
 

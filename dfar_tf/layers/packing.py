@@ -22,14 +22,14 @@ def encode_by_length(encode, history, parts):
     """
     lengths = tf.cast(tf.reduce_sum(history["history_mask"], 1), tf.int32)  # [B]
     if parts == 1:
-        return encode(_cut(history, lengths))
+        return encode(cut_to_longest(history))
     rows = tf.shape(lengths)[0]
     order = tf.argsort(lengths)
     states = []
     for part in range(parts):
         chosen = order[part * rows // parts : (part + 1) * rows // parts]
         own = {name: tf.gather(value, chosen) for name, value in history.items()}
-        states.append(encode(_cut(own, tf.gather(lengths, chosen))))
+        states.append(encode(cut_to_longest(own)))
     back = tf.math.invert_permutation(order)
     return {name: tf.gather(_joined([state[name] for state in states]), back) for name in states[0]}
 
@@ -75,7 +75,9 @@ def take(values, index):
     return tf.gather(flat, index + length * tf.range(rows)[:, None])
 
 
-def _cut(history, lengths):
+def cut_to_longest(history):
+    """A history without the columns in which no row has a record; one column at least."""
+    lengths = tf.cast(tf.reduce_sum(history["history_mask"], 1), tf.int32)  # [B]
     longest = tf.maximum(tf.reduce_max(lengths), 1)  # the largest of no rows is far below 0
     return {
         name: value[:, :longest] if name in BY_POSITION else value

@@ -27,6 +27,7 @@ class SequentialModel(tf.keras.layers.Layer):
       paper: where it was published.
       feedback: in a few words, how it uses positive and negative feedback.
       embeds_users: whether ``encode`` reads ``user``.
+      published_output: in a few words, the output of its paper that the common tower replaces, if any.
       compared: whether it is one of the systems of Table 2, not a variant of one.
       pairs: how many pairs of history and candidate ``score_products`` takes at a time: enough to fill
         the processor, few enough for its cache.
@@ -36,11 +37,11 @@ class SequentialModel(tf.keras.layers.Layer):
       why_not: the reason for what is missing in the two, in a few words.
     """
 
-    title = paper = feedback = ""
+    title = paper = feedback = published_output = ""
     compared = True
     any_length = True
     embeds_users = False
-    pairs = 8192
+    pairs = 16384
     scorers = ("tower",)
     trained_positions = ("last",)
     why_not: ClassVar = {}
@@ -269,7 +270,8 @@ class BaselineModel(SequentialModel):
 
     def score_shared(self, state, candidates, shared, training):
         """With ``scorer: dot`` the shared candidates are one matrix product."""
-        if not self.dot:
+        # A model with outputs of its own makes them for every pair.
+        if not self.dot or type(self).score is not BaselineModel.score:
             return super().score_shared(state, candidates, shared, training)
         user = self._as_wide_as_items(state["user"])
         own = tf.reduce_sum(user[:, None] * self.embed_items(candidates), -1)  # [N, C]

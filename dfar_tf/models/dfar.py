@@ -9,8 +9,11 @@ for our choice:
 """
 
 from dfar_tf import layers
+from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.baselines.recurrent import last_real
 from dfar_tf.layers.histories import ages
 from dfar_tf.layers.packing import packed
+from dfar_tf.layers.shared_candidates import tower_of_shared
 from dfar_tf.losses import cosine_loss, tower_bpr_loss
 from dfar_tf.models.base import SequentialModel, check_heads
 from recommenders_utils.backend import tf
@@ -33,12 +36,18 @@ class DFAR(SequentialModel):
     with s, s^P, s^N the sums of S, S^P, S^N over real positions. ``ablation`` takes one part out
     (Table 3): ``fha`` (MHA in its place, hence no label mask), ``mo`` (no label mask), ``idl``
     (lambda_d = 0), ``ibl`` (lambda_bpr = 0).
+
+    With ``causal`` a record attends to itself and earlier ones in Eqs. 2-14. All else is written in sums
+    and softmaxes over the history, so that its value for a history's first t records is a running sum:
+    every position trains in one pass (``positions: all``), as the same model on that prefix.
+    With ``scorer: dot`` the towers are products: logit^P = <W [s || s^P] + f^P, E_v + L_1>.
     """
 
     title = "DFAR"
     paper = "Lin et al., WWW 2023"
     feedback = "both: heads by feedback, an interest and a tower for each"
-    pairs = 65536  # a history at a time
+    scorers = ("tower", "dot")
+    trained_positions = ("last", "all")
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
@@ -47,6 +56,7 @@ class DFAR(SequentialModel):
         if hp.position_embedding:
             self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
         self.masked = _masked(hp)
+        self.dot = hp.values().get("scorer") == "dot"  # older runs lack the key
         fha, encoder = layers.FactorizationHeadsAttention, {}
         if hp.ablation == "fha":
             fha = layers.MultiHeadAttention
@@ -55,17 +65,24 @@ class DFAR(SequentialModel):
             ffha = layers.FeedbackAwareFactorizationHeadsAttention
             encoder["mask_mode"] = hp.mask_mode
         self.encoder = self._block(ffha, "encoder", **encoder)
+        self.embed_dropout = hp.dropout if _causal(hp) else 0.0
         self.decouplers, self.aggregations, self.towers = {}, {}, {}
         for side, _ in SIDES:
             self.decouplers[side] = self._block(fha, "decoupler", "_" + side)
             self.aggregations[side] = layers.InterestAggregation(
                 hp.aggregation_layers, hp.activation, name="aggregation_" + side
             )
-            self.towers[side] = layers.NormalizedTower(
-                hp.tower_layers, hp.tower_norm, hp.activation, hp.dropout, name="tower_" + side
-            )
+            if self.dot:
+                name = "dense_user_" + side
+                self.towers[side] = tf.keras.layers.Dense(hp.hidden_size, name=name)
+            else:
+                self.towers[side] = layers.NormalizedTower(
+                    hp.tower_layers, hp.tower_norm, hp.activation, hp.dropout, name="tower_" + side
+                )
 
     def _block(self, attention, name, side="", **kwargs):
+        if _causal(self.hp):
+            kwargs["causal"] = True
         attention = self.attention_layer(attention, name + side, **kwargs)
         return layers.AttentionBlock(attention, self.hp.encoder_block, name=f"{name}_block{side}")
 
@@ -77,6 +94,13 @@ class DFAR(SequentialModel):
             raise UserError(
                 f"num_heads: {hparams.num_heads} is odd; the label mask needs half of the heads for each "
                 "feedback. Give an even number, or --ablation=mo for no label mask."
+            )
+        if _observed_bpr(hparams):
+            _check_observed_bpr(hparams.values())
+        if hparams.values().get("positions") == "all" and not _causal(hparams):
+            raise UserError(
+                "positions: all trains every position of a sequence in one pass, for which DFAR's attention "
+                "must not see later records. Give --causal=true, or --positions=last."
             )
 
     # 3.1 Feedback-aware encoding, and of 3.2 what needs no candidate.
@@ -94,20 +118,43 @@ class DFAR(SequentialModel):
 
     def encode(self, history, training):
         """The sum of S [B, D]; of each feedback the sequence [B, S, D], its mask [B, S], its sum [B, D]."""
-        mask = history["history_mask"]  # [B, T]
-        labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
-        inputs = self.embed_history(history)  # [B, T, D]
-        # Eq. 12
-        encoded = self.encoder(inputs, mask, training, **self._feedback(labels))  # [B, T, D]
+        mask = history["history_mask"]
+        encoded, sides = self._encoded(history, training)
         state = {"sum": self._pool(encoded, mask)}
-        for side, _ in SIDES:
-            own, own_mask = packed(*self.decouple(encoded, mask, labels, side))  # [B, S, D], [B, S]
-            # Eq. 14
-            own = self.decouplers[side](own, own_mask, training)  # [B, S, D]
-            state[side] = own
-            state[side + "_mask"] = own_mask
+        for side, (own, own_mask, _) in sides.items():
+            state[side], state[side + "_mask"] = own, own_mask
             state[side + "_sum"] = self._pool(own, own_mask)
         return state
+
+    def encode_positions(self, history, at, training):
+        """``encode`` of the prefix that ends at each of ``at``, and the whole for ``score_shared``."""
+        encoded, sides = self._encoded(history, training)
+        rows = at[:, 0]
+        state = {"sum": self._pool_prefix(encoded, at), "rows": rows}
+        for side, (own, own_mask, kept) in sides.items():
+            counts = tf.cast(tf.gather_nd(tf.cumsum(kept, 1), at), tf.int32)  # [N]
+            state[side] = tf.gather(own, rows)  # [N, S, D]
+            state[side + "_mask"] = tf.sequence_mask(counts, tf.shape(own)[1], tf.float32)
+            last = tf.stack([rows, tf.maximum(counts - 1, 0)], 1)
+            some = tf.cast(counts > 0, tf.float32)[:, None]
+            state[side + "_sum"] = self._pool_prefix(own, last) * some
+            state[side + "_whole"] = own, own_mask, counts
+        return state
+
+    def _encoded(self, history, training):
+        """S [B, T, D], and of each feedback (sequence [B, S, D], its mask [B, S], its records [B, T])."""
+        mask = history["history_mask"]  # [B, T]
+        labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
+        inputs = draws.dropout(self.embed_history(history), self.embed_dropout, training)
+        # Eq. 12
+        encoded = self.encoder(inputs, mask, training, **self._feedback(labels))  # [B, T, D]
+        sides = {}
+        for side, _ in SIDES:
+            of_side, kept = self.decouple(encoded, mask, labels, side)
+            own, own_mask = packed(of_side, kept)  # [B, S, D], [B, S]
+            # Eq. 14
+            sides[side] = self.decouplers[side](own, own_mask, training), own_mask, kept
+        return encoded, sides
 
     @staticmethod
     def decouple(encoded, mask, labels, side):
@@ -141,17 +188,59 @@ class DFAR(SequentialModel):
             interest = self.aggregations[side](query, state[side], state[side + "_mask"])
             # Eqs. 19, 20
             shared = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [B, 2 D]
-            own = tf.concat([interest, query], -1)  # [B, C, 2 D]
-            outputs[side + "_logits"] = self.towers[side](shared, own, training)  # [B, C]
+            if self.dot:
+                user = self.towers[side](shared)[:, None]  # [B, 1, D]
+                outputs[side + "_logits"] = tf.reduce_sum((user + interest) * query, -1)
+            else:
+                own = tf.concat([interest, query], -1)  # [B, C, 2 D]
+                outputs[side + "_logits"] = self.towers[side](shared, own, training)  # [B, C]
             outputs[side + "_interest"] = interest
         outputs["logits"] = outputs["positive_logits"]
         return outputs
 
+    def score_shared(self, state, candidates, shared, training):
+        """``score``; of the shared candidates, Eq. 15 and the towers read each once and not once a row."""
+        targets, others = self.embed_items(candidates), self.embed_items(shared)
+        outputs = {}
+        for side, label in SIDES:
+            own = targets + self.label_embedding[label]  # [N, C, D]
+            query = others + self.label_embedding[label]  # [K, D]
+            aggregation = self.aggregations[side]
+            own_interest = aggregation(own, state[side], state[side + "_mask"])
+            interest = aggregation.of_prefixes(query, *self._whole(state, side))  # [N, K, D]
+            user = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [N, 2 D]
+            if self.dot:
+                user = self.towers[side](user)
+                of_own = tf.reduce_sum((user[:, None] + own_interest) * own, -1)
+                of_others = tf.matmul(user, query, transpose_b=True)
+                of_others += tf.reduce_sum(interest * query, -1)
+                logits = tf.concat([of_own, of_others], 1)
+            else:
+                parts = (own_interest, own), (interest, query)
+                logits = tower_of_shared(self.towers[side], user, *parts, training)
+            outputs[side + "_logits"] = logits
+            outputs[side + "_interest"] = tf.concat([own_interest, interest], 1)
+        outputs["logits"] = outputs["positive_logits"]
+        return outputs
+
+    @staticmethod
+    def _whole(state, side):
+        """sequence, mask, rows and counts of ``of_prefixes``: of prefixes, or of whole histories."""
+        if "rows" in state:
+            sequence, mask, counts = state[side + "_whole"]
+            return sequence, mask, state["rows"], counts
+        mask = state[side + "_mask"]
+        counts = tf.cast(tf.reduce_sum(mask, 1), tf.int32)
+        return state[side], mask, tf.range(tf.shape(mask)[0]), counts
+
     def products(self, candidates):
         """The first layers of the positive side's aggregation and tower on E_v + L_1."""
-        if not self.towers["positive"].separable:
+        if not self.dot and not self.towers["positive"].separable:
             return super().products(candidates)
         query = self.embed_items(candidates) + self.label_embedding[1]  # [C, D]
+        if self.dot:
+            found = self.aggregations["positive"].candidate_products(query)
+            return {"aggregation": found, "query": query}
         return {
             "aggregation": self.aggregations["positive"].candidate_products(query),
             "tower": self.towers["positive"].candidate_products(query),
@@ -159,12 +248,16 @@ class DFAR(SequentialModel):
 
     def score_products(self, state, products):
         """The positive tower's logits, the prediction."""
-        if "tower" not in products:
+        if "aggregation" not in products:
             return super().score_products(state, products)
         interest = self.aggregations["positive"].call_products(
             products["aggregation"], state["positive"], state["positive_mask"]
         )
         shared = tf.concat([state["sum"], state["positive_sum"]], -1)  # [B, 2 D]
+        if self.dot:
+            query = products["query"]  # [C, D]
+            logits = tf.matmul(self.towers["positive"](shared), query, transpose_b=True)
+            return logits + tf.reduce_sum(interest * query, -1)
         return self.towers["positive"].call_products(products["tower"], shared, interest)
 
     # 3.4 Joint optimisation.
@@ -172,13 +265,12 @@ class DFAR(SequentialModel):
     def losses(self, outputs, labels, weights):
         """L^BPR and L^D with their weights; L is ``main_loss``, lambda is ``embed_l2``."""
         hp = self.hp
-        towers = outputs["positive_logits"], outputs["negative_logits"]
         interests = outputs["positive_interest"], outputs["negative_interest"]
         # Eq. 23, whose terms the estimator's ``loss_terms`` adds up.
         return {
             "bpr": (
                 0.0 if hp.ablation == "ibl" else hp.lambda_bpr,
-                tower_bpr_loss(*towers, labels, weights),
+                self._bpr(outputs, labels, weights),
             ),
             "disentangle": (
                 0.0 if hp.ablation == "idl" else hp.lambda_d,
@@ -186,16 +278,58 @@ class DFAR(SequentialModel):
             ),
         }
 
+    def _bpr(self, outputs, labels, weights):
+        """L^BPR over all candidates with their training labels, or over the observed targets alone."""
+        towers = outputs["positive_logits"], outputs["negative_logits"]
+        if _observed_bpr(self.hp) and "target_labels" in outputs:  # only training batches have them
+            towers = [logits[:, :1] for logits in towers]
+            labels = outputs["target_labels"][:, None]
+            weights = tf.ones_like(labels)
+        return tower_bpr_loss(*towers, labels, weights)
+
     def _feedback(self, labels):
         """What the encoder's attention takes beside its input."""
         return {"labels": labels} if self.masked else {}
 
     def _pool(self, sequence, mask):
+        if self.hp.pooling == "last":
+            return last_real(sequence, mask)
         total = tf.reduce_sum(sequence * mask[:, :, None], 1)  # [B, D]
         if self.hp.pooling == "sum":
             return total
         return tf.math.divide_no_nan(total, tf.reduce_sum(mask, 1, keepdims=True))
 
+    def _pool_prefix(self, sequence, at):
+        """``_pool`` of the records up to each of ``at`` [N, 2]: [N, D]."""
+        if self.hp.pooling == "last":
+            return tf.gather_nd(sequence, at)
+        total = tf.gather_nd(tf.cumsum(sequence, 1), at)
+        if self.hp.pooling == "sum":
+            return total
+        return total / tf.cast(at[:, 1:] + 1, tf.float32)
+
+
+def _causal(hparams):
+    return hparams.values().get("causal", False)  # older runs lack the key
+
 
 def _masked(hparams):
     return hparams.ablation not in ("fha", "mo")
+
+
+def _observed_bpr(hparams):
+    return hparams.values().get("bpr_labels") == "feedback"  # older runs lack the key
+
+
+def _check_observed_bpr(values):
+    """Raises UserError where no batch has a disliked target, or none knows its feedback."""
+    if values.get("train_targets") == "positive" and values.get("dislike_loss", "none") == "none":
+        raise UserError(
+            "bpr_labels: feedback sets liked against disliked targets, but train_targets: positive leaves "
+            "the disliked ones out. Give --train_targets=all or feedback, or --bpr_labels=train."
+        )
+    if not values.get("share_history", True):
+        raise UserError(
+            "share_history: false repeats a history for each candidate, but bpr_labels: feedback reads the "
+            "target of each history. Leave share_history out, or give --bpr_labels=train."
+        )

@@ -1,21 +1,25 @@
 """A cluster on this machine: one process per task on loopback, to try what several machines would do."""
 
+import contextlib
 import os
-import shlex
+import signal
 import sys
+import threading
 import time
 
 from tqdm import tqdm
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, WORKER
-from dfar_tf.paths import shown
+from dfar_tf.paths import resuming
+from dfar_tf.runs.cage import NoNamespace, own_network
 from dfar_tf.runs.cluster_processes import Processes
 from dfar_tf.runs.folder import LOG_FILE, RunFolder
 from dfar_tf.runs.kept import data_to_resume
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.steps import begin, prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json
+from recommenders_utils.tables import printable
 
 LEAST = {"workers": 0, "ps": 1, "restarts": 0}
 POLL = 0.2  # seconds
@@ -23,7 +27,7 @@ LEAVE = 60.0  # seconds a worker has to exit after chief and evaluator
 DIED = 1  # exit status if processes died too often
 
 
-def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()):
+def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=(), expose=False):
     """Prepares the data, trains on a cluster of this machine's processes and prints the table.
 
     Args:
@@ -33,6 +37,7 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
       run_dir: the run's folder; a new one under ``runs/`` if None.
       resume: resume the run in ``run_dir``.
       given: keys given as flags.
+      expose: run in the machine's own network, where others may reach the servers.
 
     Returns:
       The exit status: 0, or 1 if processes died too often.
@@ -57,30 +62,65 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
     if resume:
-        store, hparams = data_to_resume(run_dir, hparams, given, folder.say)
+        store, hparams = data_to_resume(run_dir, hparams, given, folder.say, folder.note)
     else:
-        store, hparams = prepare_data(hparams, given, folder.say)
+        store, hparams = prepare_data(hparams, given, folder.say, note=folder.note)
     iterator = make_iterator(store, hparams)
     shards = 1 + counts["workers"]
     iterator.steps_per_epoch(shards=shards)
     iterator.train_dataset(shard=(0, shards))  # raises if there are too few instances
-    folder.open(hparams, store, command, resume)
-    folder.say(f"run folder: {shown(folder.path)}")
     targets = iterator.num_train() * hparams.epochs
     try:
-        return _run(folder, counts, hparams, targets)
+        with _network(expose, folder.say) as network, _hangup_interrupts():
+            folder.open(hparams, store, command, resume)
+            begin(folder, store, given)
+            return _run(folder, counts, hparams, targets, network)
     except KeyboardInterrupt:
-        again = command if run_dir else f"{command} --run_dir={shlex.quote(shown(folder.path))}"
-        raise KeyboardInterrupt(f"To resume: {again if resume else again + ' --resume'}") from None
+        raise KeyboardInterrupt(f"To resume: {resuming(command, folder.path)}") from None
 
 
-def _run(folder, counts, hparams, targets):
+@contextlib.contextmanager
+def _network(expose, say):
+    """A network of the cluster's own; with ``expose`` the machine's. Yields what ``Processes`` takes."""
+    if expose:
+        say(
+            "cluster: --expose: its servers listen on all addresses and do not authenticate clients"
+        )
+        yield ()
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            network = stack.enter_context(own_network())
+        except NoNamespace as error:
+            raise UserError(
+                f"cluster: this system allows no network namespace ({error}), and TensorFlow's servers "
+                "listen on all addresses of the machine, do not authenticate clients and run what they are "
+                "sent. Add --expose to run all the same, behind a firewall (docs/cluster.md)."
+            ) from None
+        say("cluster: in a network namespace of its own, which nothing else can reach")
+        yield network
+
+
+@contextlib.contextmanager
+def _hangup_interrupts():
+    """Context in which the end of the terminal ends the run like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _run(folder, counts, hparams, targets, network):
     tasks = {CHIEF: 1, WORKER: counts["workers"], PS: counts["ps"]}
     flags = [f"--device={hparams.device}", "--show_progress=false"]
     say = tqdm.write if hparams.show_progress else print
     follower = _Follower(folder.file(LOG_FILE), say)
     bar = _Bar(folder, targets) if hparams.show_progress else None
-    with Processes(folder, tasks, flags, counts["restarts"], say) as processes:
+    with Processes(folder, tasks, flags, counts["restarts"], say, network) as processes:
         try:
             return _watch(processes, follower, bar)
         finally:
@@ -97,14 +137,14 @@ def _watch(processes, follower, bar):
         if bar:
             bar.show()
         if died:
-            print(f"error: {died}", file=sys.stderr)
+            print(f"error: {printable(died)}", file=sys.stderr)
             return DIED
         left = processes.alive()
         if CHIEF not in left and EVALUATOR not in left:
             if WORKER not in left:
                 return 0
-            leave = leave or time.time() + LEAVE
-            if time.time() > leave:
+            leave = leave or time.monotonic() + LEAVE
+            if time.monotonic() > leave:
                 print("cluster: stopping a worker that does not exit", flush=True)
                 return 0
         time.sleep(POLL)

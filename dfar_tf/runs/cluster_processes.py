@@ -11,6 +11,7 @@ import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE, WORKER, without_proxies
 from dfar_tf.paths import IN_CHECKOUT, ROOT, shown
+from dfar_tf.runs.cage import caged
 from recommenders_utils.errors import BAD_INPUT, UserError
 from recommenders_utils.files import write_json
 
@@ -24,6 +25,8 @@ GRACE = 10.0  # seconds a process has to exit when terminated
 class Processes:
     """One process per task, each in its own session, so that Ctrl-C reaches it only through us.
 
+    Linux kills them when this process dies, however it does.
+
     A context manager: when it exits, for whatever reason, no process is left.
 
     Args:
@@ -32,10 +35,11 @@ class Processes:
       flags: of every process.
       restarts: maximum number of restarts, in total.
       say: called with each line to print.
+      network: handles of the namespaces they run in (see ``cage``); none for the machine's own.
     """
 
-    def __init__(self, folder, sizes, flags, restarts, say=print):
-        self.folder, self.restarts, self.say = folder, restarts, say
+    def __init__(self, folder, sizes, flags, restarts, say=print, network=()):
+        self.folder, self.restarts, self.say, self.network = folder, restarts, say, network
         self.flags = [f"--run_dir={folder.path}", *flags]
         ports = free_ports(sum(sizes.values()))
         self.cluster = {
@@ -97,8 +101,8 @@ class Processes:
         """Stops all processes: terminates them first, then kills them."""
         try:
             self._signal(signal.SIGTERM)
-            until = time.time() + GRACE
-            while self.running and time.time() < until:
+            until = time.monotonic() + GRACE
+            while self.running and time.monotonic() < until:
                 self.running = {t: p for t, p in self.running.items() if p.poll() is None}
                 time.sleep(0.05)
         finally:  # a second Ctrl-C does not leave them running either
@@ -120,13 +124,14 @@ class Processes:
         )
         with open(self._log_file(kind, index), "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dfar_tf", "cluster", *self.flags],
+                caged([sys.executable, "-m", "dfar_tf", "cluster", *self.flags], self.network),
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self.network,
             )
         self.running[kind, index] = self.started[kind, index] = process
         described = {

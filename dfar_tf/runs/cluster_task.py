@@ -6,11 +6,10 @@ import time
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown, typed
-from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder
+from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder, read_settings
 from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
-from recommenders_utils.hparams import prepare_hparams
 
 LOOK_EVERY = 0.5  # seconds between two checks for the run's folder
 SAY_EVERY = 60.0  # seconds between two lines while waiting for it
@@ -91,7 +90,7 @@ def join_run(task, run_dir, given):
         )
     started = time.time()
     folder = RunFolder(run_dir)
-    hparams = prepare_hparams(folder.file(HPARAMS_FILE)).replace(**given)
+    hparams = read_settings(folder.path).replace(**given)
     task.hide_devices(hparams.device)
     if task.kind == PS:
         return run_task(task, folder, None, started)
@@ -119,14 +118,13 @@ def run_task(task, folder, store, started):
     if task.kind == PS:
         serve_parameters(task, folder.path, folder.file(RESULTS_FILE))
         return None
-    hparams, say = folder.hparams, print
+    hparams, say, note = folder.hparams, print, None
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
         folder.say(f"cluster: {sizes}; asynchronous, so no two runs are the same")
-        folder.say(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
-        say = folder.say
-    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say):
+        say, note = folder.say, folder.note
+    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say, note):
         trained = train_task(task, hparams, store, folder.path, validation_metrics(hparams))
     if task.kind == EVALUATOR:
         return score_and_report(folder, store, trained, started, cluster=task.sizes)
@@ -135,9 +133,9 @@ def run_task(task, folder, store, started):
 
 
 def _wait_for(path, task):
-    said = 0.0
+    said = -SAY_EVERY
     while not os.path.exists(path):
-        if time.time() - said > SAY_EVERY:
+        if time.monotonic() - said >= SAY_EVERY:
             print(f"cluster: {task} waits for the chief to make {shown(path)}", flush=True)
-            said = time.time()
+            said = time.monotonic()
         time.sleep(LOOK_EVERY)

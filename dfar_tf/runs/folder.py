@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import os
 import platform
 import sys
@@ -9,19 +10,19 @@ import sys
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from dfar_tf.settings import hparams_file
+from recommenders_utils.checksums import check, checked_write, read_checked_json, seal
 from recommenders_utils.dataset.packed import pack
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.files import (
     atomic_directory,
-    atomic_write,
     locked,
-    read_json,
-    seal,
     slug,
     write_json,
 )
 from recommenders_utils.hparams import HParams, prepare_hparams
+from recommenders_utils.tables import printable
+from recommenders_utils.temporaries import sweep
 
 HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "hparams.yaml",
@@ -30,7 +31,23 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "run.log",
 )
 DATA_FILE = "data.npz"  # all that serving, evaluation and resuming need of the data
-# What is reported of a test set; runs of earlier versions lack these keys.
+FOLDERS = ("checkpoints", "best")  # of a trained model
+# Without which results cannot be shown.
+RESULTS_KEYS = (
+    "model",
+    "loss",
+    "data",
+    "seed",
+    "statistics",
+    "protocol",
+    "valid",
+    "test",
+    "seconds",
+)
+# What to do about a damaged file.
+RESTORE = "Restore a copy of it, or train again in another --run_dir."
+SCORE_AGAIN = "Score the run again: repeat its command with --run_dir and --resume."
+# What is reported of a test set.
 REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
 # keys of logs are covered by the data's fingerprint.
@@ -54,7 +71,7 @@ class RunFolder:
     and ``calibration.csv``.
 
     Args:
-      path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, time.
+      path: the folder; if None, ``open`` makes a new one under ``runs/`` named by data, model, seed, time.
       echo: whether what is logged is printed too.
     """
 
@@ -76,55 +93,71 @@ class RunFolder:
         Raises:
           UserError: the folder holds a run and ``resume`` is off; or it holds another one.
         """
-        self.path = self.path or _new_path(hparams)
-        if os.path.exists(self.file(HPARAMS_FILE)):
+        if self.path and os.path.exists(self.file(HPARAMS_FILE)):
             if not resume:
-                raise UserError(
-                    f"{self.path}: holds a run already. Add --resume to resume it, or give "
-                    "another --run_dir."
-                )
+                raise UserError(self._taken())
             self.check_same(hparams)
             self.attach(hparams, store)
-            if hparams.epochs != prepare_hparams(self.file(HPARAMS_FILE)).epochs:
-                hparams.save(self.file(HPARAMS_FILE))
+            if hparams.epochs != read_settings(self.path).epochs:
+                with checked_write(self.file(HPARAMS_FILE)) as stream:
+                    stream.write(hparams.to_text())
             return
         if resume:
             raise UserError(f"{self.path}: it holds no run to resume ({HPARAMS_FILE} is missing).")
+        record = {
+            "command": command,
+            "started": datetime.datetime.now().isoformat(timespec="seconds"),
+            "seed": hparams.seed,
+            "synthetic": store.meta["synthetic"],
+            "data": store.meta["name"],
+            "data_fingerprint": store.meta["fingerprint"],
+            "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
+        }
+        if self.path is None:
+            self.path = _make_new(record, hparams, store)
+        else:
+            self._make(record, hparams, store)
+        self.attach(hparams, store)
+
+    def _make(self, record, hparams, store):
+        """Makes the folder that was asked for; only one of two processes that do so at once can."""
         if os.path.isdir(self.path) and os.listdir(self.path):
             raise UserError(
                 f"{self.path}: is not empty and holds no run. Give a new or an empty --run_dir."
             )
-        # A new folder appears with all files in it or, on a full disk, not at all.
-        fresh = not os.path.exists(self.path)
-        with atomic_directory(self.path) if fresh else contextlib.nullcontext(self.path) as folder:
-            pack(store, os.path.join(folder, DATA_FILE))
-            seal(folder, DATA_FILE)
-            write_json(
-                os.path.join(folder, RUN_FILE),
-                {
-                    "command": command,
-                    "started": datetime.datetime.now().isoformat(timespec="seconds"),
-                    "seed": hparams.seed,
-                    "synthetic": store.meta["synthetic"],
-                    "data": store.meta["name"],
-                    "data_fingerprint": store.meta["fingerprint"],
-                    "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
-                },
-            )
-            hparams.save(os.path.join(folder, HPARAMS_FILE))
-        self.attach(hparams, store)
+        try:
+            if os.path.isdir(self.path):  # it may be a mount point, or have rights of its own
+                _fill(self.path, record, hparams, store)
+            else:
+                _make_folder(self.path, record, hparams, store)
+        except FileExistsError:
+            if not os.path.isdir(self.path):  # a file is in the place of its parent
+                raise
+            raise UserError(self._taken()) from None
 
+    def _taken(self):
+        return (
+            f"{self.path}: holds a run already. Add --resume to resume it, or give another "
+            "--run_dir."
+        )
+
+    @contextlib.contextmanager
     def held(self):
         """Context that keeps other processes from training the run meanwhile.
+
+        What killed ones have left half written is deleted.
 
         Raises:
           UserError: another process holds it.
         """
-        return locked(
-            self.file(RUN_FILE),
+        taken = (
             f"{self.path}: another process is training this run. Wait for it or stop it; or give "
-            "another --run_dir.",
+            "another --run_dir."
         )
+        with locked(self.file(RUN_FILE), taken):
+            for part in ("", *FOLDERS):
+                sweep(self.file(part))
+            yield
 
     def file(self, name):
         """Path of a file of the run."""
@@ -134,7 +167,11 @@ class RunFolder:
         """Writes a line to ``run.log`` and prints it; lines from before the folder exists are kept for it."""
         if self.echo:
             print(line, flush=True)
-        self._early.append(line)
+        self.note(line)
+
+    def note(self, line=""):
+        """Writes a line to ``run.log`` only."""
+        self._early.append(printable(line))  # the log is read in a terminal too
         if self.hparams is not None:
             with open(self.file(LOG_FILE), "a", encoding="utf-8") as stream:
                 stream.write("\n".join(self._early) + "\n")
@@ -164,7 +201,7 @@ class RunFolder:
                 "history_length": store.history_lengths(split)[flat["instance"]],
             }
         )
-        with atomic_write(path, newline="") as stream:
+        with checked_write(path, newline="") as stream:
             frame.to_csv(stream, index=False)
         return path
 
@@ -174,7 +211,7 @@ class RunFolder:
         Raises:
           UserError: the store is not the run's data.
         """
-        if read_json(self.file(RUN_FILE))["data_fingerprint"] != store.meta["fingerprint"]:
+        if read_record(self.path)["data_fingerprint"] != store.meta["fingerprint"]:
             raise UserError(
                 f"{self.path}: holds a run on other data. Give the same ratings to resume it, or "
                 "another --run_dir."
@@ -183,7 +220,7 @@ class RunFolder:
 
     def check_same(self, hparams):
         """Raises UserError if the folder's run has other hyper-parameters, more epochs aside."""
-        then = prepare_hparams(self.file(HPARAMS_FILE)).values()
+        then = read_settings(self.path).values()
         now = fixed_values(hparams)
         differing = [k for k in now if then.get(k) != now[k]]
         if "epochs" in differing and now["epochs"] > then["epochs"]:
@@ -209,16 +246,40 @@ def open_run(path):
                 "finish "
                 "the run with --resume."
             )
-    return with_new_keys(prepare_hparams(os.path.join(path, HPARAMS_FILE)))
+    read_record(path)
+    return with_new_keys(read_settings(path))
+
+
+def read_record(path):
+    """What ``run.json`` of a run says; DamagedFile if it is damaged."""
+    return read_checked_json(os.path.join(path, RUN_FILE), RESTORE, ("data_fingerprint",))
+
+
+def read_results(path):
+    """What ``results.json`` of a run says; DamagedFile if it is damaged."""
+    return read_checked_json(os.path.join(path, RESULTS_FILE), SCORE_AGAIN, RESULTS_KEYS)
+
+
+def read_settings(path):
+    """The hyper-parameters of a run as written; DamagedFile if the file is damaged."""
+    path = os.path.join(path, HPARAMS_FILE)
+    check(path, RESTORE)
+    return prepare_hparams(path)
 
 
 def with_new_keys(hparams):
-    """A run's hyper-parameters, with the defaults of ``REPORTING`` where the run is older than these."""
-    base = prepare_hparams(hparams_file("base"))
-    missing = [key for key in REPORTING if key not in hparams]
-    schema = {**hparams.schema, **{key: base.schema[key] for key in missing}}
+    """A run's hyper-parameters, with the defaults of keys that are newer than the run.
+
+    A new key's default is what was done before there was a choice.
+    """
+    files = [hparams_file("base")]
+    if "model_type" in hparams:
+        files.append(hparams_file("model_" + hparams.model_type))
+    known = prepare_hparams(*files)
+    missing = [key for key in known.schema if key not in hparams]
+    schema = {**hparams.schema, **{key: known.schema[key] for key in missing}}
     return HParams(
-        schema, {key: getattr(hparams if key in hparams else base, key) for key in schema}
+        schema, {key: getattr(hparams if key in hparams else known, key) for key in schema}
     )
 
 
@@ -233,7 +294,7 @@ def fixed_values(hparams):
 def is_synthetic(path):
     """Whether a folder holds a run on generated data."""
     record = os.path.join(path, RUN_FILE)
-    return os.path.exists(record) and bool(read_json(record).get("synthetic"))
+    return os.path.exists(record) and bool(read_record(path).get("synthetic"))
 
 
 def versions(tensorflow=True):
@@ -261,11 +322,49 @@ def versions(tensorflow=True):
     }
 
 
-def _new_path(hparams):
+def _make_new(record, hparams, store):
+    """Makes a folder under ``runs/`` named by data, model, seed and time; returns its path."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    name = f"{slug(hparams.name)}-{hparams.model_type}-{stamp}"
-    path, extra = in_checkout(os.path.join("runs", name)), 1
-    while os.path.exists(path):
-        extra += 1
-        path = in_checkout(os.path.join("runs", f"{name}-{extra}"))
-    return path
+    name = f"{slug(hparams.name)}-{hparams.model_type}-seed{hparams.seed}-{stamp}"
+    for number in itertools.count(1):
+        ending = f"-{number}" if number > 1 else ""
+        path = in_checkout(os.path.join("runs", name + ending))
+        try:
+            _make_folder(path, record, hparams, store)
+            return path
+        except FileExistsError:
+            if not os.path.isdir(path):  # else it is of a run that started in the same second
+                raise
+    return None
+
+
+def _make_folder(path, record, hparams, store):
+    """Makes a folder that appears with all files in it or, on a full disk, not at all.
+
+    Raises:
+      FileExistsError: a folder is there and is not empty.
+    """
+    with atomic_directory(path, replace=False) as folder:
+        _write_settings(folder, record, hparams, store)
+
+
+def _fill(folder, record, hparams, store):
+    """Writes into an empty folder.
+
+    Raises:
+      FileExistsError: another process does.
+    """
+    claim = os.path.join(folder, RUN_FILE)
+    os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        _write_settings(folder, record, hparams, store)
+    except BaseException:
+        os.unlink(claim)
+        raise
+
+
+def _write_settings(folder, record, hparams, store):
+    pack(store, os.path.join(folder, DATA_FILE))
+    write_json(os.path.join(folder, RUN_FILE), record)
+    hparams.save(os.path.join(folder, HPARAMS_FILE))
+    seal(folder)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import statistics
 import time
 import traceback
@@ -14,11 +15,13 @@ from dfar_tf.runs.folder import (
     LOG_FILE,
     RESULTS_FILE,
     fixed_values,
+    read_results,
 )
 from dfar_tf.runs.run import evaluate_run, run_experiment
 from dfar_tf.runs.steps import prepare_data
-from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, slug
+from recommenders_utils.checksums import DamagedFile
+from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.files import slug
 
 
 class Cell(typing.NamedTuple):
@@ -124,7 +127,10 @@ def seeds_and_rest(given, seeds, *own):
     Raises:
       UserError: ``seeds`` is not a positive whole number.
     """
-    first = int(given.get("seed", 1))
+    text = str(given.get("seed", 1))
+    if not re.match(r"-?[0-9]{1,9}$", text):
+        raise UserError(f"--seed: {shortened(text)!r} is not a whole number.")
+    first = int(text)
     numbers = list(range(first, first + positive_number(seeds, "seeds")))
     return numbers, {k: v for k, v in given.items() if k not in ("seed", "model_type", *own)}
 
@@ -135,14 +141,19 @@ def positive_number(text, flag):
     Raises:
       UserError: it is none.
     """
-    if not str(text).isdigit() or int(text) < 1:
-        raise UserError(f"--{flag}: {text!r} is not a positive whole number.")
+    if not re.match(r"[0-9]{1,4}$", str(text)) or int(text) < 1:
+        raise UserError(
+            f"--{flag}: {shortened(str(text))!r} is not a positive whole number of at most four digits."
+        )
     return int(text)
 
 
 def _run(cell, path, given, command, finished):
     if finished:
-        return Outcome(path, _with_reports(cell.hparams, path))
+        try:
+            return Outcome(path, _with_reports(cell.hparams, path))
+        except DamagedFile as error:
+            return Outcome(path, None, str(error))
     resume = os.path.exists(os.path.join(path, HPARAMS_FILE))
     try:
         results = run_experiment(cell.hparams, command, path, resume, given, echo=False)
@@ -158,7 +169,7 @@ def _run(cell, path, given, command, finished):
 
 def _with_reports(hparams, path):
     """A finished run's results; what is wanted now and was not then is computed first."""
-    results = read_json(os.path.join(path, RESULTS_FILE))
+    results = read_results(path)
     cutoffs = [f"full_hr@{k}" for k in hparams.ranking_cutoffs]
     ranked = all(name in results.get("ranking", {}) for name in cutoffs)
     wanted = {

@@ -3,15 +3,22 @@
 import os
 
 from dfar_tf.paths import in_checkout, shown
-from dfar_tf.runs.folder import DATA_FILE, HPARAMS_FILE, RUN_FILE, RunFolder, with_new_keys
+from dfar_tf.runs.folder import (
+    DATA_FILE,
+    HPARAMS_FILE,
+    RESTORE,
+    RUN_FILE,
+    RunFolder,
+    read_settings,
+    with_new_keys,
+)
 from dfar_tf.runs.steps import prepare_data
 from dfar_tf.settings import DEFAULT_CACHE
+from recommenders_utils.checksums import check, read_checked_json
 from recommenders_utils.dataset.packed import unpack
 from recommenders_utils.dataset.preparation import prepared_folder
 from recommenders_utils.dataset.store import DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import check_seal, read_json
-from recommenders_utils.hparams import prepare_hparams
 
 SOURCES = ("ratings", "interactions", "prepared")  # keys that name data
 ADVICE = (
@@ -44,7 +51,7 @@ def run_data(run_dir, hparams, given=(), say=print):
     else:
         store, where = _prepared(run_dir, hparams)
         if store is None and os.path.exists(os.path.join(run_dir, DATA_FILE)):
-            check_seal(run_dir, DATA_FILE, ADVICE)
+            check(os.path.join(run_dir, DATA_FILE), ADVICE)
             where = f"the copy in {shown(os.path.join(run_dir, DATA_FILE))}"
             store = unpack(os.path.join(run_dir, DATA_FILE))
         if store is None:  # a run of an earlier version
@@ -55,7 +62,7 @@ def run_data(run_dir, hparams, given=(), say=print):
     return store, hparams
 
 
-def data_to_resume(run_dir, hparams, given, say=print):
+def data_to_resume(run_dir, hparams, given, say=print, note=None):
     """The data with which a run is resumed: its own, unless the user names a source.
 
     Args and returns as of ``run_data``.
@@ -66,11 +73,11 @@ def data_to_resume(run_dir, hparams, given, say=print):
     path = os.path.join(run_dir, HPARAMS_FILE)
     if not os.path.exists(path):
         raise UserError(f"{run_dir}: it holds no run to resume ({HPARAMS_FILE} is missing).")
-    then, now = prepare_hparams(path).values(), hparams.values()
+    then, now = read_settings(run_dir).values(), hparams.values()
     named = [key for key in SOURCES if key in given or (now[key] and now[key] != then.get(key))]
     if not named:
         return run_data(run_dir, hparams, [key for key in given if key not in SOURCES], say)
-    return prepare_data(hparams, given, say)
+    return prepare_data(hparams, given, say, note=note)
 
 
 def resumed(run_dir, given):
@@ -88,7 +95,7 @@ def resumed(run_dir, given):
     path = os.path.join(run_dir, HPARAMS_FILE)
     if not os.path.exists(path):
         raise UserError(f"{run_dir}: it holds no run to resume ({HPARAMS_FILE} is missing).")
-    hparams = with_new_keys(prepare_hparams(path))
+    hparams = with_new_keys(read_settings(run_dir))
     if given.get("ratings") or given.get("interactions"):  # in the place of what the run names
         hparams = hparams.replace(ratings=None, interactions=None, prepared=None)
     return hparams.replace(**given)
@@ -96,7 +103,9 @@ def resumed(run_dir, given):
 
 def _prepared(run_dir, hparams):
     """(store, what it is) of the prepared arrays if these are still there and the run's, else None."""
-    fingerprint = read_json(os.path.join(run_dir, RUN_FILE))["data_fingerprint"]
+    fingerprint = read_checked_json(os.path.join(run_dir, RUN_FILE), RESTORE, ["data_fingerprint"])[
+        "data_fingerprint"
+    ]
     folder = hparams.prepared or prepared_folder(hparams.cache_dir, hparams.name, fingerprint)
     folder = in_checkout(folder)
     if not os.path.isdir(folder):

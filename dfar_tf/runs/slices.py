@@ -4,13 +4,14 @@ import os
 
 import pandas as pd
 
+from dfar_tf.runs.folder import SCORE_AGAIN
 from dfar_tf.runs.ranking import RANKS_FILE
+from recommenders_utils.checksums import check, checked_write
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.evaluation.predictions import read_predictions
 from recommenders_utils.evaluation.rank_files import read_ranks
 from recommenders_utils.evaluation.slices import candidate_slices, catalogue_slices, slicings
 from recommenders_utils.evaluation.targets import all_test_targets
-from recommenders_utils.files import atomic_write
 
 SLICES_FILE = "slices.csv"
 
@@ -33,7 +34,7 @@ def write_slices(folder, store):
         ranks = read_ranks(folder.file(RANKS_FILE))
         found.append(catalogue_slices(ranks, cuts, hparams.ranking_cutoffs))
     frame = pd.concat(found, ignore_index=True)
-    with atomic_write(folder.file(SLICES_FILE), newline="") as stream:
+    with checked_write(folder.file(SLICES_FILE), newline="") as stream:
         frame.to_csv(stream, index=False)
     return frame
 
@@ -41,4 +42,7 @@ def write_slices(folder, store):
 def read_slices(path):
     """A run folder's ``slices.csv`` as a DataFrame; None if it has none, as an earlier version's run."""
     path = os.path.join(path, SLICES_FILE)
-    return pd.read_csv(path) if os.path.exists(path) else None
+    if not os.path.exists(path):
+        return None
+    check(path, SCORE_AGAIN)
+    return pd.read_csv(path)

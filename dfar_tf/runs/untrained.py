@@ -6,6 +6,7 @@ import typing
 
 from dfar_tf.runs.observed import observe_with
 from dfar_tf.runs.ranking import rank_with
+from recommenders_utils.checksums import DAMAGE
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json, sha256_of, write_json
 from recommenders_utils.untrained import registry
@@ -55,7 +56,7 @@ def fit_run(folder, store):
         model = registry.fit(hparams.model_type, store, **settings_from(hparams))
         registry.save(model, path)
         write_json(folder.file(CHECKSUM), {"sha256": sha256_of(path)})
-        folder.say(f"{hparams.model_type}: fitted in {time.perf_counter() - begun:.1f} s")
+        folder.note(f"{hparams.model_type}: fitted in {time.perf_counter() - begun:.1f} s")
     load_fitted(folder.path)
     return Fitted(folder.path)
 
@@ -72,7 +73,7 @@ def load_fitted(run_dir):
         raise UserError(f"{run_dir}: no fitted model in it ({FITTED} and {CHECKSUM}); {advice}.")
     try:
         checksum = read_json(record)["sha256"]
-    except (ValueError, KeyError, TypeError):
+    except DAMAGE:
         raise UserError(f"{record}: not the checksum of a fitted model; {advice}.") from None
     if sha256_of(path) != checksum:
         raise UserError(f"{path}: differs from its checksum; {advice}.")

@@ -1,12 +1,14 @@
 """A finished run, opened to score and to recommend: ``from dfar_tf import load``."""
 
 import numbers
+import os
 import warnings
 
 import numpy as np
 
 from dfar_tf.frames import with_files
 from dfar_tf.models import is_untrained
+from dfar_tf.objectives import objective_of
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import FREE_KEYS, open_run
 from dfar_tf.runs.kept import run_data
@@ -15,7 +17,7 @@ from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
 from dfar_tf.settings import DEFAULT_CACHE
 from recommenders_utils.dataset.newer import newer_histories
-from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.errors import UserError, described, shortened
 from recommenders_utils.reading.ids import as_id
 from recommenders_utils.tables import counted
 from recommenders_utils.untrained.base import squashed
@@ -27,6 +29,7 @@ _OF_LOG = (
     "duplicates",
     "utc_offset_hours",
 )  # keys that read one
+LONGEST_PATH = 4096  # bytes, Linux's own limit
 
 
 def load(run_dir, say=lambda line: None, **given):
@@ -45,6 +48,7 @@ def load(run_dir, say=lambda line: None, **given):
     Raises:
       UserError: no finished run there; its data have changed; another key is given.
     """
+    run_dir = _folder(run_dir)
     given = with_files(given, given.get("cache_dir") or DEFAULT_CACHE)
     log = {key: given[key] for key in ("ratings", "interactions") if given.get(key)}
     own = {key: value for key, value in given.items() if not (log and key in _OF_LOG)}
@@ -104,12 +108,15 @@ class Run:
       scorer: ``Scorer``, the open session.
       dtype: of its scores.
       catalogue: ``Catalogue``, all items for it.
+      objective: what it was trained for, ``ranking`` (ten candidates) or ``retrieval`` (the catalogue);
+        ``none`` of an untrained run.
     """
 
     dtype = np.float32
 
     def __init__(self, hparams, store, checkpoint, say=lambda line: None, newer=None):
-        from dfar_tf.estimator.scorer import Catalogue, Scorer
+        from dfar_tf.estimator.catalogue import Catalogue
+        from dfar_tf.estimator.scorer import Scorer
         from recommenders_utils.io import make_iterator
 
         self.hparams, self.store = hparams, store
@@ -117,6 +124,11 @@ class Run:
         self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length, newer)
         self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
         self.catalogue = Catalogue(self.scorer, iterator.ids[1:])
+
+    @property
+    def objective(self):
+        """See the class."""
+        return objective_of(self.hparams)
 
     def __enter__(self):
         return self
@@ -143,7 +155,7 @@ class Run:
         Raises:
           UserError: an unknown user; a malformed history.
         """
-        candidates = list(candidates)
+        candidates = _listed(candidates)
         rows = self.vocabulary.item_rows(candidates)
         self._warn(candidates, rows, "candidate", "without a score")
         state = self.scorer.encode(self.vocabulary.arrays(self.histories(history)))
@@ -165,7 +177,8 @@ class Run:
           history_or_user: a history or a user's id, see the class.
           k: how many.
           exclude_seen: leave out all items of the history, including records before the newest T.
-          explain: add what the two towers compute for each item (see ``Scorer.explain``).
+          explain: add ``because``, which records of the history moved the item, in words; and what the two
+            towers compute for it if the model has them (see ``Scorer.explain``).
           exclude_disliked: leave out disliked items of the history also without ``exclude_seen``.
 
         Returns:
@@ -173,10 +186,13 @@ class Run:
           best first; equal ones in the order of the vocabulary.
 
         Raises:
-          UserError: an unknown user; a malformed history; k below 1; nothing to explain with.
+          UserError: an unknown user; a malformed history; k below 1.
         """
         from dfar_tf.serving.recommend import recommend
 
+        if not isinstance(k, numbers.Integral):
+            raise UserError(f"k: {described(k)} is no whole number. Give how many, as in k=20.")
+        k = max(0, min(int(k), max(1, self.store.num_items)))
         options = {"exclude_seen": exclude_seen, "exclude_disliked": exclude_disliked}
         found = recommend(self, self.histories(history_or_user), k, explain=explain, **options)
         return next(iter(found)).items
@@ -196,7 +212,7 @@ class Run:
             pairs = [(item, float(label)) for item, label in history_or_user]
         except (TypeError, ValueError, OverflowError):
             raise UserError(
-                f"history: {shortened(repr(history_or_user))} is neither the id of a user nor a list of "
+                f"history: {described(history_or_user)} is neither the id of a user nor a list of "
                 "(item, label) pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
             ) from None
         raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], float)
@@ -242,9 +258,34 @@ class UntrainedRun(Run):
         return squashed(logits)
 
 
+def _listed(candidates):
+    """The candidates as a list; raises UserError if they are none."""
+    try:
+        if isinstance(candidates, (str, bytes)):
+            raise TypeError
+        return list(candidates)
+    except TypeError:
+        raise UserError(
+            f"candidates: {described(candidates)} is no list of item ids, as in ['i1', 'i2']. Give one."
+        ) from None
+
+
+def _folder(run_dir):
+    """A run's folder given from Python as text."""
+    try:
+        path = os.fspath(run_dir)
+        if not isinstance(path, str) or "\0" in path or len(path) > LONGEST_PATH:
+            raise TypeError
+        return path
+    except TypeError:
+        raise UserError(
+            f"run_dir: {described(run_dir)} is no path. Give the folder of a run."
+        ) from None
+
+
 def unknown_user(name, store):
     """The message for a user that a run's data do not have."""
     return (
-        f"user {str(name)!r} is not in {store.meta['name']}; one that exists is "
+        f"user {shortened(str(name))!r} is not in {store.meta['name']}; one that exists is "
         f"{str(store.user_ids[0])!r}. Give a user of the run's data, or a history."
     )

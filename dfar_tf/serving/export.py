@@ -9,8 +9,9 @@ import numpy as np
 
 from dfar_tf.estimator.model_fn import apply_model
 from dfar_tf.estimator.session import choose_devices
-from dfar_tf.estimator.training import best_checkpoint, make_estimator
+from dfar_tf.estimator.training import best_checkpoint, explained, make_estimator
 from dfar_tf.models import get_model, is_untrained, make_model
+from dfar_tf.objectives import objective_lines, objective_of
 from dfar_tf.runs.untrained import FITTED
 from dfar_tf.serving.api import open_data
 from recommenders_utils.backend import tf
@@ -55,6 +56,7 @@ def export_run(run_dir, output, say=print, **given):
     iterator = make_iterator(store, hparams)
     about = {
         "model": hparams.model_type,
+        "objective": objective_of(hparams),
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],
         "data_fingerprint": store.meta["fingerprint"],
@@ -64,10 +66,12 @@ def export_run(run_dir, output, say=print, **given):
         "inputs": {**INPUTS, **(USER if embeds_users(hparams) else {})},
         "outputs": OUTPUTS,
     }
-    with atomic_directory(output) as folder:
+    with explained(output, "then export again"), atomic_directory(output) as folder:
         _save(hparams, store, iterator, best_checkpoint(run_dir), folder)
         write_json(os.path.join(folder, ABOUT_FILE), about)
     synthetic = ", SYNTHETIC data" if store.meta["synthetic"] else ""
+    for line in objective_lines(hparams):
+        say(line)
     say(f"SavedModel of {hparams.model_type}, {store.num_items:,} items{synthetic}: {output}")
 
 

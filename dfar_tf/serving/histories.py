@@ -12,6 +12,7 @@ from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.ids import as_id
 
 FORM = "item:label,item:label, oldest first, label 1 liked or 0 disliked, as in i1:1,i2:0"
+TOGETHER = 1 << 22  # characters of histories parsed together, each record a few texts meanwhile
 LONGEST = 1 << 20  # characters of one history: some hundred thousand records
 
 
@@ -117,44 +118,44 @@ class Vocabulary:
         Raises:
           UserError: a text in another form or over a million characters, named by its place.
         """
-        texts = pd.Series(np.asarray(texts, dtype=object)).str.strip()
         for row, text in enumerate(texts):
             if len(text) > LONGEST:
                 raise UserError(
                     f"{where(row)}: a history of {len(text):,} characters, expected at most "
                     f"{LONGEST:,}. Give its newest records."
                 )
+        texts = np.asarray(texts, dtype=object)
+        ends = np.cumsum([len(text) for text in texts], dtype=np.int64) // TOGETHER
+        cuts = np.flatnonzero(np.diff(ends)) + 1
+        parts = [
+            self._parsed(part, start, where)
+            for start, part in zip((0, *cuts.tolist()), np.split(texts, cuts))
+        ]
+        rows, labels, owner = map(np.concatenate, zip(*parts))
+        return _histories(rows, labels, owner, len(texts), users)
+
+    def _parsed(self, texts, first, where):
+        """(rows of items, -1 where unknown, labels, owners) of all records of some texts."""
+        texts = pd.Series(texts).str.strip()
         filled = np.flatnonzero(texts.to_numpy() != "")
+        if not len(filled):
+            return np.zeros(0, np.int32), np.zeros(0, np.int8), np.zeros(0, np.int64)
         parts = texts.iloc[filled].str.split(",")
-        owner = np.repeat(filled, parts.str.len().to_numpy().astype(np.int64))
+        owner = first + np.repeat(filled, parts.str.len().to_numpy().astype(np.int64))
         # Column by column: a text without a colon leaves the item's part empty.
         records = pd.Series(list(parts.explode()), dtype=object).str.strip().str.rpartition(":")
-        if not len(owner):
-            raw = labels = np.array([], object)
-        else:
-            raw, labels = records[0].str.strip().to_numpy(), records[2].str.strip().to_numpy()
-        bad = np.flatnonzero((raw == "") | ~np.isin(labels.astype(str), ("0", "1")))
+        raw, labels = records[0].str.strip().to_numpy(), records[2].str.strip().to_numpy()
+        bad = np.flatnonzero((raw == "") | ~pd.Series(labels).isin(("0", "1")).to_numpy())
         if len(bad):
             found = shortened("".join(records.iloc[bad[0]]))
             raise UserError(
                 f"{where(owner[bad[0]])}: {found!r} is not a record of a history; expected {FORM}."
             )
-        return self.made(raw, labels.astype(np.int8), owner, len(texts), users)
+        return self.item_rows(raw).astype(np.int32), labels.astype(np.int8), owner
 
     def made(self, raw, labels, owner, count, users=None):
         """Histories from records: raw ids and labels [n], ``owner`` [n] rising rows below ``count``."""
-        rows = self.item_rows(raw)
-        known = rows >= 0
-        counts = np.bincount(owner[known], minlength=count)
-        if users is None:
-            users = np.full(count, -1)
-        return Histories(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            rows[known].astype(np.int32),
-            np.asarray(labels)[known].astype(np.int8),
-            np.asarray(users).astype(np.int32),
-            np.bincount(owner[~known], minlength=count),
-        )
+        return _histories(self.item_rows(raw), np.asarray(labels), owner, count, users)
 
     def arrays(self, histories, part=slice(None)):
         """The newest T records of some histories as ``Scorer.encode`` reads them, left-aligned."""
@@ -173,6 +174,18 @@ class Vocabulary:
             "history_mask": real.astype(np.float32),
             "user": histories.users[part],
         }
+
+
+def _histories(rows, labels, owner, count, users):
+    known = rows >= 0
+    counts = np.bincount(owner[known], minlength=count)
+    return Histories(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        rows[known].astype(np.int32),
+        labels[known].astype(np.int8),
+        np.asarray(np.full(count, -1) if users is None else users).astype(np.int32),
+        np.bincount(owner[~known], minlength=count),
+    )
 
 
 def _ids(raw):

@@ -8,8 +8,9 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.objectives import objective_lines
+from dfar_tf.paths import shown
 from dfar_tf.serving.api import unknown_user
-from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
@@ -62,7 +63,7 @@ def _named(names):
     return [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
 
 
-def recommend_lists(run, users=None, history=None, output=None, say=print, **options):
+def recommend_lists(run, users=None, history=None, output=None, say=print, titles=None, **options):
     """Recommends, prints the first lists, writes all of them and says how long it took.
 
     Args:
@@ -71,6 +72,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
       history: a history's text (see ``Vocabulary.parsed``), or None; one of the two is given.
       output: file for the lists, ``.json`` or ``.csv``; or None.
       say: called with each line to print.
+      titles: ``{raw id: title}`` or None.
       **options: ``k``, ``exclude_seen``, ``exclude_disliked`` and ``explain`` of ``recommend``.
 
     Returns:
@@ -99,14 +101,14 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
         if histories.unknown_items[0]:
             left = counted(int(histories.unknown_items[0]), "record")
             say(f"{left} left out: the run's data do not have the item")
-    if options.get("explain"):
-        check_explainable(run)
+    for line in objective_lines(run.hparams):
+        say(line)
     run.scorer.warm_up(options.get("explain"))
     written, begun = _writer(output, run, options), time.perf_counter()
     count, seconds = 0, 0.0
     with written as write, _bar(run, len(names)) as bar:
         for part in parts:
-            for found in recommend(run, part, **options):
+            for found in recommend(run, part, titles=titles, **options):
                 name = str(names[count])
                 if count < PRINTED:
                     with bar.external_write_mode():
@@ -115,7 +117,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
                 count, seconds = count + 1, seconds + found.seconds
                 bar.update()
     if count > PRINTED:
-        rest = f"in {output}" if output else "not written: give --output=FILE for them"
+        rest = f"in {shown(output)}" if output else "not written: give --output=FILE for them"
         more = count - PRINTED
         who = "the list of 1 more user is" if more == 1 else f"the lists of {more:,} more users are"
         say(f"\n{who} {rest}")
@@ -129,9 +131,13 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
 
 def as_text(run, name, found):
     """One list as a table for a terminal."""
-    frame = found.items
+    frame = found.items.drop(columns="because", errors="ignore")
     title = f"{_data(run)}, {run.hparams.model_type}: best {len(frame)} for {name}"
     text = format_table(list(frame.columns), frame.to_numpy().tolist(), title)
+    if "because" in found.items:
+        text += "\n\nwhy (the change of the logit that each record brings):"
+        for rank, why in zip(found.items["rank"], found.items["because"]):
+            text += f"\n{rank:>4}. " + why
     if found.head_groups:
         rows = [
             [pair, each["attention"], each["pairs"]] for pair, each in found.head_groups.items()

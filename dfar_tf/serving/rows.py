@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import zlib
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ import pandas as pd
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 from recommenders_utils.reading.layout import SPELLINGS, find
-from recommenders_utils.reading.text import open_text
+from recommenders_utils.reading.text import check_columns, first_record, open_text
 
-# Characters a parser may take for one chunk of rows: 200,000 rows of 2,600 characters.
-LONGEST_CHUNK = 1 << 29
+# Characters of one chunk of rows: aimed at, and the most that the parser may take.
+CHUNK, LONGEST_CHUNK = 1 << 25, 1 << 28
+LOOKED_AT = 1 << 21  # characters at the beginning that tell how long a row is
 # Role -> column names understood, the preferred first; compared as training compares a log's.
 NAMES = {
     "item": ["candidate", "item", *SPELLINGS["item_id"].split()],
@@ -50,7 +52,11 @@ class Rows:
                 self.compressed = stream.read(2) == b"\x1f\x8b"
             with open_text(path, self.compressed, "utf-8-sig") as stream:
                 header = stream.readline().rstrip("\r\n")
+                first = first_record(stream)
+                self._row_length = _row_length(first + stream.read(LOOKED_AT))
         self.delimiter = "\t" if "\t" in header else ","
+        check_columns(path, header, self.delimiter)
+        check_columns(path, first, self.delimiter, 2)
         self.columns = self._cut(header)
         found = {role: find(self.columns, names) for role, names in NAMES.items()}
         self.roles = {role: self.columns[at] for role, at in found.items() if at is not None}
@@ -60,7 +66,7 @@ class Rows:
                 f"{shortened(', '.join(self.columns), 300) or 'none'}; expected "
                 f"{EXAMPLES}. Add such a header."
             )
-        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        twice = [name for name, times in Counter(self.columns).items() if times > 1]
         if twice:
             raise UserError(
                 f"{path}:1: column {shortened(twice[0])!r} appears twice. Rename one of the two."
@@ -68,6 +74,8 @@ class Rows:
 
     def chunks(self, size):
         """Yields DataFrames of at most ``size`` rows, all text; their index counts the file's rows from 0.
+
+        Of long rows a chunk has fewer, so that it takes about ``CHUNK`` characters.
 
         Raises:
           UserError: a damaged file, a row with too many fields, a row without an item.
@@ -80,10 +88,10 @@ class Rows:
                 dtype=str,
                 na_filter=False,
                 skip_blank_lines=False,
-                chunksize=size,
+                iterator=True,
                 engine="c",
             )
-            for frame in _raising(reader, source):
+            for frame in _raising(reader, source, size, self._row_length):
                 # A table without rows has an index of another kind in old pandas.
                 if len(frame) and not isinstance(frame.index, pd.RangeIndex):
                     raise self._error(0, "has more fields than the header. " + self._quoting())
@@ -114,16 +122,29 @@ class Rows:
         return _Explained(self)
 
 
-def _raising(reader, source):
-    """The reader's frames; an error in reading is raised as it is, not as pandas reports it."""
+def _raising(reader, source, size, length):
+    """The reader's frames; an error in reading is raised as it is, not as pandas reports it.
+
+    ``length`` is that of a row, in characters, in the first frame; then that of the one before.
+    """
     try:
-        for frame in reader:
+        while True:
             source.release()
+            try:
+                frame = reader.get_chunk(max(1, min(size, CHUNK // max(1, length))))
+            except StopIteration:
+                return
+            length = sum(int(frame[name].str.len().sum()) for name in frame) // max(1, len(frame))
             yield frame
     except pd.errors.ParserError:
         if source.error is not None:
             raise source.error from None
         raise
+
+
+def _row_length(text):
+    """Characters of a row on average, told from the text after the header."""
+    return len(text) // max(1, text.count("\n"))
 
 
 class _ChunkText:
@@ -151,7 +172,7 @@ class _ChunkText:
             if self._held > LONGEST_CHUNK:
                 raise UserError(
                     f"{self._path}: rows of over {LONGEST_CHUNK >> 20} Mi characters in one chunk; "
-                    "look for an unclosed quote"
+                    "look for an unclosed quote, or split the file"
                 )
         except Exception as error:
             self.error = error

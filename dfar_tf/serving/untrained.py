@@ -38,7 +38,7 @@ class WholeHistories(Vocabulary):
 
 
 class UntrainedScorer:
-    """See ``Scorer`` and ``Catalogue`` of ``dfar_tf.estimator.scorer``, whose places it takes.
+    """See ``Scorer`` and ``Catalogue`` of ``dfar_tf.estimator``, whose places it takes.
 
     Args:
       model: a fitted ``recommenders_utils.untrained.base.Untrained``.

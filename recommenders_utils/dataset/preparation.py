@@ -11,7 +11,7 @@ import numpy as np
 
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
 from recommenders_utils.dataset.engines.numpy import NumpyEngine
-from recommenders_utils.dataset.engines.progress import Clock
+from recommenders_utils.dataset.engines.progress import Clock, filter_lines
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
@@ -19,6 +19,7 @@ from recommenders_utils.files import sha256_of, slug
 from recommenders_utils.reading.records import ratings_reader
 from recommenders_utils.released.candidates import draw_as_released
 from recommenders_utils.tables import format_table
+from recommenders_utils.temporaries import restore
 
 # The keys of the data section that shape the arrays; the others (history length, train targets
 # and negatives, length groups, folders) act when batches are made from them.
@@ -80,6 +81,8 @@ def prepare(
     store = _cached(folder, fingerprint, say)
     if store is not None:
         say(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
+        for line in _filtered(store.meta):
+            say("data: " + line)
         return store
     engine = engine or NumpyEngine()
     store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, say)
@@ -117,6 +120,32 @@ def protocol_of(data: Any) -> Dict[str, Any]:
     return json.loads(json.dumps(kept))
 
 
+def _filtered(meta):
+    """The sentences of ``filter_lines`` for prepared data; none where they were not filtered here."""
+    counts = meta.get("preparation_report", {}).get("filter", {})
+    if "read" not in counts or "min_user_records" not in meta["protocol"]:
+        return []
+    return filter_lines(meta["statistics"], counts, meta["protocol"])
+
+
+def data_line(meta: Dict[str, Any]) -> str:
+    """A store in one line: its name, how much of the log the filters left, and by which keys."""
+    kept, parts = meta["statistics"], []
+    report = meta.get("preparation_report", {})
+    read = report.get("filter", {}).get("read")
+    for what in ("users", "items", "records"):
+        part = f"{kept[what]:,} {what}"
+        if read and read[what] > kept[what]:
+            key = f"min_{what[:-1]}_records"
+            least = meta["protocol"].get(key, 0)
+            part = f"{kept[what]:,} of {read[what]:,} {what}" + f" ({key}={least})" * (least > 1)
+        parts.append(part)
+    for drop in ("malformed", "dropped"):
+        number = sum(found["count"] for found in report.get("reading", {}).get(drop, {}).values())
+        parts += [f"{number:,} {drop} rows"] if number else []
+    return f"data: {_label(meta)}: {', '.join(parts)}"
+
+
 def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] = None) -> str:
     """Table 1's row for a store as text, with the paper's if given.
 
@@ -133,6 +162,7 @@ def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] =
 
 def _cached(folder, fingerprint, say):
     """The store in ``folder`` if it is intact and the right one, else None."""
+    restore(folder)
     if not os.path.isdir(folder):
         return None
     try:

@@ -17,7 +17,7 @@ import os
 from typing import Any, Callable, Mapping, Optional, Tuple
 
 from recommenders_utils.dataset.download import OfflineError, download
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import read_json, write_json
 from recommenders_utils.synthetic import ratings as synthetic
 
@@ -141,7 +141,7 @@ def _checked(path, name, how):
     if not os.path.isfile(path):
         what = "is a folder, not a file" if os.path.isdir(path) else "does not exist"
         raise UserError(
-            f"ratings file {path} ({how}) {what}: expected a CSV or TSV file of user, item, "
+            f"ratings file {shortened(path, 400)} ({how}) {what}: expected a CSV or TSV file of user, item, "
             "rating and time"
         )
     if not os.access(path, os.R_OK):

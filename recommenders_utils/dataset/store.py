@@ -8,7 +8,14 @@ import numpy as np
 
 from recommenders_utils.dataset.filtering import statistics
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import atomic_directory, read_json, sha256_of, write_json
+from recommenders_utils.files import (
+    atomic_directory,
+    atomic_write,
+    read_json,
+    sha256_of,
+    write_json,
+)
+from recommenders_utils.temporaries import restore
 
 FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
@@ -28,7 +35,15 @@ _INSTANCE_DTYPES = {
     "labels": np.int8,
     "counts": np.int32,
 }
+META_CHECKSUM = "meta.sha256"
 _EXTRA = "extra_"  # beginning of an extra array's file name
+
+
+# What reading a damaged meta.json or array may raise; RecursionError of nested JSON.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(OverflowError, RecursionError, MemoryError),
+)
 
 
 class DamagedStore(UserError):
@@ -150,7 +165,7 @@ class SequenceStore:
         )
 
     def save(self, folder: str) -> None:
-        """Writes one ``.npy`` file per array and ``meta.json`` into ``folder``, or nothing.
+        """Writes one ``.npy`` file per array, ``meta.json`` and its checksum into ``folder``, or nothing.
 
         Raises:
           ValueError: the arrays are inconsistent (a defect of the caller).
@@ -164,7 +179,10 @@ class SequenceStore:
                 np.save(path, np.ascontiguousarray(array, dtype=dtype), allow_pickle=False)
                 checksums[name] = sha256_of(path)
             meta = dict(self.meta, format_version=FORMAT_VERSION, arrays=checksums)
-            write_json(os.path.join(temporary, "meta.json"), meta)
+            path = os.path.join(temporary, "meta.json")
+            write_json(path, meta)
+            with atomic_write(os.path.join(temporary, META_CHECKSUM)) as stream:
+                stream.write(sha256_of(path) + "\n")
 
     def named_arrays(self) -> Dict[str, Any]:
         """File name -> (array, dtype on disk)."""
@@ -182,6 +200,7 @@ class SequenceStore:
         Raises:
           DamagedStore: with the reason, if the folder is not a complete, unaltered store.
         """
+        restore(folder)
         try:
             meta = read_json(os.path.join(folder, "meta.json"))
             version, checksums = meta["format_version"], meta.pop("arrays")
@@ -189,6 +208,7 @@ class SequenceStore:
                 version == FORMAT_VERSION,
                 f"it has format version {version}, this code writes {FORMAT_VERSION}",
             )
+            _check_meta(folder)
             arrays = {}
             for name, checksum in checksums.items():
                 path = os.path.join(folder, name)
@@ -196,7 +216,7 @@ class SequenceStore:
                 arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
             store = cls.from_arrays(arrays, meta)
             store.check()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except _DAMAGE as error:
             reason = str(error) or type(error).__name__
             raise DamagedStore(
                 f"{folder}: not usable prepared data: {reason}; "
@@ -214,6 +234,15 @@ class SequenceStore:
         extras = {f[len(_EXTRA) : -4]: arrays[f] for f in arrays if f.startswith(_EXTRA)}
         sequences = {k: arrays[k + ".npy"] for k in _SEQUENCE_DTYPES}
         return cls(splits=splits, meta=meta, extras=extras, **sequences)
+
+
+def _check_meta(folder):
+    checksum = os.path.join(folder, META_CHECKSUM)
+    if os.path.exists(checksum):  # older stores have none
+        with open(checksum, encoding="utf-8") as stream:
+            expected = stream.read().strip()
+        found = sha256_of(os.path.join(folder, "meta.json"))
+        _require(found == expected, "meta.json differs from its checksum")
 
 
 def _require(condition, reason):

@@ -1,16 +1,20 @@
 """Metrics recomputed from a stored file of predictions."""
 
 import os
+import zlib
 from typing import Any, Dict, Sequence
 
 import pandas as pd
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.reading.layout import SPELLINGS, find
+from recommenders_utils.reading.text import header_of
 
 COLUMNS = ("instance", "user", "label", "score")
 SPELLED = {"user": SPELLINGS["user_id"].split()}  # further names, as logs have them
+# What pandas and the unpacking below it raise.
+UNREADABLE = (pd.errors.ParserError, ValueError, OSError, EOFError, zlib.error)
 
 
 def evaluate_file(path: str, metrics: Sequence[str], ties: str = "expected") -> Dict[str, Any]:
@@ -33,6 +37,14 @@ def evaluate_file(path: str, metrics: Sequence[str], ties: str = "expected") -> 
     return evaluate_predictions(frame, metrics, ties, locate=lambda row: f"{path}:{row + 2}")
 
 
+def not_csv(path: str, error: Exception) -> UserError:
+    """The message for a file that cannot be read as CSV."""
+    return UserError(
+        f"{path}: not a CSV file: {shortened(str(error).strip(), 300)}. Give a run's "
+        "predictions.csv, or download or compress the file again."
+    )
+
+
 def read_predictions(path: str) -> pd.DataFrame:
     """The needed columns of a predictions.csv as a DataFrame: numbers, and users as text.
 
@@ -41,6 +53,7 @@ def read_predictions(path: str) -> pd.DataFrame:
     """
     if not os.path.isfile(path):
         raise UserError(f"{path}: no such file; give a run's predictions.csv")
+    header_of(path)  # bounded, which pandas is not
     try:
         header = pd.read_csv(path, nrows=0).columns
         places = {name: find(header, [name, *SPELLED.get(name, ())]) for name in COLUMNS}
@@ -48,7 +61,10 @@ def read_predictions(path: str) -> pd.DataFrame:
         if missing:
             raise UserError(
                 "{}: no column {}; expected the columns {}, got {}".format(
-                    path, ", ".join(missing), ",".join(COLUMNS), ",".join(map(str, header))
+                    path,
+                    ", ".join(missing),
+                    ",".join(COLUMNS),
+                    shortened(",".join(map(str, header)), 300),
                 )
             )
         # A user may be named "NA" or "007": text, as written. Scores exactly as written.
@@ -61,8 +77,8 @@ def read_predictions(path: str) -> pd.DataFrame:
         )
     except pd.errors.EmptyDataError:
         raise UserError(f"{path}: the file is empty; give a run's predictions.csv") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError) as error:
-        raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
+    except UNREADABLE as error:
+        raise not_csv(path, error) from None
     if frame.empty:
         raise UserError(f"{path}: there is a header but no row of predictions")
     if not isinstance(frame.index, pd.RangeIndex):
@@ -79,5 +95,7 @@ def read_predictions(path: str) -> pd.DataFrame:
         if bad.any():
             row = int(bad.to_numpy().argmax())
             expected = "an id" if name == "user" else "a number"
-            raise UserError(f"{path}:{row + 2}: {name} must be {expected}, got '{column[row]}'")
+            raise UserError(
+                f"{path}:{row + 2}: {name} must be {expected}, got {shortened(str(column[row]))!r}"
+            )
     return frame

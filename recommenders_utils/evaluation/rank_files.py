@@ -6,9 +6,9 @@ import typing
 import numpy as np
 import pandas as pd
 
+from recommenders_utils.checksums import checked_write
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import COLUMNS, checked_ranks
-from recommenders_utils.files import atomic_write
 
 LIST_COLUMNS = ("instance", "user", "place", "item", "score")
 
@@ -106,5 +106,5 @@ def read_lists(path: str, item_ids: np.ndarray, k: int) -> np.ndarray:
 
 
 def _write(path, frame):
-    with atomic_write(path) as stream:
+    with checked_write(path) as stream:
         frame.to_csv(stream, index=False)

@@ -176,7 +176,11 @@ def _show(value):
 
 def brief(value: Any) -> str:
     """``repr`` of any size cut to a message's length (YAML aliases can make it exponential)."""
-    return f"{_SHORT.repr(value)} ({'null' if value is None else type(value).__name__})"
+    try:
+        text = _SHORT.repr(value)
+    except Exception:  # numbers of thousands of digits, and what a class may do
+        text = "a value"
+    return f"{text} ({'null' if value is None else type(value).__name__})"
 
 
 _SHORT = reprlib.Repr()
@@ -184,7 +188,9 @@ _SHORT.maxstring = _SHORT.maxother = 60
 
 
 def _convert(kind, value, text):
-    """One value as ``kind``; ValueError if it is of another type."""
+    """One value as ``kind``; ValueError if it is of another type, or text with a NUL."""
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError  # no path may have one
     if text and isinstance(value, str):
         return _from_text(kind, value)
     if kind.startswith("str") and isinstance(value, str):

@@ -14,6 +14,7 @@ columns of files without a header. All keys: ``docs/data.md``.
 import dataclasses
 import glob
 import os
+import re
 import typing
 from typing import Any, Dict, List, Sequence
 
@@ -213,6 +214,8 @@ def adapter_from(content: Any, name: str, path: str) -> "Adapter":
     if not (isinstance(forms, list) and forms and all(isinstance(form, dict) for form in forms)):
         raise UserError(f"{path}: forms: expected a list of 'key: value' groups")
     _check(top, path)
+    if not re.match(r"\w*$", top.get("hparams", "")):
+        raise UserError(f"{path}: hparams: expected a name such as kuairand, not a path")
     return Adapter(name, path, [_form({**common, **form}, name, path) for form in forms], **top)
 
 

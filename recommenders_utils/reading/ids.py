@@ -2,12 +2,14 @@
 
 import contextlib
 import numbers
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
+from recommenders_utils.errors import UserError, described, shortened
 from recommenders_utils.reading.text import LONGEST_ID
 
+MOST_BYTES, WIDER = 1 << 29, 8  # of an array of ids; how often wider than they are on average
 # What is wrong with an id: kind and detail, in the order in which they are told.
 FAULTS = (
     ("empty user or item id", "an id is empty"),
@@ -47,7 +49,10 @@ def as_id(value: Any) -> str:
         with contextlib.suppress(OverflowError, ValueError):  # infinite, not a number: no such id
             whole = int(float(value)) if not isinstance(value, numbers.Integral) else int(value)
             value = whole if value == whole else value
-    return str(value).strip()
+    try:
+        return str(value).strip()
+    except (ValueError, RecursionError):  # thousands of digits, endless nesting: no such id
+        return described(value)
 
 
 class Vocabulary:
@@ -64,5 +69,22 @@ class Vocabulary:
         return np.array(codes, np.int32)[column.codes]
 
     def array(self) -> np.ndarray:
-        """Unicode [I], the raw ids by code."""
-        return np.array(list(self._numbers), dtype=str)
+        """Unicode [I], the raw ids by code; UserError as of ``id_array``."""
+        return id_array(list(self._numbers))
+
+
+def id_array(texts: Sequence[str]) -> np.ndarray:
+    """Unicode [n] of texts.
+
+    Raises:
+      UserError: a few long ids would take more memory than all others together, and much.
+    """
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    cells = len(lengths) * int(lengths.max(initial=1))
+    if 4 * cells > MOST_BYTES and cells > WIDER * lengths.sum():
+        longest = texts[int(np.argmax(lengths))]
+        raise UserError(
+            f"the id {shortened(longest)!r} has {len(longest):,} characters, and {len(lengths):,} ids, each "
+            f"as wide as the longest, would take {4 * cells / 2**30:.1f} GiB; shorten it or remove its rows"
+        )
+    return np.array(texts, dtype=str)

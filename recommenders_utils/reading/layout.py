@@ -8,8 +8,14 @@ import re
 import typing
 from typing import Any, Dict, List, Optional, Sequence
 
-from recommenders_utils.errors import UserError
-from recommenders_utils.reading.text import first_lines, is_gzip, readable
+from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.text import (
+    LONGEST_ID,
+    check_columns,
+    first_lines,
+    is_gzip,
+    readable,
+)
 
 # Common spellings in order of preference, compared in lower case without punctuation.
 SPELLINGS = {
@@ -55,8 +61,10 @@ class Layout:
     def found(self) -> str:
         """What a message says the columns are."""
         if self.header:
-            return ", ".join(self.header)
-        return f"no header, {self.width} columns such as {', '.join(self.samples[0])}"
+            return shortened(", ".join(self.header), 400)
+        return (
+            f"no header, {self.width} columns such as {shortened(', '.join(self.samples[0]), 400)}"
+        )
 
 
 def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
@@ -85,6 +93,7 @@ def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
         raise UserError(f"{path}: the file is empty, expected lines such as {EXAMPLE}")
     number, start, first = lines[0]
     delimiter = delimiter or max(DELIMITERS, key=lambda d: _evidence(lines, d))
+    check_columns(path, first, delimiter, number)
     rows = [split_line(line, delimiter) for _, _, line in lines]
     names = [re.sub(r":[a-z_]+$", "", field) for field in rows[0]]  # RecBole's name:type
     width, header, header_line = len(names), None, 0
@@ -98,6 +107,10 @@ def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
         if len(lines) == 1:
             raise UserError(f"{path}: line {number} is a header and no record follows it")
         header, header_line, rows, (number, start, _) = names, number, rows[1:], lines[1]
+    if header and max(map(len, header)) > LONGEST_ID:
+        raise UserError(
+            f"{path}:{header_line}: a column's name has more than {LONGEST_ID} characters; rename it"
+        )
     return Layout(path, compressed, delimiter, header, header_line, width, number, start, rows)
 
 

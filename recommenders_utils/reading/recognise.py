@@ -188,7 +188,7 @@ def _example(layout):
     left = [name for name in names if name not in guessed.values()] + ["THE_COLUMN"] * 4
     guessed = {key: column or left.pop(0) for key, column in guessed.items()}
     feedback = _quoted(guessed.pop("rating"))
-    lines = [] if layout.header else [f"columns: [{', '.join(names)}]"]
+    lines = [] if layout.header else [f"columns: [{shortened(', '.join(names), 400)}]"]
     lines += [
         *(f"{key}: {_scalar(column)}" for key, column in guessed.items()),
         f'rating: "{feedback}"',

@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import typing
 import zlib
 from typing import Any, Iterator, List, Optional, Tuple
@@ -22,7 +23,11 @@ from recommenders_utils.errors import UserError
 BLOCK_BYTES = 32 << 20
 LONGEST_RECORD = 16 << 20  # bytes of a line or, with quoted line breaks, of several
 LONGEST_ID = 1000  # characters; arrays of ids are as wide as the longest
+MOST_COLUMNS = 4096
+MOST_BLANK = 1 << 16  # lines, before the first records
+LONGEST_BLANK = 4 << 20  # bytes of blank lines together: a small gzip of them never ends
 _BUFFER = 1 << 18
+_QUOTED = re.compile(r'(^|[,\t;|])"(?:[^"]|"")*"')
 
 
 @contextlib.contextmanager
@@ -91,11 +96,49 @@ def is_gzip(path: str) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
+def header_of(path: str) -> str:
+    """The first line of a plain or gzip file of UTF-8 text, without its end.
+
+    Raises:
+      UserError: a file that cannot be read; over ``MOST_COLUMNS`` columns in it or in the row after it,
+        of whose fields without a header pandas would make an index, for hours if there are millions.
+    """
+    with readable(path), open_text(path, is_gzip(path), "utf-8-sig") as stream:
+        line = stream.readline().rstrip("\r\n")
+        first = first_record(stream)
+    check_columns(path, line, ",")
+    check_columns(path, first, ",", 2)
+    return line
+
+
+def first_record(stream):
+    """The text of the first row after the header; of no more than ``LONGEST_RECORD`` characters."""
+    lines, quotes, length = [], 0, 0
+    for line in stream:
+        lines.append(line)
+        quotes, length = quotes + line.count('"'), length + len(line)
+        if quotes % 2 == 0 or length > LONGEST_RECORD:
+            break
+    return "".join(lines)
+
+
+def check_columns(path: str, line: str, delimiter: str, number: int = 1) -> None:
+    """Raises UserError if a line has over ``MOST_COLUMNS`` columns."""
+    if '"' in line:
+        line = _QUOTED.sub(r"\1", line)
+    most = line.count(delimiter) + 1
+    if most > MOST_COLUMNS:
+        raise UserError(
+            f"{path}:{number}: {most:,} columns, expected at most {MOST_COLUMNS:,}; give a file with the "
+            "needed columns only"
+        )
+
+
 def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int, str]]:
     """The first ``count`` lines that are not blank: (number from 1, byte it begins at, text) of each.
 
     Raises:
-      UserError: UTF-16, a line of over a million characters.
+      UserError: UTF-16, a line of over a million characters, over ``MOST_BLANK`` blank lines.
     """
     found = []
     with open_bounded(path, compressed) as stream:
@@ -106,6 +149,11 @@ def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int,
         for number, text in enumerate(io.TextIOWrapper(stream, "utf-8-sig", newline=""), 1):
             if len(text) > 1 << 20:
                 raise UserError(f"{path}:{number}: a line of over a million characters")
+            if number - len(found) > MOST_BLANK:
+                raise UserError(
+                    f"{path}: over {MOST_BLANK:,} blank lines at its beginning, expected a header or "
+                    "records; remove them"
+                )
             if text.strip():
                 found.append((number, start, text))
             if len(found) == count:
@@ -151,12 +199,13 @@ def text_blocks(
       Block.
 
     Raises:
-      UserError: a record of over ``LONGEST_RECORD`` bytes.
+      UserError: a record of over ``LONGEST_RECORD`` bytes, or ``LONGEST_BLANK`` of blank lines.
       EOFError, OSError, zlib.error: from reading.
     """
     path, block_bytes = layout.path, block_bytes or BLOCK_BYTES
     size = os.path.getsize(path)
-    shown = None if show_progress and size > block_bytes else True
+    # A small gzip may be a large file.
+    shown = None if show_progress and (layout.compressed or size > block_bytes) else True
     bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=shown)
     with bar, open(path, "rb") as raw, gzip.open(raw) if layout.compressed else raw as stream:
         stream.read(layout.start)
@@ -170,6 +219,11 @@ def text_blocks(
             lines = _count_lines(text)
             if len(rest) > LONGEST_RECORD:
                 raise _too_long(path, line + lines)
+            if len(text) - len(text.strip()) > LONGEST_BLANK:
+                raise UserError(
+                    f"{path}:{line}: over {LONGEST_BLANK >> 20} MiB of blank lines together after this one, "
+                    "expected records; remove them"
+                )
             if text:
                 yield Block(text, line, lines)
             line += lines

@@ -8,7 +8,7 @@ import numpy as np
 from recommenders_utils.dataset.store import SPLITS, SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import atomic_directory
-from recommenders_utils.released.files import DISLIKED, GROUP_EDGES, group_name, group_of
+from recommenders_utils.released.files import DISLIKED, GROUP_EDGES, MARK, group_name, group_of
 from recommenders_utils.released.order import (
     has_last_records,
     in_file_order,
@@ -36,7 +36,8 @@ def export_released(
 
     Of a store that was prepared from ratings with leave one out also the files in between: the filtered
     records, and the lines before negatives were drawn. ``test_data_neg`` is written if its negatives
-    were drawn (``candidate_sampling=released``) or imported. All files are written, or none.
+    were drawn (``candidate_sampling=released``) or imported. Of generated records, a file ``SYNTHETIC``
+    says so. All files are written, or none.
 
     Args:
       store: SequenceStore.
@@ -84,8 +85,11 @@ def export_released(
             name = vocabulary_file(kind)
             write_vocabulary(os.path.join(temporary, name), kind, names[kind])
             written.append(name)
+        if store.meta.get("synthetic"):
+            write(MARK, ["The records of these files were generated.\n"])
     sizes = ", ".join(f"{len(part)} {split}" for split, part in store.splits.items())
-    say(f"data: wrote {len(written)} released files, {sizes} instances, to {folder}")
+    marked = " (SYNTHETIC)" if MARK in written else ""
+    say(f"data: wrote {len(written)} released files{marked}, {sizes} instances, to {folder}")
     if DISLIKED not in written:
         say(f"data: no {DISLIKED}: its negatives are drawn only with candidate_sampling=released")
     return written

@@ -17,6 +17,7 @@ COLUMNS = (
     "label, user, item, category, time, label history, item history, category history, time history"
 )
 DISLIKED = "test_data_neg"  # lines of disliked last records; nothing reads it
+MARK = "SYNTHETIC"  # our file beside them: the records were generated
 LABELS = {"0": 0, "1": 1}
 # Upper ends of the history lengths of test_dataA_group1 to 4; group 5 has the longer ones.
 GROUP_EDGES = (10, 15, 18, 20)

@@ -14,12 +14,14 @@ from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SPLITS, Instances, SequenceStore
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import sha256_of
+from recommenders_utils.reading.ids import id_array
 from recommenders_utils.reading.times import TOO_LATE
 from recommenders_utils.released.files import (
     COLUMNS,
     DISLIKED,
     GROUP_EDGES,
     LABELS,
+    MARK,
     find_file,
     group_name,
     group_of,
@@ -40,8 +42,8 @@ def import_released(
     """Reads ``train_dataA``, ``valid_dataA`` and ``test_dataA`` (plain or ``.gz``) of a folder.
 
     ``test_data_neg``, the length groups (which must be the parts of ``test_dataA`` that their names
-    say) and the three vocabularies are also read if they exist. Users'
-    sequences are put together from their longest line. Without ``test_data_neg`` no line shows a
+    say) and the three vocabularies are also read if they exist; a file ``SYNTHETIC`` marks the result.
+    Users' sequences are put together from their longest line. Without ``test_data_neg`` no line shows a
     last record that the user disliked, so it is not part of the result.
 
     Args:
@@ -71,7 +73,7 @@ def import_released(
         for split, part in parts.items()
     }
     store.splits = {split: arrays[split] for split in SPLITS}
-    store.item_ids = np.array(list(item_numbers))
+    store.item_ids = id_array(list(item_numbers))
     store.extras = _vocabulary_extras(paths, parts)
     disliked = arrays.get(DISLIKED)
     if disliked is not None:
@@ -91,7 +93,7 @@ def import_released(
     store.meta = {
         "name": name,
         "source": ", ".join(os.path.basename(path) for path in paths.values()),
-        "synthetic": False,
+        "synthetic": find_file(folder, MARK) is not None,
         "protocol": {
             "split": "as imported",
             "candidate_sampling": "as imported",
@@ -109,6 +111,7 @@ def import_released(
     say(
         f"data: imported {store.num_users} users, {store.num_items} items, {len(store.items)} "
         f"records; {sizes} instances from {shown}"
+        + (" (SYNTHETIC)" if store.meta["synthetic"] else "")
     )
     return store
 
@@ -211,7 +214,7 @@ def _store_of(longest):
         item_codes,
         np.array(labels, np.int8),
         np.array(times, np.int64),
-        np.array(list(longest)),
+        id_array(list(longest)),
         item_ids,
     )
 
@@ -219,7 +222,7 @@ def _store_of(longest):
 def _first_appearance(texts):
     codes = {}
     coded = np.array([codes.setdefault(text, len(codes)) for text in texts])
-    return np.array(list(codes)), coded
+    return id_array(list(codes)), coded
 
 
 def _to_arrays(part, split, store, user_rows, item_numbers, seen):
@@ -267,7 +270,7 @@ def _vocabulary_extras(paths, parts):
                         f"{line.where}: {what} {entry!r} is not in {paths[kind]}; give the "
                         "vocabularies that were made with these files"
                     )
-    return {f"{kind}_vocabulary": np.array(entries) for kind, entries in names.items()}
+    return {f"{kind}_vocabulary": id_array(entries) for kind, entries in names.items()}
 
 
 def _check_group(path, number, test_path):

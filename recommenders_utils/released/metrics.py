@@ -5,9 +5,10 @@ from typing import Callable, Dict
 import numpy as np
 import pandas as pd
 
-from recommenders_utils.errors import UserError
+from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.metrics import evaluate_predictions
-from recommenders_utils.evaluation.predictions import read_predictions
+from recommenders_utils.evaluation.predictions import UNREADABLE, not_csv, read_predictions
+from recommenders_utils.reading.text import header_of
 
 BLOCK = 10  # consecutive rows that are ranked together
 DIGITS = 4
@@ -28,23 +29,26 @@ def read_any_predictions(path: str) -> pd.DataFrame:
       UserError: as ``read_predictions``.
     """
     try:
+        header_of(path)
         header = list(pd.read_csv(path, nrows=0).columns)
-    except (OSError, EOFError, ValueError, pd.errors.ParserError):
+    except (UserError, *UNREADABLE):
         return read_predictions(path)  # which says what is wrong
     users = [name for name in header if name.startswith("user")]
     if "prediction" not in header or "label" not in header or len(users) != 1:
         return read_predictions(path)
     try:
         frame = pd.read_csv(path, float_precision="round_trip", dtype={users[0]: str})
-    except (OSError, EOFError, ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path}: not a CSV file: {str(error).strip()}") from None
+    except UNREADABLE as error:
+        raise not_csv(path, error) from None
     if frame.empty:
         raise UserError(f"{path}: there is a header but no row of predictions")
     for name in ("label", "prediction"):
         numbers = pd.to_numeric(frame[name], errors="coerce")
         if numbers.isna().any():
             row = int(numbers.isna().to_numpy().argmax())
-            raise UserError(f"{path}:{row + 2}: {name} must be a number, got '{frame[name][row]}'")
+            raise UserError(
+                f"{path}:{row + 2}: {name} must be a number, got {shortened(str(frame[name][row]))!r}"
+            )
         frame[name] = numbers
     user = frame[users[0]].astype(str)
     return pd.DataFrame(

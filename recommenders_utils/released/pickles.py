@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.text import LONGEST_ID
 
 LIMIT = 1 << 30  # bytes; a vocabulary of ten million entries is a quarter of it
 _ALLOWED = re.compile(
@@ -45,7 +46,7 @@ def read_plain_pickle(path: str) -> Any:
 
 
 def _inspect(path, data):
-    stream, position, count = io.BytesIO(data), 0, 0
+    stream, position, count, keys = io.BytesIO(data), 0, 0, _Keys()
     try:
         for opcode, argument, position in pickletools.genops(stream):
             count += 1
@@ -61,6 +62,11 @@ def _inspect(path, data):
                     f"{path}: byte {position}: memo index {argument} after {count} opcodes, a "
                     "memory trap; nothing was executed"
                 )
+            if not keys.sound_after(opcode.name, argument):
+                raise UserError(
+                    f"{path}: byte {position}: a key that is no text of at most {LONGEST_ID} characters, "
+                    "expected a dict of texts to whole numbers; nothing was executed"
+                )
     except (ValueError, EOFError, IndexError, OverflowError) as error:
         raise UserError(
             f"{path}: truncated or damaged after byte {position} of {len(data)}: {error}; "
@@ -68,6 +74,49 @@ def _inspect(path, data):
         ) from error
     if stream.read(1):
         raise UserError(f"{path}: byte {position + 1}: data after the end of the pickle")
+
+
+class _Keys:
+    """Follows what is on an unpickler's stack, as far as to say which values may be keys."""
+
+    def __init__(self):
+        self._stack, self._memo = [], {}
+
+    def sound_after(self, name, argument):
+        """Whether the keys that an opcode sets are short texts; of a stack too short the unpickler tells."""
+        try:
+            return self._step(name, argument)
+        except (IndexError, KeyError):
+            return True
+
+    def _step(self, name, argument):
+        stack = self._stack
+        if name in ("PROTO", "FRAME", "STOP"):
+            return True
+        if name in ("SETITEM", "APPEND"):
+            stack.pop()
+            return name == "APPEND" or stack.pop()
+        if name in ("SETITEMS", "APPENDS", "DICT", "LIST"):
+            taken = self._popped_to_mark()
+            if name in ("DICT", "LIST"):
+                stack.append(False)
+            return name in ("APPENDS", "LIST") or all(taken[::2])
+        if name in ("MEMOIZE", *_MEMO):
+            self._memo[len(self._memo) if name == "MEMOIZE" else argument] = stack[-1]
+        elif name in ("BINGET", "LONG_BINGET"):
+            stack.append(self._memo[argument])
+        elif name == "MARK":
+            stack.append(None)
+        else:
+            stack.append(type(argument) is str and len(argument) <= LONGEST_ID)
+        return True
+
+    def _popped_to_mark(self):
+        taken = []
+        while self._stack[-1] is not None:
+            taken.append(self._stack.pop())
+        self._stack.pop()
+        return taken[::-1]
 
 
 class _Plain(pickle.Unpickler):

@@ -111,6 +111,30 @@ def test_damaged_meta(tmp_path, content):
         SequenceStore.load(folder)
 
 
+@pytest.mark.parametrize("name", ["meta.json", "meta.sha256"])
+def test_no_flipped_bit_of_the_description_is_accepted(tmp_path, name):
+    folder = str(tmp_path / "s")
+    small_store().save(folder)
+    path = tmp_path / "s" / name
+    sound, state = path.read_bytes(), np.random.RandomState(1)
+    for _ in range(60):
+        content = bytearray(sound)
+        content[state.randint(len(content))] ^= 1 << state.randint(8)
+        path.write_bytes(bytes(content))
+        if bytes(content).strip() != sound.strip():
+            with pytest.raises(DamagedStore):
+                SequenceStore.load(folder)
+    path.write_bytes(sound)
+    SequenceStore.load(folder)
+
+
+def test_a_store_of_an_earlier_version_has_no_checksum_of_its_description(tmp_path):
+    folder = str(tmp_path / "s")
+    small_store().save(folder)
+    os.unlink(os.path.join(folder, "meta.sha256"))
+    assert SequenceStore.load(folder).num_users == small_store().num_users
+
+
 def test_other_version(tmp_path):
     folder = str(tmp_path / "s")
     small_store().save(folder)

@@ -349,7 +349,7 @@ def test_a_user_may_be_called_anything(tmp_path):
         (CSV + "1,u2,7,0,0.25,9,9,9\n", "not a CSV file"),
         (CSV.replace("\n", ",\n").replace(",\n", "\n", 1), "more fields than the header"),
         (CSV.replace("0.5", "inf"), ":3: score must be a finite number, got inf"),
-        (b"\xff\xfe\x00", "not a CSV file"),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
     ],
 )
 def test_bad_files(tmp_path, text, part):

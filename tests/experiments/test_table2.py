@@ -12,7 +12,14 @@ from small import MODEL, call, ratings_file, results_in
 
 from dfar_tf.cli import parse
 from dfar_tf.commands import get_command
-from dfar_tf.experiments.cells import cell_hparams, compared_models, own_loss, parse_grid
+from dfar_tf.experiments import table2
+from dfar_tf.experiments.cells import (
+    cell_hparams,
+    compared_models,
+    grid_points,
+    own_loss,
+    parse_grid,
+)
 from dfar_tf.models import untrained_names
 from dfar_tf.runs import grid
 from dfar_tf.runs.grid import Cell, cell_name
@@ -359,3 +366,22 @@ def test_a_budget_is_read_or_refused():
 def test_bad_flags(flag, message, capsys):
     outcome = call("table2", flag)
     assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
+
+
+def test_the_note_on_softmax_is_told_of_softmax_alone():
+    for loss in ("log_loss", "softmax"):
+        entry = types.SimpleNamespace(title="DIN", results=[{"loss": loss}])
+        notes = table2._notes([entry], {}, loss, "none", {})
+        assert any("With softmax" in note for note in notes) == (loss == "softmax")
+
+
+@pytest.mark.parametrize(
+    "name, budget, key, values",
+    [
+        ("din", "att_softmax=true,false", "att_softmax", [True, False]),
+        ("caser", "max_filter_height=5,20", "max_filter_height", [5, 20]),
+    ],
+)
+def test_what_two_papers_leave_open_can_be_tuned(name, budget, key, values):
+    cells = [cell_hparams("amazon", name, {}, 1, **point) for point in grid_points(budget)]
+    assert [cell.values()[key] for cell in cells] == values

@@ -10,6 +10,7 @@ import time
 
 import fuzz
 import fuzz_released
+import fuzz_runs
 import fuzz_settings
 import fuzz_tables
 import pytest
@@ -27,6 +28,10 @@ STRATEGIES = {
     "released": fuzz_released.folders(),
     "released_rows": fuzz_released.batches(),
     "pickle": fuzz_released.pickles,
+    "long_rows": fuzz_tables.long_rows(),
+    "run_folder": fuzz_runs.folders(),
+    "python": fuzz_runs.calls(),
+    "grid": fuzz_runs.grids(),
 }
 QUICK, LONG_RUN, SEED = 18, 500, 2023
 

@@ -242,6 +242,17 @@ def test_bad_schema(write, line, part):
     assert part in said and "base.yaml:3" in said
 
 
+@pytest.mark.parametrize("name", ["plain", "a{b}", "{", "{0}%s"])
+def test_braces_in_a_file_or_its_name_are_only_text(write, tmp_path, name):
+    (tmp_path / name).mkdir()
+    path = tmp_path / name / "odd.yaml"
+    for text in ("train: {seed: 3", "train: {{0}", "info: {x}", "train:\n  seed: '{a}'\n"):
+        path.write_text(text)
+        with pytest.raises(UserError) as caught:
+            prepare_hparams(BASE, str(path))
+        assert str(caught.value).startswith(str(path))
+
+
 def test_unreadable_files(write, tmp_path):
     base = write(SMALL)
     write("", "other.yaml")
@@ -374,12 +385,18 @@ def test_saved_project_file_reads_back_equal(tmp_path):
     assert all((first or more) in saved for first, more in comments)
 
 
+def merged_before(path):
+    """Files between the base and an objective's or a data set's for a model: one that has its keys."""
+    found = re.match(r"(?:objective_[a-z]+_?|micro_video_)(\w*)\.yaml", os.path.basename(path))
+    return [os.path.join(HPARAMS, f"model_{found.group(1) or 'sasrec'}.yaml")] if found else []
+
+
 @pytest.mark.parametrize("path", sorted(glob.glob(os.path.join(HPARAMS, "*.yaml"))))
 def test_every_file_of_the_project_loads(path):
     with open(path, encoding="utf-8") as stream:
         text = stream.read()
     assert text.startswith("# ")  # says what the file is for
-    hp = prepare_hparams(BASE, path)
+    hp = prepare_hparams(BASE, *merged_before(path), path)
     given = yaml.safe_load(text)
     assert given
     for section, keys in given.items():

@@ -45,7 +45,14 @@ NO_GRADIENT = (
         {"lambda_bpr": 0.0},
     ),
     ("dfn", r"internal_unclick/attention/(query|key)_kernel", UNSEEN, POSITIVE_ONLY),
+    ("dfn", r"external/.*", UNSEEN, POSITIVE_ONLY),
     ("feedrec", r"(homogeneous|strong|weak)_negative/.*", UNSEEN, POSITIVE_ONLY),
+    (
+        "pnfrec",
+        r"(negative|negative_tower)/.*",
+        "trained by disliked targets, which this batch does not tell; test_pnfrec.py does",
+        {},
+    ),
 )
 
 # What of the padding is read: (names, reason), else nothing.

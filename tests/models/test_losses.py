@@ -22,6 +22,8 @@ BY_HAND = {
     # Margins log 3, log 12, log 4; sigmoid(log x) = x / (1 + x). Three pairs.
     "bpr": -(LOG(3 / 4) + LOG(12 / 13) + LOG(4 / 5)) / 3,
 }
+BY_HAND["full_softmax"] = BY_HAND["softmax"]
+BY_HAND["gbce"] = BY_HAND["log_loss"]  # beta 1
 
 
 def value_and_gradient(make, *arrays):
@@ -125,3 +127,72 @@ def test_weighted_mean_of_nothing_is_zero():
     assert value == 0 and not gradient.any()
     value, _ = value_and_gradient(losses.weighted_mean, [[1.0, 2.0, 5.0]], [[3.0, 1.0, 0.0]])
     close(value, np.float32(5 / 4))
+
+
+def numbers(seed=3, rows=4, width=5):
+    """Logits [N, C], labels with the positive in column 0 (row 1: none), weights with holes."""
+    random = np.random.RandomState(seed)
+    logits = random.normal(size=[rows, width]).astype(np.float32)
+    labels = np.zeros([rows, width], np.float32)
+    labels[:, 0] = 1
+    labels[1] = 0
+    weights = np.ones([rows, width], np.float32)
+    weights[2, 3] = weights[0, 1] = 0
+    return logits, labels, weights
+
+
+def test_bpr_of_the_target_is_bpr_of_all_pairs():
+    logits, labels, weights = numbers()
+    bench = Bench()
+    with bench:
+        pairs = [losses.main_loss("bpr", logits, labels, weights)]
+        pairs.append(losses.target_bpr_loss(logits, labels, weights))
+    wide, narrow = bench.run(pairs)
+    np.testing.assert_allclose(narrow, wide, rtol=1e-6)
+
+
+def test_gbce_by_hand_and_its_beta():
+    logits, labels, weights = numbers()
+    share = 1 / (1 + np.exp(-logits))
+    for t, beta in ((0.0, 1.0), (1.0, 4 / 20), (0.75, 0.2 * (0.75 * (1 - 5) + 5))):
+        assert losses.gbce_beta(4, 21, t) == pytest.approx(beta)
+        bench = Bench()
+        with bench:
+            value = losses.main_loss("gbce", logits, labels, weights, beta)
+        terms = -labels * np.log(share**beta) - (1 - labels) * np.log(1 - share)
+        wanted = (terms * weights).sum() / weights.sum()
+        np.testing.assert_allclose(bench.run(value), wanted, rtol=1e-5)
+
+
+def test_full_softmax_is_softmax_over_what_it_is_given():
+    given = numbers()
+    bench = Bench()
+    with bench:
+        both = [losses.main_loss(kind, *given) for kind in ("softmax", "full_softmax")]
+    first, second = bench.run(both)
+    assert first == second
+
+
+def test_not_to_recommend_by_hand():
+    logits, _, weights = numbers()
+    disliked = np.array([1, 0, 1, 0], np.float32)
+    bench = Bench()
+    with bench:
+        value = losses.not_to_recommend_loss(logits, weights, disliked)
+    share = np.exp(logits) * weights
+    share = share[:, 0] / share.sum(1)
+    np.testing.assert_allclose(bench.run(value), -np.log(1 - share)[[0, 2]].mean(), rtol=1e-5)
+
+
+def test_contrast_by_hand():
+    logits, _, _ = numbers()
+    skipped_logits = np.array([[1, 2], [0, -1], [3, 0.5], [1, 1]], np.float32)
+    skipped = np.array([[1, 0], [1, 1], [0, 0], [1, 1]], np.float32)
+    liked = np.array([1, 1, 1, 0], np.float32)
+    bench = Bench()
+    with bench:
+        value = losses.contrast_loss(logits, skipped_logits, skipped, liked)
+    own = np.exp(logits[:, 0])
+    rivals = (np.exp(skipped_logits) * skipped).sum(1)
+    wanted = -np.log(own / (own + rivals))[:2].mean()  # row 2 has no disliked record
+    np.testing.assert_allclose(bench.run(value), wanted, rtol=1e-5)

@@ -47,6 +47,19 @@ def printed(capsys, *arguments):
     return {line.split()[0]: line.split()[1] for line in below if line}
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_damaged_gzip_is_told(tmp_path, capsys, ours):
+    rows = "".join(f"{k},u{k},{k % 2},0.{k % 9}1\n" for k in range(3000))
+    header = "instance,user,label,score\n" if ours else "user_index,label,prediction\n"
+    packed = bytearray(gzip.compress((header + rows).encode()))
+    path = tmp_path / "damaged.csv.gz"
+    for at in (12, 40, len(packed) // 2, len(packed) - 6):
+        path.write_bytes(bytes(packed[:at]) + bytes([packed[at] ^ 0x55]) + bytes(packed[at + 1 :]))
+        assert main(["metrics", f"--predictions={path}"]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: {path}") and len(err) < 1000
+
+
 def frame_of(users, labels, scores, instances=None):
     if instances is None:
         instances = np.arange(len(labels)) // 10

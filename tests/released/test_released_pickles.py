@@ -114,6 +114,30 @@ def test_no_damage_escapes(tmp_path_factory, data):
         assert all(type(name) is str for name in names)
 
 
+def pickled(tmp_path, table, protocol):
+    return with_file(tmp_path, pickle.dumps(table, protocol))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_keys_that_take_memory_or_time_are_refused(tmp_path, protocol):
+    colliding = {k * (2**61 - 1): k for k in range(1, 3000)}  # which all have the hash 0
+    wide = {"default_mid": 0, "a": 1, "b" * 1001: 2}
+    inner = {"a": {7: 1}}
+    for table in (colliding, wide, inner, {"a": [{True: 1}]}, {None: 1}, {1.5: 2}):
+        with pytest.raises(UserError, match="a key that is no text of at most 1000 characters"):
+            read_plain_pickle(pickled(tmp_path, table, protocol))
+    same = "text"
+    assert read_plain_pickle(pickled(tmp_path, {same: [same, {same: same}]}, protocol))
+    longest = {"default_mid": 0, "a" * 1000: 1}
+    assert read_vocabulary(pickled(tmp_path, longest, protocol), "item") == ["a" * 1000]
+
+
+@pytest.mark.parametrize("content", [b"(K\x01K\x02d.", b"}(K\x01q\x00h\x00u.", b"}K\x01K\x02s."])
+def test_keys_are_followed_by_every_way_of_setting_them(tmp_path, content):
+    with pytest.raises(UserError, match="a key that is no text"):
+        read_plain_pickle(with_file(tmp_path, b"\x80\x03" + content))
+
+
 def test_traps(tmp_path):
     huge = b"\x80\x03}r" + struct.pack("<I", 2**31) + b"."
     with pytest.raises(UserError, match="memo index 2147483648 after 3 opcodes, a memory trap"):

@@ -10,13 +10,22 @@ from serving_case import made_run, ratings_file
 from small import call
 
 import dfar_tf
+from recommenders_utils.checksums import write_checked_json
 from recommenders_utils.dataset.packed import pack, unpack
 from recommenders_utils.dataset.store import DamagedStore
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import write_json
 
 RESULTS = {"model": "caser", "loss": "log_loss", "data": "ratings", "synthetic": False, "seed": 1}
-RESULTS.update(protocol={}, seconds={"train": 1, "all": 2}, parameters=3, epochs=[], best_epoch=1)
+RESULTS.update(
+    statistics={},
+    valid={},
+    test={},
+    protocol={},
+    seconds={"train": 1, "all": 2},
+    parameters=3,
+    epochs=[],
+    best_epoch=1,
+)
 HISTORY = [("i:1", 1), ("i:4", 0), ("i:2", 1)]
 
 
@@ -25,7 +34,7 @@ def lists(tmp_path_factory):
     """(a folder with the log and a run of it, the scores that the run gives)."""
     folder = tmp_path_factory.mktemp("whole")
     path = made_run(folder, "caser")
-    write_json(os.path.join(path, "results.json"), RESULTS)
+    write_checked_json(os.path.join(path, "results.json"), RESULTS)
     with dfar_tf.load(path) as run:
         items = [str(each) for each in run.store.item_ids]
         return folder, [run.score("user 9", items), run.score(HISTORY, items)]
@@ -100,7 +109,7 @@ def test_a_damaged_copy_is_named(moved):
     with open(os.path.join(path, "data.npz"), "r+b") as stream:
         stream.seek(200)
         stream.write(b"!")
-    with pytest.raises(UserError, match=r"data.npz: differs from its checksum in checksums.json"):
+    with pytest.raises(UserError, match=r"data.npz: is damaged: it differs from its checksum"):
         dfar_tf.load(path)
 
 

@@ -84,6 +84,44 @@ def rows(draw):
 
 
 @st.composite
+def long_rows(draw):
+    """Rows that are short as a case and long as a file: what a parser might take the square of."""
+    header = draw(
+        st.sampled_from(
+            [b"history,item", b"user,item", b"user\titem", b"user_id:token,item_id:token"]
+        )
+    )
+    piece = st.sampled_from(
+        [
+            b",",
+            b'"',
+            b'""',
+            b":",
+            b" ",
+            b"\r",
+            b"\n",
+            b"\t",
+            b"\0",
+            b"i1:1,",
+            b"a",
+            b"i1:1\n",
+            b",\n",
+            b'"\n',
+        ]
+    )
+    times = st.sampled_from([1, 2, 1000, 70000, MIB])
+    pieces = draw(st.lists(st.tuples(piece, times), min_size=1, max_size=4))
+    content = Content(
+        (((header + b"\n"), 1), *pieces, (draw(st.sampled_from([b"", b'"', b",i1\n"])), 1))
+    )
+    return Case(
+        "rows",
+        {"rows.csv": content},
+        {"chunk": draw(st.sampled_from([2, 50000])), "output": "o.csv"},
+    )
+
+
+@st.composite
 def histories(draw):
     record = st.one_of(st.sampled_from([h.strip(b'"') for h in HISTORIES]), ODD_PIECE)
     texts = []

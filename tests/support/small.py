@@ -10,7 +10,7 @@ import signal
 
 import pandas as pd
 
-from dfar_tf.cli import main
+from dfar_tf.__main__ import run
 from recommenders_utils.synthetic.ratings import generate_ratings
 
 # Dense enough that a small DFAR learns what is planted in seconds: next items follow from the last
@@ -58,7 +58,7 @@ def call(*arguments):
     before = signal.getsignal(signal.SIGTERM)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = main(list(map(str, arguments)))
+            status = run(list(map(str, arguments)))
     finally:
         signal.signal(signal.SIGTERM, before)
     return Outcome(status, out.getvalue(), err.getvalue())

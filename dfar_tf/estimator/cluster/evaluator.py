@@ -7,8 +7,10 @@ import time
 
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, existing, step_of
 from dfar_tf.estimator.epochs import join_predictions
+from dfar_tf.estimator.messages import epoch_lines
 from dfar_tf.estimator.model_fn import EVALUATED
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import seal
 from recommenders_utils.files import atomic_directory, read_json
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
         """Finds the predictions."""
         self.predictions = tf.get_collection(EVALUATED)[0]
         self.global_step = tf.train.get_global_step()
-        self.started, self.batches = time.time(), []
+        self.started, self.batches = time.monotonic(), []
 
     def before_run(self, run_context):
         """Asks for a batch's predictions."""
@@ -69,7 +71,7 @@ class ValidationHook(tf.estimator.SessionRunHook):
             # The weights moved while they were saved: the step in the file may be past its name's.
             "step": int(session.run(self.global_step)),
             **notes[str(step_of(path))],
-            "validation_seconds": round(time.time() - self.started, 3),
+            "validation_seconds": round(time.monotonic() - self.started, 3),
             "validation": metrics,
         }
         self.state.epochs.append(record)
@@ -80,12 +82,9 @@ class ValidationHook(tf.estimator.SessionRunHook):
             keep_best(path, self.best_dir)
         self.state.add(record)
         self._forget(path)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        logger.info(
-            f"epoch {record['epoch']:>2}  step {record['step']}  loss {record['train_loss']:.4f}  "
-            f"validation: {shown}  ({record['seconds']:.1f} s, "
-            f"{record['targets_per_second']:.0f} targets/s)" + ("  best" if best else "")
-        )
+        line, detail = epoch_lines(record, None, self.state.metric, best=best)
+        logger.info(line)
+        logger.debug(detail)
         if self.state.should_stop():
             raise EarlyStop
 
@@ -103,6 +102,7 @@ def keep_best(path, best_dir):
         for name in files_of(path):
             shutil.copy2(name, folder)
         tf.train.update_checkpoint_state(folder, os.path.basename(path))
+        seal(folder)
 
 
 def files_of(path):

@@ -102,7 +102,7 @@ class ChiefHook(tf.estimator.SessionRunHook):
         for name, value in terms.items():
             key = "terms/" + name
             self.sums[key] = self.sums.get(key, 0.0) + float(value)
-        if time.time() - self.written > EVERY:
+        if time.monotonic() - self.written > EVERY:
             self._write(step)
         if step // self.steps_per_epoch > self.last // self.steps_per_epoch:
             self._finish_epoch(run_context.session)
@@ -118,7 +118,7 @@ class ChiefHook(tf.estimator.SessionRunHook):
         step = int(session.run(self.global_step))
         if step == self.last:
             return
-        seconds = time.time() - self.started
+        seconds = time.monotonic() - self.started
         targets = self.targets_per_epoch * (step - self.last) / self.steps_per_epoch
         means = {name: value / max(1, self.own_steps) for name, value in self.sums.items()}
         # Noted first, so that any task that sees the checkpoint finds the note.
@@ -134,14 +134,14 @@ class ChiefHook(tf.estimator.SessionRunHook):
         self._start_epoch()
 
     def _start_epoch(self):
-        self.started, self.own_steps, self.sums = time.time(), 0, {}
+        self.started, self.own_steps, self.sums = time.monotonic(), 0, {}
 
     def _save(self, session, step):
         path = os.path.join(self.folder, "model.ckpt")
         self.saver.save(session, path, global_step=step, write_meta_graph=False)
 
     def _write(self, step, done=False):
-        self.written = time.time()
+        self.written = time.monotonic()
         most = self.steps_per_epoch * self.epochs
         write_json(self.path, {"step": step, "max_steps": most, "done": done, "saved": self.saved})
         if self.bar is not None:
