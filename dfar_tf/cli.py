@@ -13,7 +13,7 @@ from absl import flags
 from dfar_tf import manual
 from dfar_tf.commands import get_command
 from dfar_tf.paths import PROGRAM, taken
-from dfar_tf.settings import merge_hparams
+from dfar_tf.settings import PAPER_SETTINGS, merge_hparams
 from dfar_tf.terminal import escaped_output
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
 from recommenders_utils.tables import printable
@@ -73,14 +73,18 @@ class Options:
             raise AttributeError(name) from None
 
     def hparams(self, dataset=None):
-        """Merges base < data set < protocol < model < flags.
+        """Merges base < data set < protocol < model < flags; with ``--resume`` the run's own < flags.
 
         Args:
           dataset: name of a data set's file in ``hparams/``, or None.
 
         Raises:
-          UserError: see ``prepare_hparams``.
+          UserError: see ``prepare_hparams``; ``--resume`` without a run.
         """
+        if self._own.get("resume"):
+            from dfar_tf.runs.kept import resumed
+
+            return resumed(self.run_dir, self.given)
         return merge_hparams(dataset, **self.given)
 
 
@@ -134,6 +138,7 @@ def parse(module, arguments):
         kind(name, None, key["meaning"], flag_values=values)
     flags.DEFINE_alias("model", "model_type", flag_values=values)
     flags.DEFINE_string("gpus", None, manual.GPUS, flag_values=values)
+    flags.DEFINE_bool("paper_settings", False, manual.PAPER, flag_values=values)
     _refuse_odd(arguments)
     try:
         rest = values(arguments)[1:]
@@ -145,6 +150,8 @@ def parse(module, arguments):
     if rest:
         raise UserError(f"unexpected word {shortened(rest[0])!r}; flags are written --name=value.")
     given = {name: values[name].value for name in schema if values[name].value is not None}
+    if values["paper_settings"].value:
+        given = {**PAPER_SETTINGS, **given}
     if values["gpus"].value is not None:
         given["device"] = _device_of(values["gpus"].value, given.get("device"))
     chosen = {name: values[name].value for name in own}

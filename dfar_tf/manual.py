@@ -18,6 +18,7 @@ from recommenders_utils.errors import BAD_INPUT, UserError
 READER_LEFT = 141  # exit status
 WIDTH, COLUMN = 80, 28  # characters of a line, and before the meaning of a flag
 GPUS = "numbers of the GPUs to use, such as 0 or 0,1; short for --device=gpu:0,1"
+PAPER = "take the paper's settings where the defaults differ: --learning_rate=0.0001"
 ALL = "all flags, with types and bounds; the lines above are the flags most often changed"
 # What a command shows of the hyper-parameters unless it has KEYS of its own.
 KEYS = (
@@ -83,6 +84,7 @@ def help_of(command, everything=False):
     values = defaults(about.get("DATA", "amazon"))
     if everything:
         lines += _entry("gpus", "", GPUS)
+        lines += _entry("paper_settings", "", PAPER)
         for title, keys in schemas():
             lines += ["", title] if keys else []
             for key in keys.values():

@@ -2,14 +2,23 @@
 
 import os
 
+from dfar_tf.frames import with_files
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import HPARAMS
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import prepare_hparams
 
+DEFAULT_CACHE = "data/prepared"  # base.yaml's cache_dir
+# Section 4.1.3 of the paper, where our defaults differ; what it leaves open is base.yaml's.
+PAPER_SETTINGS = {"learning_rate": "0.0001"}
+
 
 def merge_hparams(dataset=None, **overrides):
-    """The hyper-parameters of a data set, a protocol, a model and an objective by name, with overrides."""
+    """The hyper-parameters of a data set, a protocol, a model and an objective by name, with overrides.
+
+    ``ratings`` and ``interactions`` may be a DataFrame (see ``dfar_tf.frames``).
+    """
+    overrides = with_files(overrides, overrides.get("cache_dir") or DEFAULT_CACHE)
     files = [hparams_file("base")] + ([hparams_file(dataset)] if dataset else [])
     # The names come from the flags or the files read so far.
     names = ("protocol", "model_type", "objective")

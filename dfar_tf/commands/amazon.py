@@ -5,7 +5,7 @@
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "resume the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir with its own settings; --epochs may be raised"),
 }
 
 

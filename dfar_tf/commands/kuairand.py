@@ -28,5 +28,7 @@ def run(options):
     from dfar_tf.runs.data import find_kuairand
     from dfar_tf.runs.run import run_experiment
 
-    hparams = options.hparams("kuairand").replace(**find_kuairand(options.given))
+    hparams = options.hparams("kuairand")
+    if not options.resume:
+        hparams = hparams.replace(**find_kuairand(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

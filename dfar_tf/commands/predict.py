@@ -23,7 +23,7 @@ def run(options):
     for name in FLAGS:
         if not getattr(options, name):
             raise UserError(f"--{name} is needed: {FLAGS[name][1]}.")
-    with load(options.run_dir, **options.given) as opened:
+    with load(options.run_dir, print, **options.given) as opened:
         counts = predict_file(opened, options.input, options.output)
         print(counts.describe(opened.store.meta))
     print(f"written: {shown(options.output)}")

@@ -7,7 +7,7 @@ columns decide. docs/data.md lists the adapters and shows how to write one.
 
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "resume the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir with its own settings; --epochs may be raised"),
 }
 DATA = "interactions"
 KEYS = (
@@ -29,5 +29,5 @@ def run(options):
     from dfar_tf.runs.data import dataset_of
     from dfar_tf.runs.run import run_experiment
 
-    hparams = options.hparams(dataset_of(options.given))
+    hparams = options.hparams(None if options.resume else dataset_of(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

@@ -15,7 +15,7 @@ from dfar_tf.experiments.study import Study
 from dfar_tf.models import get_model
 from dfar_tf.runs.folder import open_run
 from dfar_tf.runs.grid import mean_and_deviation
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.kept import run_data
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
@@ -47,7 +47,7 @@ def run_figure4(
     failed = []
     if run_dir:
         hparams = open_run(run_dir)
-        store, hparams = prepare_data(hparams, hparams.values(), lambda line: None)
+        store, hparams = run_data(run_dir, hparams, (), say)
         folders, numbers = [run_dir], [hparams.seed]
     else:
         model = given.get("model_type", "dfar")

@@ -74,8 +74,8 @@ def run_report(folder=None, output=None, command="", runs=None, say=print):
 def read_sections(folder):
     """Yields dicts of name, record and PNG (bytes or None) of each result that ``write_results`` wrote."""
     for name in sorted(os.listdir(folder)):
-        if not name.endswith(".json"):
-            continue
+        if not name.endswith(".json") or os.path.islink(os.path.join(folder, name)):
+            continue  # a link is the newest of files that are read anyway
         base = os.path.join(folder, name[: -len(".json")])
         record = _read(base + ".json")
         if record is None:  # of another command, such as bench or diff

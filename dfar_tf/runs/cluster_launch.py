@@ -14,6 +14,7 @@ from dfar_tf.paths import resuming
 from dfar_tf.runs.cage import NoNamespace, own_network
 from dfar_tf.runs.cluster_processes import Processes
 from dfar_tf.runs.folder import LOG_FILE, RunFolder
+from dfar_tf.runs.kept import data_to_resume
 from dfar_tf.runs.steps import begin, prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
@@ -60,7 +61,10 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     check_model(hparams)
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
-    store, hparams = prepare_data(hparams, given, folder.say, note=folder.note)
+    if resume:
+        store, hparams = data_to_resume(run_dir, hparams, given, folder.say, folder.note)
+    else:
+        store, hparams = prepare_data(hparams, given, folder.say, note=folder.note)
     iterator = make_iterator(store, hparams)
     shards = 1 + counts["workers"]
     iterator.steps_per_epoch(shards=shards)

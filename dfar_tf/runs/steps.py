@@ -7,6 +7,7 @@ from dfar_tf.models import is_untrained
 from dfar_tf.objectives import objective_of
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
+from dfar_tf.runs.chance import chance_lines
 from dfar_tf.runs.data import find_data
 from dfar_tf.runs.folder import FREE_KEYS, RESULTS_FILE
 from dfar_tf.runs.observed import (
@@ -63,8 +64,13 @@ def prepare_data(hparams, given=(), say=print, engine=None, note=None):
         about = hparams.data, hparams.name, source.synthetic
         store = prepare(source.path, *about, note, reader, engine)
     column = shown_column(hparams.paper_column, given, store.meta)
-    note("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
+    say_statistics(store, note, column)
     return store, hparams.replace(name=store.meta["name"], paper_column=column)
+
+
+def say_statistics(store, say=print, column="none"):
+    """Prints Table 1's row of the data, with the paper's column beside it if one is named."""
+    say("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
 
 
 def begin(folder, store, given=()):
@@ -270,7 +276,8 @@ def _epochs(number):
 
 def _untrained_lines(results):
     trained = [] if is_untrained(results["model"]) else [(results["model"], results)]
-    return closing_lines(results.get("untrained", {}), trained)
+    tested = [(name, found["test"]) for name, found in trained]
+    return [*closing_lines(results.get("untrained", {}), trained), *chance_lines(tested)]
 
 
 @contextlib.contextmanager

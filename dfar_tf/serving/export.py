@@ -47,7 +47,7 @@ def export_run(run_dir, output, say=print, **given):
     """
     if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
         raise UserError(f"{output}: already exists. Give another --output.")
-    hparams, store = open_data(run_dir, given)
+    hparams, store = open_data(run_dir, given, say)
     if is_untrained(hparams.model_type):
         raise UserError(
             f"{run_dir}: {hparams.model_type} is untrained: it counts in numpy and has no TensorFlow "

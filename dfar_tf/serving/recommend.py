@@ -35,7 +35,9 @@ class Recommended:
     head_groups: dict = None
 
 
-def recommend(run, histories, k=20, exclude_seen=False, explain=False, titles=None):
+def recommend(
+    run, histories, k=20, exclude_seen=True, explain=False, titles=None, exclude_disliked=True
+):
     """Yields the best K items of each history, in order.
 
     Args:
@@ -46,6 +48,7 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False, titles=No
       explain: add which records of the history moved each item, and what the two towers and the head
         pairs say of a model that has them.
       titles: ``{raw id: title}``, shown beside the ids and in the explanation; or None.
+      exclude_disliked: leave out the items that the history dislikes, where ``exclude_seen`` is off.
 
     Yields:
       Recommended; ranked by logit, equal ones by their row in the vocabulary. The first K of a full sort
@@ -61,19 +64,29 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False, titles=No
     together = max(1, min(ENCODED, CELLS // run.store.num_items))
     for start in range(0, len(histories), together):
         part = slice(start, min(start + together, len(histories)))
-        yield from _of_part(run, histories, part, k, exclude_seen, explain, titles)
+        left_out = _left_out(histories, part, exclude_seen, exclude_disliked)
+        yield from _of_part(run, histories, part, k, left_out, explain, titles)
 
 
-def _of_part(run, histories, part, k, exclude_seen, explain, titles):
+def _left_out(histories, part, exclude_seen, exclude_disliked):
+    """The ``Excluded`` items of some histories: all, those with a dislike, or none."""
+    if not (exclude_seen or exclude_disliked):
+        return None
+    offsets = histories.offsets[part.start : part.stop + 1]
+    records = slice(offsets[0], offsets[-1])
+    items, chosen = histories.items[records], np.ones(offsets[-1] - offsets[0], bool)
+    if not exclude_seen:
+        chosen = histories.labels[records] == 0
+    counts = np.concatenate([[0], np.cumsum(chosen)])
+    return Excluded(counts[offsets - offsets[0]], items[chosen])
+
+
+def _of_part(run, histories, part, k, left_out, explain, titles):
     begun = time.perf_counter()
     arrays = run.vocabulary.arrays(histories, part)
     state = run.scorer.encode(arrays)
     count = part.stop - part.start
-    logits, seen = run.catalogue.scores(state), None
-    if exclude_seen:
-        offsets = histories.offsets[part.start : part.stop + 1]
-        seen = Excluded(offsets - offsets[0], histories.items[offsets[0] : offsets[-1]])
-    best, values = top_k(logits, k, seen)
+    best, values = top_k(run.catalogue.scores(state), k, left_out)
     each = (time.perf_counter() - begun) / count
     for row in range(count):
         begun = time.perf_counter()

@@ -77,9 +77,7 @@ def prepare(
     reader = reader or ratings_reader(path)
     protocol = protocol_of(data)
     fingerprint = _fingerprint(path, protocol, synthetic, reader.form.identity())
-    folder = os.path.join(
-        data.cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}"
-    )
+    folder = prepared_folder(data.cache_dir, name, fingerprint)
     store = _cached(folder, fingerprint, say)
     if store is not None:
         say(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
@@ -108,6 +106,11 @@ def prepare(
         return other
     say(f"data: prepared {folder} ({time.perf_counter() - begun:.2f} s)")
     return SequenceStore.load(folder)
+
+
+def prepared_folder(cache_dir: str, name: str, fingerprint: str) -> str:
+    """Where the prepared arrays of a log are kept."""
+    return os.path.join(cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}")
 
 
 def protocol_of(data: Any) -> Dict[str, Any]:

@@ -4,20 +4,19 @@ import csv
 import html
 import html.parser
 import json
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
-from small import call, learnt_run, other_run
+from small import call, learnt_run, other_run, results_in
 
 from dfar_tf.experiments.page import marks_of, page
 from dfar_tf.experiments.report import read_sections
 
 
 def rows_of(folder, beginning):
-    (name,) = (n for n in os.listdir(str(folder)) if n.startswith(beginning) and n.endswith(".csv"))
+    (name,) = (n for n in results_in(folder, ".csv") if n.startswith(beginning))
     text = (folder / name).read_text().splitlines()
     return list(csv.DictReader(line for line in text if not line.startswith("#")))
 

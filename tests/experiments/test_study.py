@@ -1,11 +1,10 @@
 """A study's seams: further lines, columns, footers and notes come into a table without its module."""
 
 import json
-import os
 
 import pytest
 from fake_cells import use
-from small import MODEL, cache_dir, call, ratings_file
+from small import MODEL, cache_dir, call, ratings_file, results_in
 
 from dfar_tf.experiments.columns import (
     MEAN_AND_DEVIATION,
@@ -79,7 +78,7 @@ def test_what_a_study_carries_is_in_every_table(command, tmp_path, tmp_path_fact
         *data,
     )
     assert outcome.status == 0, outcome.err
-    (name,) = (n for n in os.listdir(str(tmp_path / "results")) if n.endswith(".json"))
+    (name,) = results_in(tmp_path / "results", ".json")
     record = json.loads((tmp_path / "results" / name).read_text())
     lines = {"table2": 2, "table3": 5, "figure6": 8}[command]
     rows = [row for row in record["rows"] if "untrained" not in row]

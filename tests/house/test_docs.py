@@ -16,6 +16,7 @@ FOLDERS = "dfar_tf|recommenders_utils|tests|docs|hparams|examples|requirements"
 OF_ALL = {
     "model",
     "gpus",
+    "paper_settings",
     "help",
     "version",
 }  # flags that are neither a command's own nor hyper-parameters

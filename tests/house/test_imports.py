@@ -19,7 +19,7 @@ LEVELS = (
     ("estimator",),
     ("settings", "objectives"),
     ("models",),
-    ("layers",),
+    ("layers", "frames"),
     ("losses", "paths", "terminal", "training_keys", "version"),
 )
 LEVEL = {chapter: level for level, chapters in enumerate(LEVELS) for chapter in chapters}

@@ -97,6 +97,8 @@ def test_the_folder_holds_whole_files_only(learnt):
     expected = {
         "hparams.yaml",
         "run.json",
+        "data.npz",
+        "checksums.json",
         "run.log",
         "results.json",
         "results.csv",

@@ -59,6 +59,7 @@ def test_a_run_folder_like_any_other(tmp_path_factory, model):
     folder, outcome = run_of(tmp_path_factory, model)
     top = {name for name in tree(folder) if os.sep not in name}
     expected = {"hparams.yaml", "run.json", "run.log", "results.json", "results.csv"}
+    expected |= {"data.npz", "checksums.json"}
     assert top == expected | {"predictions_valid.csv", "predictions_test.csv", "slices.csv"}
     assert {FITTED, CHECKSUM} <= set(tree(folder))
     record, results = (read_json(str(folder / name)) for name in ("run.json", "results.json"))
@@ -175,13 +176,14 @@ def test_recommend_gives_the_first_of_a_full_sort(tmp_path_factory, model):
     scores = fitted.scores(from_lists([store.items[part]], [store.labels[part]]))[0]
     order = np.argsort(-scores, kind="stable")
     with dfar_tf.load(str(folder)) as run:
-        found = run.recommend(str(store.user_ids[user]), k=9)
+        every = {"exclude_seen": False, "exclude_disliked": False}
+        found = run.recommend(str(store.user_ids[user]), k=9, **every)
         assert list(found["item"]) == list(store.item_ids[order[:9]])
         assert np.array_equal(found["logit"], scores[order[:9]])
         assert np.array_equal(found["score"], squashed(scores[order[:9]]))
         seen = set(store.items[part] - 1)
         unseen = [item for item in order if item not in seen]
-        rest = run.recommend(str(store.user_ids[user]), k=1000, exclude_seen=True)
+        rest = run.recommend(str(store.user_ids[user]), k=1000)
         assert list(rest["item"]) == list(store.item_ids[unseen])
         given = [(str(store.item_ids[2]), 1), (str(store.item_ids[4]), 0)]
         assert np.array_equal(

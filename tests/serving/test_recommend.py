@@ -57,7 +57,9 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
     monkeypatch.setattr(
         run.scorer, "encode", lambda h: (encoded.append(len(h["user"])), original(h))[1]
     )
-    found = list(recommend(run, run.vocabulary.stored(users), 6, exclude_seen))
+    found = list(
+        recommend(run, run.vocabulary.stored(users), 6, exclude_seen, exclude_disliked=False)
+    )
     assert encoded == [4, 1]
     assert [each.row for each in found] == [0, 1, 2, 3, 4]
     assert [list(each.items["item"]) for each in found] == expected
@@ -211,7 +213,13 @@ def test_users_are_named_listed_or_all(run, tmp_path):
 
 def test_the_command_writes_csv_for_all_users(run, path, tmp_path):
     target = tmp_path / "lists.csv"
-    flags = (f"--run_dir={path}", "--users=all", "--k=3", f"--output={target}")
+    flags = (
+        f"--run_dir={path}",
+        "--users=all",
+        "--k=3",
+        "--exclude_seen=false",
+        f"--output={target}",
+    )
     done = call("recommend", *flags)
     assert (done.status, done.err) == (0, "")
     assert f"the lists of {USERS - 10} more users are in {target}" in done.out
@@ -220,22 +228,22 @@ def test_the_command_writes_csv_for_all_users(run, path, tmp_path):
     assert list(found.columns) == ["user", "rank", "item", "score", "logit"]
     assert len(found) == 3 * USERS
     assert list(found["user"][::3]) == names(run, range(USERS))
-    expected = run.recommend(found["user"][6], k=3)
+    expected = run.recommend(found["user"][6], k=3, exclude_seen=False)
     assert list(found["item"][6:9]) == list(expected["item"])
 
 
 def test_the_command_writes_json_of_a_given_history(run, path, tmp_path):
     target = tmp_path / "list.json"
     text = text_of(run, 6)
-    flags = (f"--history={text},x:1", "--k=2", "--explain", "--exclude_seen", f"--output={target}")
+    flags = (f"--history={text},x:1", "--k=2", "--explain", f"--output={target}")
     done = call("recommend", f"--run_dir={path}", *flags)
     assert (done.status, done.err) == (0, "")
-    assert "1 records left out: the run's data do not have the item" in done.out
+    assert "1 record left out: the run's data do not have the item" in done.out
     assert "best 2 for (given history)" in done.out and "share of pairs" in done.out
     found = json.loads(target.read_text())
     assert (found["synthetic"], found["catalogue"], found["k"]) == (False, ITEMS, 2)
     (user,) = found["users"]
-    expected = run.recommend(names(run, [6])[0], k=2, exclude_seen=True)
+    expected = run.recommend(names(run, [6])[0], k=2)
     assert [each["item"] for each in user["items"]] == list(expected["item"])
     assert {"positive_logit", "negative_cosine"} < set(user["items"][0])
     assert user["seconds"] > 0 and "positive > negative" in user["head_groups"]

@@ -81,6 +81,12 @@ def tree(folder):
     }
 
 
+def results_in(folder, ending=""):
+    """Names of a folder's results, not of the links to the newest."""
+    names = sorted(name for name in os.listdir(str(folder)) if name.endswith(ending))
+    return [name for name in names if not os.path.islink(os.path.join(str(folder), name))]
+
+
 @once
 def cache_dir(factory):
     """The folder of prepared data that the session's runs share."""
