@@ -25,41 +25,47 @@ list_commands() {
     printf '  %-16s %s\n' "${name//_/-}" \
       "$(sed -n -e '/^[rR]\{0,1\}"""/{s/^[rR]\{0,1\}"""//;s/""".*//;p;q;}' "$file")"
   done
-  printf '  %-16s %s\n' test \
-    "run the tests on every TensorFlow this machine can hold; takes pytest's arguments."
+  printf '  %-16s %s\n' test "run the tests on every TensorFlow this machine can hold"
   echo
-  echo "bash run.sh COMMAND --help lists a command's flags. DFAR_TF=1.15 or 2.15 chooses TensorFlow,"
-  echo "DFAR_PYTHON=/path/to/python the Python that its environment is made from."
+  echo "bash run.sh COMMAND --help lists a command's flags. DFAR_TF=1.15 or 2.15 chooses"
+  echo "TensorFlow, DFAR_PYTHON=/path/to/python the Python its environment is made from."
 }
 
 command=${1:-help}
-command=${command//_/-}
-case $command in
-  help | -h | --help)
+# Help, the version and a mistyped command need a Python and nothing else, and install nothing.
+asks=
+for word; do
+  case $word in -h | -help | --help | --help=* | --version) asks=1 ;; esac
+done
+name=${command//_/-}
+case $name in
+  help | -h | --help) [ $# -gt 1 ] || {
     list_commands
     exit
-    ;;
+  } ;;
   test) ;;
   *)
-    if [[ ! $command =~ ^[a-z0-9][a-z0-9-]*$ ]] ||
-      [ ! -f "$ROOT/dfar_tf/commands/${command//-/_}.py" ]; then
-      {
-        echo "error: unknown command: $1"
-        list_commands
-      } >&2
-      exit 2
+    if [[ ! $name =~ ^[a-z0-9][a-z0-9-]*$ ]] || [ ! -f "$ROOT/dfar_tf/commands/${name//-/_}.py" ]; then
+      asks=1
+    else
+      command=$name
     fi
     ;;
 esac
-shift
+[ $# -eq 0 ] || shift
 
 # shellcheck source=requirements/pythons.sh
 . "$ROOT/requirements/pythons.sh"
 DFAR_PYTHONS=$(existing_pythons)
 DFAR_CONDAS=$(existing_condas)
-if ! python=$(any_python) && ! python=$(python_from_conda); then
-  no_python "$command"
+if ! python=$(any_python); then
+  if [ "$asks" ]; then
+    list_commands
+    exit 2
+  fi
+  python=$(python_from_conda) || no_python "$command"
 fi
 export DFAR_PYTHONS DFAR_CONDAS
+[ -z "$asks" ] || export PYTHONDONTWRITEBYTECODE=1
 # The arguments are passed unchanged; the caller's import path is not.
 PYTHONPATH='' PYTHONNOUSERSITE=1 exec "$python" "$ROOT/requirements/start.py" "$command" "$@"

@@ -9,5 +9,5 @@ setup(
         "dfar_tf.hparams.adapters",
     ],
     package_dir={"dfar_tf.hparams": "hparams"},
-    package_data={"": ["*.yaml"]},
+    package_data={"": ["*.yaml", "*.json", "*.css"]},
 )

@@ -3,16 +3,14 @@
 import os
 import sys
 
-from dfar_tf.cli import INTERRUPTED, READER_LEFT, main
-from dfar_tf.commands import listing
+from dfar_tf import manual
+
+INTERRUPTED = 130  # exit status
 
 
 def console():
-    """Runs the command that the process was started with, or lists all; returns the exit status."""
-    command, *rest = sys.argv[1:] or [""]
-    if command in ("", "help", "-h", "--help"):
-        return _list()
-    status = main([command.replace("_", "-"), *rest])
+    """Does what the process was started with; returns the exit status."""
+    status = run(sys.argv[1:])
     if status == INTERRUPTED:
         # The input pipeline's threads may still be calling Python; finalising it under them crashes.
         sys.stdout.flush()
@@ -21,13 +19,14 @@ def console():
     return status
 
 
-def _list():
-    try:
-        print(listing(), flush=True)
-    except BrokenPipeError:  # `| head`; Python would say so once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_LEFT
-    return 0
+def run(arguments):
+    """Answers a question about the program, or runs a command; returns the exit status."""
+    status = manual.answer(arguments)
+    if status is not None:
+        return status
+    from dfar_tf.cli import main  # needs packages, and time to import them
+
+    return main([arguments[0].replace("_", "-"), *arguments[1:]])
 
 
 if __name__ == "__main__":

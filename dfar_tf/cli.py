@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import glob
 import os
 import re
 import shlex
@@ -11,24 +10,32 @@ import sys
 
 from absl import flags
 
+from dfar_tf import manual
 from dfar_tf.commands import get_command
-from dfar_tf.paths import HPARAMS, PROGRAM
-from dfar_tf.settings import hparams_file, merge_hparams
+from dfar_tf.paths import PROGRAM, taken
+from dfar_tf.settings import PAPER_SETTINGS, merge_hparams
 from dfar_tf.terminal import escaped_output
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
-from recommenders_utils.hparams import prepare_hparams
-from recommenders_utils.reading.adapters import is_path
 from recommenders_utils.tables import printable
 
 # Flags whose value is a path: taken from the directory the user is in.
 PATHS = (
     *("ratings", "cache_dir", "prepared", "run_dir", "predictions", "released", "output"),
-    *("checkpoint", "file", "vocabulary", "results", "interactions", "adapter", "input"),
+    *(
+        "runs",
+        "items",
+        "checkpoint",
+        "file",
+        "vocabulary",
+        "results",
+        "interactions",
+        "adapter",
+        "input",
+    ),
 )
 LONGEST_NAME = 60  # characters of a flag's name
 # absl's own: one reads flags from any file, the other ignores unknown flags.
 OF_ABSL = ("flagfile", "undefok")
-GPUS = "numbers of the GPUs to use, such as 0 or 0,1; short for --device=gpu:0,1"
 INTERRUPTED, READER_LEFT = 130, 141  # exit statuses
 UNWRITABLE = (
     errno.ENOSPC,
@@ -66,14 +73,18 @@ class Options:
             raise AttributeError(name) from None
 
     def hparams(self, dataset=None):
-        """Merges base < data set < protocol < model < flags.
+        """Merges base < data set < protocol < model < flags; with ``--resume`` the run's own < flags.
 
         Args:
           dataset: name of a data set's file in ``hparams/``, or None.
 
         Raises:
-          UserError: see ``prepare_hparams``.
+          UserError: see ``prepare_hparams``; ``--resume`` without a run.
         """
+        if self._own.get("resume"):
+            from dfar_tf.runs.kept import resumed
+
+            return resumed(self.run_dir, self.given)
         return merge_hparams(dataset, **self.given)
 
 
@@ -90,12 +101,10 @@ def main(arguments):
     # SIGTERM ends a run like Ctrl-C does, so that it says how to resume.
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
-        if not arguments:
-            raise UserError("no command given. " + _commands_hint())
         module = get_command(arguments[0])
         options = parse(module, arguments)
         with escaped_output():
-            return module.run(options) or 0 if options else 0
+            return module.run(options) or 0
     except UserError as error:
         return _fail(error)
     except KeyboardInterrupt as interrupt:
@@ -113,23 +122,23 @@ def main(arguments):
 
 
 def parse(module, arguments):
-    """Parses a command's flags; prints help and returns None if ``--help`` is among them.
+    """Parses a command's flags.
 
     Raises:
       UserError: a flag that does not exist or has a bad value.
     """
     values = flags.FlagValues()
-    schema = _whole_schema()
+    schema = manual.schema()
     own = getattr(module, "FLAGS", {})
     for name, (default, meaning) in own.items():
         kind = flags.DEFINE_bool if isinstance(default, bool) else flags.DEFINE_string
         kind(name, default, meaning, flag_values=values)
     for name, key in schema.items():
-        kind = flags.DEFINE_bool if key.type == "bool" else flags.DEFINE_string
-        kind(name, None, key.meaning, flag_values=values)
+        kind = flags.DEFINE_bool if key["kind"] == "bool" else flags.DEFINE_string
+        kind(name, None, key["meaning"], flag_values=values)
     flags.DEFINE_alias("model", "model_type", flag_values=values)
-    flags.DEFINE_string("gpus", None, GPUS, flag_values=values)
-    flags.DEFINE_bool("help", False, "print this", flag_values=values)
+    flags.DEFINE_string("gpus", None, manual.GPUS, flag_values=values)
+    flags.DEFINE_bool("paper_settings", False, manual.PAPER, flag_values=values)
     _refuse_odd(arguments)
     try:
         rest = values(arguments)[1:]
@@ -140,21 +149,23 @@ def parse(module, arguments):
         values[word].value = rest.pop(0)
     if rest:
         raise UserError(f"unexpected word {shortened(rest[0])!r}; flags are written --name=value.")
-    if values["help"].value:
-        _print_help(module, own)
-        return None
     given = {name: values[name].value for name in schema if values[name].value is not None}
+    if values["paper_settings"].value:
+        given = {**PAPER_SETTINGS, **given}
     if values["gpus"].value is not None:
         given["device"] = _device_of(values["gpus"].value, given.get("device"))
-    taken = {name: values[name].value for name in own}
-    for table in (given, taken):
+    chosen = {name: values[name].value for name in own}
+    for table in (given, chosen):
         for name in PATHS:
-            if name == "adapter" and not is_path(table.get(name, "")):
-                continue  # one of ours, by name
+            if name == "adapter" and table.get(name):
+                from recommenders_utils.reading.adapters import is_path  # pandas
+
+                if not is_path(table[name]):
+                    continue  # one of ours, by name
             if table.get(name) and table[name] != "null":
-                table[name] = os.path.abspath(os.path.expanduser(table[name]))
+                table[name] = taken(table[name])
     words = [PROGRAM, *map(shlex.quote, arguments)]
-    return Options(" ".join(words), given, taken)
+    return Options(" ".join(words), given, chosen)
 
 
 def _refuse_odd(arguments):
@@ -165,8 +176,8 @@ def _refuse_odd(arguments):
         odd = len(name) > LONGEST_NAME or name in OF_ABSL
         if text.startswith("-") and odd:
             raise UserError(
-                f"unknown flag {shortened(text.partition('=')[0])!r}. {arguments[0]} --help lists all "
-                "flags."
+                f"unknown flag {shortened(text.partition('=')[0])!r}. {arguments[0]} --help=all lists "
+                "all flags."
             )
 
 
@@ -190,49 +201,13 @@ def _device_of(gpus, device):
     return "gpu:" + ",".join(str(int(number)) for number in numbers)
 
 
-def _whole_schema():
-    """The keys of base.yaml and of every model's file."""
-    schema = {}
-    for _, keys in _schemas():
-        schema.update(keys)
-    return schema
-
-
-def _schemas():
-    """(title, keys) of base.yaml, then of each model: its own keys, which two models may share."""
-    base = prepare_hparams(hparams_file("base")).schema
-    yield "hyper-parameters, which are flags too:", base
-    for path in sorted(glob.glob(os.path.join(HPARAMS, "model_*.yaml"))):
-        keys = prepare_hparams(hparams_file("base"), path).schema
-        own = {name: key for name, key in keys.items() if name not in base}
-        yield f"for model {os.path.basename(path)[len('model_') : -len('.yaml')]}:", own
-
-
-def _print_help(module, own):
-    print(module.__doc__.strip().replace("bash run.sh", PROGRAM) + "\n\nflags:")
-    for name, (default, meaning) in own.items():
-        print(f"  --{name}={'' if default is None else default}\n      {meaning}")
-    print(f"  --gpus=\n      {GPUS}")
-    for title, keys in _schemas():
-        if keys:
-            print(f"\n{title}")
-        for name, key in keys.items():
-            print(f"  --{name} ({key.kind})\n      {key.meaning}")
-
-
 def _reworded(text, command):
     """What absl says about a flag, in plain words."""
     text = re.sub(r"^Unknown command line flag", "unknown flag", text)
     text = re.sub(r"Did you mean: (.*?) \?$", r"Did you mean --\1?", text)
     text = re.sub(r"^flag (\S+): \('Non-boolean.*", r"\1: expected true or false", text)
     end = "" if text.endswith("?") else "."
-    return f"{shortened(text, 300)}{end} {command} --help lists all flags."
-
-
-def _commands_hint():
-    from dfar_tf.commands import command_names
-
-    return "Commands: " + ", ".join(command_names()) + "."
+    return f"{shortened(text, 300)}{end} {command} --help=all lists all flags."
 
 
 def _fail(error):

@@ -4,7 +4,9 @@ In a checkout both are the checkout. An installed package carries its hyper-para
 itself, and keeps the rest in the current folder.
 """
 
+import contextlib
 import os
+import shlex
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _BESIDE = os.path.dirname(PACKAGE)
@@ -16,7 +18,20 @@ IN_CHECKOUT = all(
 ROOT = _BESIDE if IN_CHECKOUT else os.curdir
 HPARAMS = os.path.join(_BESIDE if IN_CHECKOUT else PACKAGE, "hparams")
 ADAPTERS = os.path.join(HPARAMS, "adapters")
-PROGRAM = "bash run.sh" if IN_CHECKOUT else "dfar"  # what the user types before a command
+_typed = {}  # absolute path -> as the user wrote it
+
+
+def program():
+    """What the user types before a command in the current folder, such as ``bash run.sh``."""
+    if not IN_CHECKOUT:
+        return "dfar"
+    script = os.path.join(_BESIDE, "run.sh")
+    with contextlib.suppress(OSError):  # the current folder is gone
+        script = min(os.path.relpath(script), script, key=len)
+    return f"bash {shlex.quote(script)}"
+
+
+PROGRAM = program()
 
 
 def in_checkout(path):
@@ -24,10 +39,41 @@ def in_checkout(path):
     return os.path.abspath(os.path.join(ROOT, path))
 
 
+def taken(text):
+    """The absolute path of one that the user wrote; ``shown`` gives it back as written."""
+    path = os.path.abspath(os.path.expanduser(text))
+    _typed[path] = text
+    return path
+
+
 def shown(path):
-    """A path to be read: relative to the current folder where that is shorter."""
+    """A path to be read: as the user wrote it or its folder, else relative if in the current folder."""
+    path, rest = os.path.abspath(path), ""
+    if path in _typed:
+        return _typed[path]
     relative = os.path.relpath(path)
-    return relative if len(relative) < len(path) else path
+    if relative.split(os.sep)[0] != os.pardir:
+        return relative
+    folder = path
+    while folder != os.path.dirname(folder):
+        folder, last = os.path.split(folder)
+        rest = os.path.join(last, rest) if rest else last
+        if folder in _typed:
+            return os.path.join(_typed[folder], rest)
+    return path
+
+
+def resuming(command, run_dir):
+    """A command line that resumes the run in a folder: the command's own flags, each once."""
+    words, skip = [], False
+    for word in shlex.split(command):
+        if skip:
+            skip = False
+        elif word in ("--run_dir", "-run_dir"):
+            skip = True
+        elif not word.lstrip("-").startswith("run_dir=") and word not in ("--resume", "-resume"):
+            words.append(shlex.quote(word))
+    return f"{' '.join(words)} --run_dir={shlex.quote(shown(run_dir))} --resume"
 
 
 def typed(words):

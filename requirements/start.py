@@ -12,6 +12,7 @@ import sys
 import suites
 from environment import environment_python, variables, wanted_tf
 from machine import Failure, say
+from making import ROOT
 
 INTERRUPTED, TERMINATED, READER_LEFT = 130, 143, 141  # exit statuses
 # `python -m dfar_tf`, except that the caller's folder is no place to import from: it may be another
@@ -26,6 +27,12 @@ runpy.run_module("dfar_tf", run_name="__main__", alter_sys=True)
 
 def main(command, *arguments):
     """Runs a command; returns the exit status, if at all."""
+    sys.path.append(str(ROOT))
+    from dfar_tf import manual
+
+    status = manual.answer([command, *arguments])
+    if status is not None:
+        return status
     if command == "test":
         return suites.run(wanted_tf(), arguments)
     python = environment_python(wanted_tf(), "run")

@@ -161,4 +161,4 @@ def _draw(base, rows, about):
             panel.set_xlabel(axis)
             panel.set_ylabel(what)
     axes[0][0].legend(fontsize=7)
-    save_figure(figure, base, about)
+    save_figure(figure, base, about, "Cost of the attentions")

@@ -3,6 +3,7 @@
 from dfar_tf.bench.attention import bench_attention
 from dfar_tf.bench.options import bench_options
 from dfar_tf.bench.ranking import bench_ranking
+from dfar_tf.bench.retrieval import bench_retrieval
 from dfar_tf.bench.scale import bench_scale
 from dfar_tf.bench.steps import run_bench
 from dfar_tf.runs.grid import positive_number
@@ -14,6 +15,7 @@ SUITES = {
     "attention": bench_attention,
     "scale": bench_scale,
     "ranking": bench_ranking,
+    "retrieval": bench_retrieval,
 }
 
 

@@ -1,14 +1,15 @@
-"""measure speed and memory: step by part, options, long histories, 11.9 M records, ranking
+"""measure speed and memory of training, attention, ranking, retrieval
 
-``bash run.sh bench [--suite=step|options|attention|scale|ranking|all] [--steps=N] [--model=dfar] ...``;
-prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale and
-ranking take minutes.
+``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``;
+prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,
+ranking and retrieval take minutes.
 """
 
-from dfar_tf.bench.suites import run_suites
-
 FLAGS = {
-    "suite": ("step", "what to measure: step, options, attention, scale, ranking, or all"),
+    "suite": (
+        "step",
+        "what to measure: step, options, attention, scale, ranking, retrieval, or all",
+    ),
     "steps": (None, "measured steps of each kind; by default each suite's own number"),
     "output": (None, "folder for the results; results/ in the checkout if not given"),
 }
@@ -16,6 +17,8 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_suites``."""
+    from dfar_tf.bench.suites import run_suites
+
     run_suites(
         options.suite, options.hparams("amazon"), options.steps, options.output, options.command
     )

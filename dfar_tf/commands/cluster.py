@@ -1,4 +1,4 @@
-"""train with several processes: try a cluster on this machine, or join the one that TF_CONFIG names
+"""train with several processes, here or where TF_CONFIG says
 
 ``bash run.sh cluster --workers=2 --ps=1 [--run_dir=DIR] [--epochs=N] ...`` starts a chief, which trains too,
 workers, parameter servers and an evaluator on loopback, in a network namespace of their own (Linux;

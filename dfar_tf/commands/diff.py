@@ -6,6 +6,7 @@ several, comma-separated. Exits with status 0 only if nothing differs beyond tol
 
 import os
 
+from dfar_tf.paths import taken
 from recommenders_utils.errors import UserError
 
 FLAGS = {
@@ -17,6 +18,11 @@ FLAGS = {
     "predictions": (None, "its predictions of the test set; if not given, found by name"),
     "output": (None, "folder for the JSON and CSV; results/ in the checkout if not given"),
 }
+KEYS = (
+    "ratings",
+    "max_seq_length",
+    "device",
+)
 
 
 def run(options):
@@ -27,7 +33,7 @@ def run(options):
         raise UserError(f"--released is needed: {FLAGS['released'][1]}.")
     folders = [options.released]
     if not os.path.isdir(options.released):
-        folders = [os.path.abspath(os.path.expanduser(f)) for f in options.released.split(",")]
+        folders = [taken(f) for f in options.released.split(",")]
     given = dict(options.given)
     ratings = given.pop("ratings", None)
     found = ReleasedRun(folders, options.checkpoint, options.predictions, ratings)

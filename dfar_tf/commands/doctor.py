@@ -1,10 +1,15 @@
-"""show what this machine has (Python, TensorFlow, CUDA, memory, disk, data), what is used, and why
+"""show what this machine has, what is used, and why
 
-``bash run.sh doctor [--output=FILE] [--device=auto] [--cache_dir=DIR]``; FILE receives the same as
-JSON. Each problem comes with a suggestion. Exits with status 0, or 1 if something needed is broken.
+``bash run.sh doctor [--output=FILE] [--device=auto] [--cache_dir=DIR]``: Python, TensorFlow,
+CUDA, memory, disk and data. FILE receives the same as JSON. Each problem comes
+with a suggestion. Exits with status 0, or 1 if something needed is broken.
 """
 
 FLAGS = {"output": (None, "JSON file for the findings; if not given, none is written")}
+KEYS = (
+    "device",
+    "cache_dir",
+)
 
 
 def run(options):

@@ -1,4 +1,4 @@
-"""export a run as a SavedModel that takes raw ids and does not need this repository
+"""export a run as a SavedModel that takes raw ids
 
 ``bash run.sh export --run_dir=RUN --output=DIR``; docs/serving.md has its inputs, outputs and a client.
 """
@@ -9,6 +9,7 @@ FLAGS = {
     "run_dir": (None, "folder of a finished run"),
     "output": (None, "folder for the SavedModel; must not exist"),
 }
+KEYS = ("device",)
 
 
 def run(options):

@@ -1,9 +1,7 @@
-"""the paper's Figure 4: attention between positive and negative heads, beside the data's base rates
+"""the paper's Figure 4: attention between feedbacks
 
 ``bash run.sh figure4 [--run_dir=RUN] [--seeds=3] [--user=ID] ...``; without a run the DFARs of ``table2``.
 """
-
-from dfar_tf.experiments.figure4 import run_figure4
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
@@ -16,6 +14,8 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_figure4``; returns 1 if a cell failed."""
+    from dfar_tf.experiments.figure4 import run_figure4
+
     return run_figure4(
         options.data,
         options.given,

@@ -1,4 +1,4 @@
-"""read the released code's instance files, candidates included, into prepared arrays
+"""read the released code's instance files
 
 ``bash run.sh import-released --released=DIR --output=DIR [--name=NAME]``; then train on them with
 ``bash run.sh amazon --prepared=DIR``. Length groups, test_data_neg and vocabularies are read if there.
@@ -7,16 +7,18 @@
 import os
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.released.instances import import_released
 
 FLAGS = {
     "released": (None, "folder with train_dataA, valid_dataA and test_dataA (plain or .gz)"),
     "output": (None, "folder for the prepared arrays"),
 }
+KEYS = ("name",)
 
 
 def run(options):
     """Forwards to ``import_released`` and saves."""
+    from recommenders_utils.released.instances import import_released
+
     for flag in ("released", "output"):
         if not getattr(options, flag):
             raise UserError(f"--{flag} is needed: {FLAGS[flag][1]}.")

@@ -1,8 +1,10 @@
-"""load a checkpoint of the released code: print its mapping, convert it, score a file with it
+"""load, convert or score with a released checkpoint
 
 ``bash run.sh load-released CKPT [--output=DIR] [--file=test_dataA --predictions=FILE [--vocabulary=PKL]]``
-prints which variable of the release is which of ``dfar_released``; the sizes are the checkpoint's own. With
-``--output`` it leaves a checkpoint of ours, with ``--file`` it scores the lines of a released instance file.
+prints which variable of the release is which of ``dfar_released``; the sizes are the checkpoint's own.
+With ``--output`` it leaves a checkpoint of ours, with ``--file`` it scores the lines of a released
+instance file. With ``--prepared=DIR --ranking=full --output=DIR`` it ranks the test targets of imported
+files in the whole catalogue.
 """
 
 from recommenders_utils.errors import UserError
@@ -13,7 +15,10 @@ FLAGS = {
         None,
         "prefix of the released checkpoint, such as epoch_5; same as CKPT",
     ),
-    "output": (None, "folder for best/ with the checkpoint, and hparams.yaml; must not exist"),
+    "output": (
+        None,
+        "folder for best/ with the checkpoint, hparams.yaml and ranks; must not exist",
+    ),
     "file": (None, "released instance file to score, such as test_dataA, plain or .gz"),
     "vocabulary": (
         None,
@@ -21,6 +26,7 @@ FLAGS = {
     ),
     "predictions": (None, "CSV to write the scores of --file to"),
 }
+KEYS = ()
 
 
 def run(options):
@@ -37,7 +43,15 @@ def run(options):
             "--file and --predictions go together: the file to score and the file to write."
         )
     given = {**options.given, "model_type": "dfar_released"}
-    hparams, num_items, values, rows = take_over(options.checkpoint, merge_hparams(**given), given)
+    merged = merge_hparams(**given)
+    full = merged.ranking == "full"
+    if full and not (merged.prepared and options.output):
+        raise UserError(
+            "--ranking=full needs --prepared, the folder that import-released wrote, and --output for the "
+            "ranks."
+        )
+    hparams, num_items, values, rows = take_over(options.checkpoint, merged, given)
+    data = _data(options, hparams, num_items) if full else None
     if options.output:
         save_converted(options.output, hparams, num_items, values)
     print(format_table(HEADERS, rows, f"{shown(options.checkpoint)}\nitems {num_items}"))
@@ -49,6 +63,8 @@ def run(options):
         print(f"checkpoint in {shown(options.output)}")
     if options.file:
         _score(options, values, hparams, num_items)
+    if full:
+        _rank(options, hparams, num_items, *data)
 
 
 def _score(options, values, hparams, num_items):
@@ -62,3 +78,20 @@ def _score(options, values, hparams, num_items):
     title = f"\n{shown(options.file)}: {len(frame):,} lines, figures as released"
     print(format_table(("metric", "value"), list(released_figures(frame).items()), title, "lr"))
     print(f"\nwritten: {shown(options.predictions)}")
+
+
+def _data(options, hparams, num_items):
+    from dfar_tf.diff.ranking import open_ranked
+
+    return open_ranked(hparams, num_items, options.checkpoint)
+
+
+def _rank(options, hparams, num_items, store, iterator):
+    from dfar_tf.diff.ranking import rank_released
+    from dfar_tf.paths import shown
+    from dfar_tf.runs.ranking import ranking_table
+
+    figures = rank_released(options.output, hparams, num_items, store, iterator)
+    about = hparams.model_type, store.meta["name"], store.meta["synthetic"]
+    print("\n" + ranking_table(figures, *about))
+    print(f"\nranks in {shown(options.output)}")

@@ -1,4 +1,4 @@
-"""recompute the metrics of a predictions file, from that file alone
+"""recompute the metrics of a predictions file
 
 ``bash run.sh metrics --predictions=FILE [--metrics=auc,gauc,mrr@10] [--ties=released]``;
 ``--as=released`` prints the released code's figures, ``--explain`` why they differ from ours. FILE
@@ -7,24 +7,29 @@ may come from a run or from the released code.
 
 import os
 
-from dfar_tf.runs.folder import SCORE_AGAIN, is_synthetic
-from dfar_tf.runs.tables import metric_name
-from recommenders_utils.checksums import check
 from recommenders_utils.errors import UserError
-from recommenders_utils.evaluation.metrics import evaluate_predictions
-from recommenders_utils.released.explain import HEADERS, explain
-from recommenders_utils.released.metrics import read_any_predictions, released_figures
-from recommenders_utils.tables import format_table
 
 FLAGS = {
     "predictions": (None, "a predictions_*.csv of a run folder, or any of its columns"),
     "as": ("ours", "ours, or released for the released code's metrics, groups, ties and rounding"),
     "explain": (False, "print our figures and the released ones, and why they differ"),
 }
+KEYS = (
+    "metrics",
+    "ties",
+)
 
 
 def run(options):
     """Reads the file and forwards to ``evaluate_predictions``, ``released_figures`` or ``explain``."""
+    from dfar_tf.runs.folder import SCORE_AGAIN, is_synthetic
+    from dfar_tf.runs.tables import metric_name
+    from recommenders_utils.checksums import check
+    from recommenders_utils.evaluation.metrics import evaluate_predictions
+    from recommenders_utils.released.explain import HEADERS, explain
+    from recommenders_utils.released.metrics import read_any_predictions, released_figures
+    from recommenders_utils.tables import format_table
+
     path, rule = options.predictions, getattr(options, "as")
     if not path:
         raise UserError(f"--predictions is needed: {FLAGS['predictions'][1]}.")

@@ -1,9 +1,8 @@
-"""the paper's Table 3: DFAR without FHA, without the label mask, without each of its two losses
+"""the paper's Table 3: DFAR without parts of it
 
-``bash run.sh table3 [--data=amazon] [--seeds=3] [--loss=...] ...``; cells are shared with ``table2``.
+``bash run.sh table3 [--data=amazon] [--seeds=3] [--loss=...] ...``: DFAR without FHA, without the
+label mask, without each of its two losses. Cells are shared with ``table2``.
 """
-
-from dfar_tf.experiments.table3 import run_table3
 
 FLAGS = {
     "data": ("amazon", "data set: a file of hparams/"),
@@ -14,4 +13,6 @@ FLAGS = {
 
 def run(options):
     """Forwards to ``run_table3``; returns 1 if a cell failed."""
+    from dfar_tf.experiments.table3 import run_table3
+
     return run_table3(options.data, options.given, options.seeds, options.command, options.output)

@@ -5,17 +5,29 @@ FILE is a CSV or TSV, plain or gzipped. An adapter says what each column means; 
 columns decide. docs/data.md lists the adapters and shows how to write one.
 """
 
-from dfar_tf.runs.run import run_experiment
-
 FLAGS = {
     "run_dir": (None, "folder of the run; a new one under runs/ if not given"),
-    "resume": (False, "resume the run in --run_dir"),
+    "resume": (False, "resume the run in --run_dir with its own settings; --epochs may be raised"),
 }
+DATA = "interactions"
+KEYS = (
+    "interactions",
+    "adapter",
+    "min_item_records",
+    "min_user_records",
+    "model_type",
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "seed",
+    "device",
+)
 
 
 def run(options):
     """Forwards to ``run_experiment`` with the adapter's hyper-parameters."""
     from dfar_tf.runs.data import dataset_of
+    from dfar_tf.runs.run import run_experiment
 
-    hparams = options.hparams(dataset_of(options.given))
+    hparams = options.hparams(None if options.resume else dataset_of(options.given))
     run_experiment(hparams, options.command, options.run_dir, options.resume, options.given)

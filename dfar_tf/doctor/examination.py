@@ -13,6 +13,11 @@ from recommenders_utils.files import write_json
 
 ROOM = 2 << 30  # bytes that a run with its data and checkpoints may need
 GIB = float(1 << 30)
+# What a run may write elsewhere, so that a read-only checkout suffices.
+ELSEWHERE = {
+    "runs": "give another folder with --run_dir",
+    "prepared data": "give another folder with --cache_dir",
+}
 
 
 def run_doctor(hparams, output=None, root=ROOT, say=print):
@@ -125,17 +130,21 @@ def _disk(name, folder):
     there = os.path.abspath(folder)
     while not os.path.exists(there):
         there = os.path.dirname(there)
-    name = f"disk for {name}"
     if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
-        suggestion = "make it writable" + (
-            ", or give another folder with --cache_dir" if "prepared" in name else ""
+        instead = ELSEWHERE.get(name, "set TMPDIR to another folder")
+        state = BROKEN if name not in ELSEWHERE else PROBLEM
+        return Finding(
+            "disk for " + name,
+            f"{shown(there)} cannot be written",
+            state,
+            f"make it writable, or {instead}",
         )
-        return Finding(name, f"{shown(there)} cannot be written", BROKEN, suggestion)
     free = shutil.disk_usage(there).free
     text = f"{free / GIB:.1f} GiB free in {shown(there)}"
     if free < ROOM:
-        return Finding(name, text, PROBLEM, f"free space: a run may take {ROOM / GIB:.0f} GiB")
-    return Finding(name, text, GOOD)
+        advice = f"free space: a run may take {ROOM / GIB:.0f} GiB"
+        return Finding("disk for " + name, text, PROBLEM, advice)
+    return Finding("disk for " + name, text, GOOD)
 
 
 def _device(tf, device, gpus):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from dfar_tf.estimator.checkpoints import checkpoints_in
 from dfar_tf.estimator.events import outlive_full_disk
+from dfar_tf.estimator.messages import duration, epoch_lines
 from dfar_tf.estimator.model_fn import LOSS_TERMS, TRAINING_LOSS, VALIDATION
 from dfar_tf.estimator.signals import Interrupts
 from recommenders_utils.backend import tf
@@ -144,7 +145,14 @@ class EpochHook(tf.estimator.SessionRunHook):
             reached = self.targets_per_epoch * done // self.steps_per_epoch
             self.bar.update(reached - self.shown)
             self.shown = reached
-            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+            told = f"loss {loss:.4f}"
+            left = self._left(len(self.state.epochs) + 1) or 0.0
+            own = (time.time() - self.started) / done
+            # Without a finished epoch, this one is taken for all.
+            left += own * (self.steps_per_epoch - done)
+            if not self.state.epochs:
+                left += own * self.steps_per_epoch * (self.epochs - 1)
+            self.bar.set_postfix_str(f"{told}, run <{duration(left)} left", refresh=False)
 
     def _close_bar(self):
         if self.bar is not None:
@@ -185,12 +193,16 @@ class EpochHook(tf.estimator.SessionRunHook):
             tf.Summary.Value(tag="validation/" + k, simple_value=v) for k, v in metrics.items()
         ]
         self.writer.add_summary(tf.Summary(value=values), self.step)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        logger.info(
-            f"epoch {record['epoch']:>2}  loss {record['train_loss']:.4f}  validation: {shown}  "
-            f"({seconds:.1f} s, {record['targets_per_second']:.0f} targets/s)"
-            + ("  best" if best else "")
+        line, detail = epoch_lines(
+            record, self.epochs, self.state.metric, self._left(len(self.state.epochs)), best
         )
+        logger.info(line)
+        logger.debug(detail)
+
+    def _left(self, place):
+        """Seconds that the epochs from a place on may take, as the finished ones did; None if unknown."""
+        took = [e["seconds"] + e["validation_seconds"] for e in self.state.epochs]
+        return sum(took) / len(took) * (self.epochs - place) if took else None
 
     def _validation_metrics(self, session):
         if self.validate_checkpoint is not None:

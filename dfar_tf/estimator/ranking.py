@@ -8,7 +8,8 @@ import os
 import numpy as np
 import pandas as pd
 
-from dfar_tf.estimator.scorer import Catalogue, GraphScorer, Scorer
+from dfar_tf.estimator.catalogue import Catalogue
+from dfar_tf.estimator.scorer import GraphScorer, Scorer
 from recommenders_utils.backend import tf
 from recommenders_utils.checksums import check, checked_write
 from recommenders_utils.errors import UserError

@@ -12,8 +12,6 @@ from dfar_tf.models import get_model, make_model
 from recommenders_utils.backend import tf
 
 SIDES = (("positive", 1), ("negative", 0))
-BLOCK = 512  # items scored together
-KEPT = 128 << 20  # bytes of candidates' products kept between histories
 
 
 class GraphScorer:
@@ -43,8 +41,7 @@ class GraphScorer:
         self._pairs = tf.broadcast_to(self._candidates, [rows, tf.shape(self._candidates)[1]])
         self._outputs = model.score(self._state, self._pairs, False)
         self._made = model.products(self._candidates[0])
-        self._products = _places(self._made, "products")
-        self._by_products = model.score_products(self._state, self._products)
+        self._by_products = model.score_products(self._state, self._made)
 
     def encode(self, histories):
         """Encodes histories.
@@ -69,8 +66,13 @@ class GraphScorer:
     def score_products(self, state, products):
         """Logits [B, C] float32 of candidates given by ``products``; ``score``'s up to rounding."""
         fed = {place: state[name] for name, place in self._state.items()}
-        fed.update({place: products[name] for name, place in self._products.items()})
+        # Fed in their tensors' place, they are not computed.
+        fed.update({tensor: products[name] for name, tensor in self._made.items()})
         return self._run(self._by_products, fed)
+
+    def score_once(self, state, candidates):
+        """``score_products`` of candidates [C] whose products stay in the graph, for use once."""
+        return self._run(self._by_products, self._fed_state(state, np.asarray(candidates)[None]))
 
     def _run(self, fetches, feeds):
         return self.session.run(fetches, feeds)
@@ -155,8 +157,9 @@ class Scorer(GraphScorer):
         empty["user"] = np.array([-1], np.int32)
         state, one = self.encode(empty), np.zeros([1, 1], np.int32)
         self.score(state, one)
+        self.score_once(state, one[0])
         self.score_products(state, self.products(one[0]))
-        if explain:
+        if explain and self.has_towers:
             self.explain(state, one)
         if explain and self.has_heads:
             self.head_attention(empty)
@@ -164,44 +167,6 @@ class Scorer(GraphScorer):
     def close(self):
         """Ends the session; the scorer is unusable afterwards."""
         self.session.close()
-
-
-class Catalogue:
-    """All items for a scorer, in blocks; what depends on an item alone is kept from call to call.
-
-    Args:
-      scorer: a ``GraphScorer`` whose weights stay as they are.
-      ids: int [I], the model's id of each item. Items of one id have one score.
-    """
-
-    def __init__(self, scorer, ids):
-        self.scorer = scorer
-        self._ids, self._places = np.unique(ids, return_inverse=True)
-        self._all_differ = np.array_equal(self._ids, ids)
-        self._products, self._bytes = {}, 0
-
-    def scores(self, state):
-        """Logits [B, I] float32 of all items against encoded histories."""
-        rows = len(next(iter(state.values())))
-        found = np.empty([rows, len(self._ids)], np.float32)
-        together = max(1, self.scorer.model.pairs // min(BLOCK, len(self._ids)))
-        for start in range(0, len(self._ids), BLOCK):
-            products = self._block(start)
-            for first in range(0, rows, together):
-                some = {name: value[first : first + together] for name, value in state.items()}
-                logits = self.scorer.score_products(some, products)
-                found[first : first + together, start : start + BLOCK] = logits
-        return found if self._all_differ else found[:, self._places]
-
-    def _block(self, start):
-        products = self._products.get(start)
-        if products is None:
-            products = self.scorer.products(self._ids[start : start + BLOCK])
-            size = sum(value.nbytes for value in products.values())
-            if self._bytes + size <= KEPT:
-                self._products[start] = products
-                self._bytes += size
-        return products
 
 
 def _places(tensors, scope):

@@ -84,7 +84,7 @@ def train(hparams, store, run_dir, evaluate):
         usable checkpoint among the existing ones; a full disk; a cluster's run.
     """
     config, strategy, replicas = choose_devices(hparams.device)
-    logger.info(device_line(hparams.device, config))
+    logger.debug(device_line(hparams.device, config))
     check_precision(config, hparams)
     if hparams.batch_size % replicas:
         raise UserError(
@@ -159,12 +159,15 @@ def best_checkpoint(run_dir):
     folder = os.path.join(run_dir, BEST)
     check_folder(folder, TRAIN_AGAIN)
     try:
-        path = tf.train.latest_checkpoint(folder)
+        state = tf.train.get_checkpoint_state(folder)
     except Exception as error:  # the two TensorFlows raise several kinds for a damaged file
         raise DamagedFile(
             f"{os.path.join(folder, STATE)}: is damaged ({type(error).__name__}). {TRAIN_AGAIN}"
         ) from None
-    if path is None:
+    # By its name alone: the folder may have been moved since it was written.
+    name = os.path.basename(state.model_checkpoint_path) if state else ""
+    path = os.path.join(folder, name)
+    if not name or not os.path.exists(path + ".index"):
         raise UserError(f"{run_dir}: no checkpoint in {BEST}/; train first.")
     trouble = damage(path)
     if trouble:

@@ -1,4 +1,4 @@
-"""What a table's cells are: its models, the paper's settings, points of a grid, the best of a budget."""
+"""What a table's cells are: its models, their settings, points of a grid, the best of a budget."""
 
 import functools
 import itertools
@@ -12,8 +12,6 @@ from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.hparams import prepare_hparams
 
-# Section 4.1.3 of the paper; what it leaves open is base.yaml's, the release's values.
-PAPER_SETTINGS = {"learning_rate": 1e-4}
 # An AUC above chance: an epoch near .5 does not count as failed yet.
 PATIENCE_FROM = 0.55
 MOST_POINTS = 10000
@@ -53,7 +51,7 @@ def compared_models(names=None):
 
 
 def cell_hparams(dataset, name, given, seed, **chosen):
-    """A model's merged hyper-parameters in a table: the paper's settings, then those given.
+    """A model's merged hyper-parameters in a table: those of a run, then those given.
 
     Args:
       dataset: name of a data set's file in ``hparams/``.
@@ -62,7 +60,7 @@ def cell_hparams(dataset, name, given, seed, **chosen):
       seed: the cell's.
       **chosen: what the table itself sets, over all others.
     """
-    wanted = {"patience_from": PATIENCE_FROM, **PAPER_SETTINGS, **given, **chosen}
+    wanted = {"patience_from": PATIENCE_FROM, **given, **chosen}
     metric = given.get("early_stop_metric", "auc")
     if metric not in ("auc", "gauc") and "patience_from" not in given:
         del wanted["patience_from"]  # it is an AUC's

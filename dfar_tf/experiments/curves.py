@@ -4,7 +4,14 @@ import os
 
 from dfar_tf.estimator.state import STATE_FILE, TrainingState
 from dfar_tf.estimator.training import CHECKPOINTS
-from dfar_tf.experiments.plotting import line, new_figure
+from dfar_tf.experiments.plotting import (
+    LEAST_SPAN,
+    chance_line,
+    chance_of,
+    honest_limits,
+    line,
+    new_figure,
+)
 from dfar_tf.experiments.results import file_name, publish
 from dfar_tf.runs.folder import HPARAMS_FILE, RUN_FILE, read_record, read_settings
 from dfar_tf.runs.tables import metric_name
@@ -97,20 +104,29 @@ def read_run(folder):
 
 
 def _draw(runs, terms, metrics):
+    from matplotlib import ticker
+
     panels = ["loss", *(f"loss: {t}" for t in terms), *metrics]
     columns = min(4, len(panels))
     figure, axes = new_figure(columns, -(-len(panels) // columns), 3.2, 2.6)
     for place, panel in enumerate(panels):
-        axis = axes[place // columns][place % columns]
+        axis, shown = axes[place // columns][place % columns], []
         for number, run in enumerate(runs):
             points = [(e["epoch"], _value(e, panel)) for e in run["epochs"]]
             points = [(x, y) for x, y in points if y is not None]
+            shown += [y for _, y in points]
             if points:
                 line(axis, number, *zip(*points), label=run["name"])
-        axis.set_title(
-            panel if panel.startswith("loss") else "validation " + metric_name(panel), fontsize=9
-        )
+        is_loss = panel.startswith("loss")
+        chance = None if is_loss else chance_of(panel, None)
+        if chance is not None:
+            chance_line(axis, chance)
+        # A loss has no scale of its own: a tenth of its size counts as the least difference.
+        least = 0.1 * max(map(abs, shown), default=0.0) if is_loss else LEAST_SPAN
+        honest_limits(axis, shown, least=least, chance=chance)
+        axis.set_ylabel(panel if is_loss else "validation " + metric_name(panel), fontsize=8)
         axis.set_xlabel("epoch", fontsize=8)
+        axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     for place in range(len(panels), axes.size):
         axes[place // columns][place % columns].set_axis_off()
     axes[0][0].legend(fontsize=6)

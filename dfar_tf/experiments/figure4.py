@@ -9,13 +9,13 @@ import numpy as np
 from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.estimator.training import best_checkpoint
 from dfar_tf.experiments.columns import Variant
-from dfar_tf.experiments.plotting import heat_map, new_figure
+from dfar_tf.experiments.plotting import heat_map, new_figure, ratio_map
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
 from dfar_tf.experiments.study import Study
 from dfar_tf.models import get_model
 from dfar_tf.runs.folder import open_run
 from dfar_tf.runs.grid import mean_and_deviation
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.kept import run_data
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import make_iterator
@@ -47,7 +47,7 @@ def run_figure4(
     failed = []
     if run_dir:
         hparams = open_run(run_dir)
-        store, hparams = prepare_data(hparams, hparams.values(), lambda line: None)
+        store, hparams = run_data(run_dir, hparams, (), say)
         folders, numbers = [run_dir], [hparams.seed]
     else:
         model = given.get("model_type", "dfar")
@@ -192,15 +192,26 @@ def report(found, heads, about, failed, output, say):
 
 def _maps(attention, pairs, transitions, by_head):
     heads = len(by_head)
-    figure, axes = new_figure(4 if heads > 2 else 3, 1, 3.2, 3.2)
-    heat_map(axes[0][0], attention, "attention (h1 query, h2 key)", FEEDBACK, FEEDBACK)
-    heat_map(axes[0][1], pairs, "share of pairs (base rate)", FEEDBACK, FEEDBACK)
-    heat_map(axes[0][2], transitions, "share of transitions", FEEDBACK, FEEDBACK)
+    figure, axes = new_figure(5 if heads > 2 else 4, 1, 3.2, 3.2)
+    names = ("query's feedback (h1)", "key's feedback (h2)")
+    high = max(each.max() for each in (attention, pairs, transitions))  # one scale for the shares
+    shares = {
+        "attention": attention,
+        "share of pairs (base rate)": pairs,
+        "share of transitions": transitions,
+    }
+    for axis, (title, values) in zip(axes[0], shares.items()):
+        heat_map(axis, values, title, FEEDBACK, FEEDBACK, names=names, high=high)
+    ratio = attention / np.where(pairs > 0, pairs, np.nan)
+    title = "attention / share of pairs (1: base rate)"
+    ratio_map(axes[0][3], ratio, title, FEEDBACK, FEEDBACK, names)
     if heads > 2:
-        names = [
+        each = [
             f"{FEEDBACK[h // (heads // 2)][0].upper()}{h % (heads // 2) + 1}" for h in range(heads)
         ]
-        heat_map(axes[0][3], by_head, f"attention, {heads} x {heads} heads", names, names, "{:.2f}")
+        title = f"attention, {heads} x {heads} heads"
+        names = ("query head", "key head")
+        heat_map(axes[0][4], by_head, title, each, each, "{:.2f}", names)
     return figure
 
 
@@ -251,6 +262,7 @@ def draw_user(store, hparams, folder, user, about, output, say):
 def _user_map(pair, user, names):
     figure, axes = new_figure(1, 1, 5.5, 5)
     title = f"user {user}: row attends to column, + liked, - disliked"
-    heat_map(axes[0][0], pair, title, names, names, "{:.2f}")
+    sides = ("record that attends", "record attended to")
+    heat_map(axes[0][0], pair, title, names, names, "{:.2f}", sides)
     axes[0][0].tick_params(axis="x", labelrotation=90)
     return figure

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dfar_tf.experiments.cells import compared_models
 from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry, Variant
-from dfar_tf.experiments.plotting import line_panels
+from dfar_tf.experiments.plotting import chance_of, line_panels
 from dfar_tf.experiments.study import Study
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 
@@ -48,7 +48,7 @@ def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None,
             "The paper prints no numbers with its Figure 5. Bars are sample standard deviations "
             "over seeds."
         ],
-        draw=lambda: _draw(entries),
+        draw=lambda: _draw(entries, candidates_of(study.store)),
     )
 
 
@@ -98,7 +98,13 @@ def _figures(part):
     return {name: None if value != value else value for name, value in values.items()}
 
 
-def _draw(entries):
+def candidates_of(store):
+    """How many candidates each test instance has; None if they differ."""
+    counts = np.unique(store.splits["test"].counts)
+    return int(counts[0]) if len(counts) == 1 else None
+
+
+def _draw(entries, candidates):
     models = list(dict.fromkeys(entry.title for entry in entries))
     groups = [entry for entry in entries if entry.title == models[0]]
     panels = {
@@ -108,4 +114,6 @@ def _draw(entries):
         }
         for measure in MEASURES
     }
-    return line_panels(panels, [f"{entry.name}\nn = {instances(entry):,}" for entry in groups])
+    chance = {"test " + m.name: chance_of(m.metric, candidates) for m in MEASURES}
+    ticks = [f"{entry.name}\nn = {instances(entry):,}" for entry in groups]
+    return line_panels(panels, ticks, x_label="records in the history", chance=chance)

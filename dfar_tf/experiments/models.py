@@ -1,18 +1,22 @@
 """Lists the models."""
 
-import numpy as np
+import hashlib
+import json
+import os
+import textwrap
 
-from dfar_tf.estimator.scoring import make_scorer
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.models import get_model, model_names, untrained_names
+from dfar_tf.models import about_model, get_model, model_names, untrained_names
 from dfar_tf.paths import typed
 from dfar_tf.runs.paper import paper_table1
 from dfar_tf.settings import merge_hparams
-from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+from recommenders_utils.files import read_json
 from recommenders_utils.tables import format_table
 
 UNTRAINED = ("model", "paper", "feedback")
+# Parameters of each model at the default sizes, so that the list needs no graph; a test counts again.
+RECORDED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "parameters.json")
 HEADERS = ("model", "title", "paper", "parameters", "feedback", "settings")
 
 
@@ -39,27 +43,25 @@ def run_models(dataset, given=None, command="", output=None, say=print):
     shape = paper_table1(column)
     rows = []
     for name in model_names():
-        model = get_model(name)
+        about = about_model(name)
         hparams = merge_hparams(dataset, **{**given, "model_type": name})
-        count = count_parameters(hparams, shape["items"], shape["users"])
-        rows.append(
-            [name, model.title, model.paper, count, model.feedback, f"hparams/model_{name}.yaml"]
-        )
+        count = parameters_of(hparams, shape["items"], shape["users"])
+        settings = f"hparams/model_{name}.yaml"
+        rows.append([name, about["title"], about["paper"], count, about["feedback"], settings])
     hp = merge_hparams(dataset, **given)
     title = (
-        f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}), width "
-        f"{hp.hidden_size}, histories of {hp.max_seq_length}"
+        f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}),\n"
+        f"width {hp.hidden_size}, histories of {hp.max_seq_length}"
     )
-    say(format_table(HEADERS[:4], [row[:4] for row in rows], title, "lllr"))
-    say(
-        "\n"
-        + format_table(["model", "what it makes of the feedback"], [[r[0], r[4]] for r in rows])
-    )
+    shown = [[row[0], row[2], row[3]] for row in rows]
+    say(title + "\n\n" + format_table(("model", "paper", "parameters"), shown, None, "llr"))
+    say("\nwhat each makes of the feedback\n\n" + _listed([row[0], row[4]] for row in rows))
     own = untrained_rows()
     title = "untrained: fitted by counting, without parameters, in seconds"
-    say("\n" + format_table(UNTRAINED, own, title))
+    say(f"\n{title}\n")
+    say(_listed([row[0], ", ".join(filter(None, row[1:]))] for row in own))
     say(
-        f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one, "
+        f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one,\n"
         f"{typed('table2')} compares them"
     )
     if output:
@@ -69,14 +71,42 @@ def run_models(dataset, given=None, command="", output=None, say=print):
     return rows
 
 
+def _listed(pairs):
+    """Names with texts beside them, for a terminal of 80 columns."""
+    indent, lines = " " * 15, []
+    for name, text in pairs:
+        lines += textwrap.wrap(text, 80, initial_indent=name.ljust(15), subsequent_indent=indent)
+    return "\n".join(lines)
+
+
 def untrained_rows():
     """The rows of ``UNTRAINED``, a model each."""
     models = map(get_model, untrained_names())
     return [[model.name, model.paper or None, model.feedback] for model in models]
 
 
+def parameters_of(hparams, num_items, num_users):
+    """As ``count_parameters``, from the recorded counts where the sizes are those of the defaults."""
+    recorded = read_json(RECORDED) if os.path.exists(RECORDED) else {}
+    count = recorded.get(sizes_digest(hparams, num_items, num_users))
+    return count or count_parameters(hparams, num_items, num_users)
+
+
+def sizes_digest(hparams, num_items, num_users):
+    """A text that is the same where a model's hyper-parameters and its data's sizes are."""
+    own = hparams.to_dict()["model"]
+    sizes = [own, hparams.max_seq_length, hparams.iterator, num_items, num_users]
+    digest = hashlib.sha256(json.dumps(sizes, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{hparams.model_type}-{digest}"
+
+
 def count_parameters(hparams, num_items, num_users):
     """Trainable numbers of a model, from its graph; nothing is initialised."""
+    import numpy as np
+
+    from dfar_tf.estimator.scoring import make_scorer  # TensorFlow takes seconds to import
+    from recommenders_utils.backend import tf
+
     with tf.Graph().as_default():
         model, _, _ = make_scorer(hparams, num_items, num_users)
         return sum(int(np.prod(v.shape.as_list())) for v in model.trainable_weights)

@@ -10,7 +10,7 @@ from dfar_tf.experiments.columns import (
     Measure,
     Variant,
 )
-from dfar_tf.experiments.plotting import heat_map, line, new_figure
+from dfar_tf.experiments.plotting import chance_line, heat_map, honest_limits, line, new_figure
 
 AUC, VALIDATION_AUC = MEASURES[0], Measure("auc", "valid")
 
@@ -60,22 +60,24 @@ def _draw(entries, keys):
         values = [list(dict.fromkeys(point[key] for point in points)) for key in keys]
         matrix = np.array([entry.mean(AUC) or np.nan for entry in entries], float)
         figure, axes = new_figure()
-        labels = [[f"{key} {v}" for v in each] for key, each in zip(keys, values)]
+        labels = [list(map(str, each)) for each in values]
         matrix = matrix.reshape(*map(len, values))
-        heat_map(axes[0][0], matrix, "test AUC", *labels, form="{:.4f}")
+        heat_map(axes[0][0], matrix, "test AUC", *labels, form="{:.4f}", names=keys)
         return figure
     figure, axes = new_figure(len(keys) if one_at_a_time else 1)
     for number, key in enumerate(keys if one_at_a_time else [None]):
         chosen = [e for e in entries if (key is None or key in e.variant.values) and e.mean(AUC)]
         names = [e.name if key is None else e.variant.values[key] for e in chosen]
         axis, places = axes[0][number], range(len(chosen))
-        line(
-            axis, number, places, [e.mean(AUC) for e in chosen], [e.deviation(AUC) for e in chosen]
-        )
+        means, deviations = [e.mean(AUC) for e in chosen], [e.deviation(AUC) for e in chosen]
+        chance_line(axis, 0.5)
+        line(axis, number, places, means, deviations, "test AUC")
+        honest_limits(axis, means, deviations, chance=0.5)
         axis.set_xticks(places)
         axis.set_xticklabels(names, fontsize=7)
         axis.set_xlabel(key or "point")
         axis.set_ylabel("test AUC")
+        axis.legend(fontsize=7)
     return figure
 
 

@@ -1,7 +1,9 @@
 """Results: one table printed, and as CSV, Markdown and JSON, each with a description of its data."""
 
+import hashlib
 import json
 import os
+import shutil
 
 from dfar_tf.experiments.plotting import save_figure
 from dfar_tf.paths import in_checkout, shown
@@ -43,6 +45,29 @@ def about_data(command, hparams, store, **more):
 def file_name(*words, synthetic=False):
     """``table2-toys-log-loss``: words joined for a result's name, SYNTHETIC at its end if it is."""
     return "-".join(map(slug, words)) + ("-SYNTHETIC" if synthetic else "")
+
+
+def asked_name(name, asked):
+    """A result's name with a digest of what was asked, so that another question has other files."""
+    text = json.dumps(asked, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    stem, mark = name, ""
+    if name.endswith("-SYNTHETIC"):
+        stem, mark = name[: -len("-SYNTHETIC")], "-SYNTHETIC"
+    return f"{stem}-{digest}{mark}"
+
+
+def link_newest(base, name, endings):
+    """Makes ``<name>.<ending>`` beside a result's files a link to them: the newest of its kind."""
+    for ending in endings:
+        target = f"{base}.{ending}"
+        link = os.path.join(os.path.dirname(base), f"{name}.{ending}")
+        fresh = f"{link}.tmp-{os.getpid()}"
+        try:
+            os.symlink(os.path.basename(target), fresh)
+        except OSError:  # a disk or a system without links
+            shutil.copyfile(target, fresh)
+        os.replace(fresh, link)
 
 
 def heading(what, about):
@@ -112,11 +137,13 @@ def publish(
     output=None,
     before="\n",
     say=print,
+    asked=None,
 ):
     """Prints a table with its notes, writes its files and its figure, and says where they are.
 
     Args:
-      name: of the files.
+      name: of the files, to which a digest of what was asked is added; the name without it is a link to the
+        newest.
       title: above the printed table.
       about: as ``write_results`` takes it.
       table: (headers, rows) with numbers as numbers.
@@ -130,14 +157,20 @@ def publish(
       output: folder; ``results/`` in the checkout if None.
       before: printed before the title.
       say: called with each line to print.
+      asked: JSON-able, what the result is the answer to; ``about`` without the command if None.
     """
+    if asked is None:
+        asked = {key: value for key, value in about.items() if key != "command"}
     say(before + format_table(*(printed or table), title, align))
     if footer or notes:
         say("\n" + "\n".join(footer) if footer else "")
     for note in notes:
         say(note)
+    own = asked_name(name, asked)
+    endings = ("csv", "md", "json", *(("png", "svg") if draw else ()))
     with together():
-        base = write_results(name, *table, about, output, notes, record, markdown)
+        base = write_results(own, *table, about, output, notes, record, markdown)
         if draw:
-            save_figure(draw(), base, about)
-    say_written(base, ("csv", "md", "json", *(("png", "svg") if draw else ())), say)
+            save_figure(draw(), base, about, title)
+    link_newest(base, name, endings)
+    say_written(base, endings, say)

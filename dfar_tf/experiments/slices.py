@@ -81,7 +81,7 @@ def _read(folder):
 
 def _draw(frames):
     some = next(iter(frames.values()))
-    panels, ticks = {}, {}
+    panels, ticks, names = {}, {}, {}
     for ranking, metric in DRAWN.items():
         for cut in some["slice"].unique():
             series = {}
@@ -94,4 +94,5 @@ def _draw(frames):
                     ticks[f"{TITLES[ranking]}\n{cut}"] = [f"{g}\n{n:,}" for g, n in labels]
             if series:
                 panels[f"{TITLES[ranking]}\n{cut}"] = series
-    return line_panels(panels, ticks, columns=3)
+                names[f"{TITLES[ranking]}\n{cut}"] = f"{cut}; below, the number of targets"
+    return line_panels(panels, ticks, columns=3, x_label=names)

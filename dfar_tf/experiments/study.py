@@ -13,10 +13,18 @@ import itertools
 from dfar_tf.experiments.cells import cell_hparams
 from dfar_tf.experiments.columns import MEASURES, Entry, Variant, full_measures
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, heading, publish
+from dfar_tf.models import get_model
 from dfar_tf.runs.baselines import check_untrained, closing_lines, untrained_figures
+from dfar_tf.runs.chance import chance_lines
 from dfar_tf.runs.grid import Cell, failures, run_cells, seeds_and_rest
 from dfar_tf.runs.paper import shown_column
 from dfar_tf.runs.steps import prepare_data
+
+# Keys that change where a run computes and what it prints, not what a table says.
+_OF_MACHINE = (
+    *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared", "interactions"),
+    *("intra_op_threads", "inter_op_threads", "checkpoint_every", "seed"),
+)
 
 
 class Study:
@@ -115,7 +123,7 @@ class Study:
         return shown_column(hparams.paper_column, self.given, self.store.meta)
 
     def closing_lines(self):
-        """The best untrained score on the same rows, and the models that do not exceed it."""
+        """The best untrained score on the same rows, the models that do not exceed it, those at chance."""
         figures = {e.name: e.results[0] for e in self.measure_untrained().untrained}
         measures = [*MEASURES, *self.full_measures()]
         trained = []
@@ -125,7 +133,13 @@ class Study:
                 means[measure.part][measure.metric] = entry.mean(measure)
             if not entry.untrained:
                 trained.append((_called(entry), means))
-        return closing_lines(figures, trained)
+        tested = [
+            (_called(entry), each["test"])
+            for entry in self.finished()
+            if not entry.untrained
+            for each in entry.results
+        ]
+        return [*closing_lines(figures, trained), *chance_lines(tested)]
 
     def full_measures(self):
         """The Measures of the whole catalogue; none unless the table is run with ``ranking=full``."""
@@ -136,6 +150,16 @@ class Study:
     def finished(self):
         """The entries with a finished run."""
         return [entry for entry in self.entries if entry.results]
+
+    def asked(self, about):
+        """What the table is the answer to: its data, seeds and the settings of every line."""
+        entries = [*self.entries, *self.untrained]
+        lines = []
+        for entry in entries:
+            values = {**(entry.hparams.values() if entry.hparams else {}), **entry.variant.values}
+            kept = {key: value for key, value in values.items() if key not in _OF_MACHINE}
+            lines.append([entry.name, entry.variant.model, kept])
+        return [about["data_fingerprint"], about.get("settings"), self.seeds, lines]
 
     def about(self, hparams=None, **more):
         """What the table is of (see ``about_data``); the first entry's settings if none are given."""
@@ -176,8 +200,10 @@ class Study:
             *self.closing_lines(),
             *[SYNTHETIC_NOTE] * about["synthetic"],
             *notes,
+            *observed_notes(self.finished()),
             *(f"FAILED {line}" for line in self.failed),
             *explained,
+            *tower_notes(self.finished()),
             *self.remarks,
         ]
         words = [about["loss"]] if words is None else words
@@ -195,8 +221,46 @@ class Study:
             draw=draw,
             output=self.output,
             say=self.say,
+            asked=self.asked(about),
         )
         return 1 if self.failed else 0
+
+
+def observed_notes(entries):
+    """The line with each entry's AUC of liked against disliked targets; none where the data have one kind."""
+    said, splits = [], {}
+    for entry in entries:
+        figures = []
+        for split, word in (("valid", "validation"), ("test", "test")):
+            mean, _ = entry.over_seeds(lambda each, s=split: each.get("observed_auc", {}).get(s))
+            if mean is not None:
+                splits[split] = word
+                figures.append(f"{mean:.4f}")
+        said += [f"{_called(entry)} {' / '.join(figures)}"] if figures else []
+    if not said:
+        return []
+    return [
+        f"Observed feedback, AUC of liked against disliked targets ({' / '.join(splits.values())}): "
+        + ", ".join(said)
+        + "."
+    ]
+
+
+def tower_notes(entries):
+    """The line that says whose published output the common tower replaces; none without such a model.
+
+    With ``scorer: dot`` there is no tower, and the released forms have one of their own.
+    """
+    replaced = {}
+    for entry in entries:
+        output = "" if entry.untrained else get_model(entry.variant.model).published_output
+        values = entry.hparams.values() if output else {}
+        if output and values.get("scorer") != "dot" and not values.get("released_form"):
+            replaced.setdefault(output, []).append(entry.title)
+    parts = [f"{output} ({', '.join(dict.fromkeys(names))})" for output, names in replaced.items()]
+    if not parts:
+        return []
+    return ["The common tower stands in place of the published output: " + "; ".join(parts) + "."]
 
 
 def _called(entry):

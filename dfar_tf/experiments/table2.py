@@ -200,7 +200,7 @@ def _notes(entries, tests, loss, paper_column, chosen):
     notes += [
         "With softmax an instance's scores are free up to an offset, so global AUC also measures "
         "that offset; GAUC, MRR and NDCG do not."
-    ] * bool(entries)
+    ] * any(entry.results[0]["loss"] == "softmax" for entry in entries)
     if paper_column != "none":
         notes.append(
             "The paper's figures are of its own log (Table 1); its code trains DFAR with log loss and "

@@ -4,10 +4,11 @@ Letters: B batch, T history, P real positions of the batch, C candidates, D widt
 """
 
 from dfar_tf.layers.mlp import MLP, flat_dense
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 
-class InterestAggregation(tf.keras.layers.Layer):
+class InterestAggregation(Float32Layer):
     """Pools a sequence by element-wise attention of a candidate.
 
     ::
@@ -90,13 +91,11 @@ class InterestAggregation(tf.keras.layers.Layer):
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
-        # Eq. 15
         hidden = flat_dense(self.query_dense, query)[None] + self.key_dense(keys)[:, None, :]
         attention = self.rest(self.activate(hidden))  # [P, C, D]
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
-        # Eqs. 16, 17
         lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
         first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]
         total, pooled = (

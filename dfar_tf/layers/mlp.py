@@ -1,6 +1,7 @@
 """Multi-layer perceptrons over the last axis, and the prediction tower between two normalisations."""
 
 from dfar_tf.layers import random_draws as draws
+from dfar_tf.layers.precision import Float32Layer
 from recommenders_utils.backend import tf
 
 NORMALIZATIONS = ("batch", "layer", "none")
@@ -23,7 +24,7 @@ def matrix_product(inputs, kernel):
     return tf.reshape(outputs, tf.concat([tf.shape(inputs)[:-1], [units]], 0))
 
 
-class MLP(tf.keras.layers.Layer):
+class MLP(Float32Layer):
     """Dense layers one after the other: ``x -> act(x W_1 + b_1) -> ... -> x W_n + b_n``.
 
     Args:
@@ -57,7 +58,7 @@ class MLP(tf.keras.layers.Layer):
         return config
 
 
-class NormalizedTower(tf.keras.layers.Layer):
+class NormalizedTower(Float32Layer):
     """The prediction tower of appendix A.3: an MLP between two normalisation layers, then one logit.
 
     ::

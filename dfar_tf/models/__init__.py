@@ -4,13 +4,14 @@
 have names too, but no module here and no graph: they are ``recommenders_utils.untrained``'s.
 """
 
+import ast
 import importlib
 import inspect
 import os
 import pkgutil
 
 from recommenders_utils.errors import UserError, shortened, suggest
-from recommenders_utils.untrained import registry as untrained
+from recommenders_utils.untrained import NAMES as UNTRAINED
 
 
 def model_names():
@@ -21,12 +22,12 @@ def model_names():
 
 def untrained_names():
     """Names of the untrained models, which are fitted by counting."""
-    return list(untrained.NAMES)
+    return list(UNTRAINED)
 
 
 def is_untrained(name):
     """Whether a model is fitted by counting and has no graph."""
-    return name in untrained.NAMES
+    return name in UNTRAINED
 
 
 def get_model(name):
@@ -36,7 +37,9 @@ def get_model(name):
       UserError: no such model; the message names the nearest.
     """
     if is_untrained(name):
-        return untrained.model_of(name)
+        from recommenders_utils.untrained.registry import model_of  # numpy and pandas
+
+        return model_of(name)
     names = model_names()
     if name not in names:
         known = suggest(str(name), names + untrained_names())
@@ -45,6 +48,24 @@ def get_model(name):
             "The command `models` lists them."
         )
     return _model_of("dfar_tf.models." + name)
+
+
+def about_model(name):
+    """``{"title", "paper", "feedback"}`` of a trained model, read from its file without TensorFlow."""
+    path = os.path.join(os.path.dirname(__file__), name + ".py")
+    with open(path, encoding="utf-8") as stream:
+        tree = ast.parse(stream.read())
+    about = dict.fromkeys(("title", "paper", "feedback"), "")
+    for node in tree.body:  # of the model that it derives from, if it does
+        base = getattr(node, "module", None) or ""
+        if base.rpartition(".")[2] in model_names() and base.startswith("dfar_tf.models."):
+            about.update(about_model(base.rpartition(".")[2]))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.Assign) and each.targets[0].id in about:
+                    about[each.targets[0].id] = ast.literal_eval(each.value)
+    return about
 
 
 def model_class(hparams):
@@ -75,7 +96,7 @@ def check_model(hparams):
     Raises:
       UserError: as of ``model_class``, of the model's ``check`` and of ``check_training``.
     """
-    from dfar_tf.objectives import check_training
+    from dfar_tf.training_keys import check_training
 
     model = model_class(hparams)
     check_training(model, hparams.values())

@@ -27,6 +27,7 @@ class SequentialModel(tf.keras.layers.Layer):
       paper: where it was published.
       feedback: in a few words, how it uses positive and negative feedback.
       embeds_users: whether ``encode`` reads ``user``.
+      published_output: in a few words, the output of its paper that the common tower replaces, if any.
       compared: whether it is one of the systems of Table 2, not a variant of one.
       pairs: how many pairs of history and candidate ``score_products`` takes at a time: enough to fill
         the processor, few enough for its cache.
@@ -36,11 +37,11 @@ class SequentialModel(tf.keras.layers.Layer):
       why_not: the reason for what is missing in the two, in a few words.
     """
 
-    title = paper = feedback = ""
+    title = paper = feedback = published_output = ""
     compared = True
     any_length = True
     embeds_users = False
-    pairs = 8192
+    pairs = 16384
     scorers = ("tower",)
     trained_positions = ("last",)
     why_not: ClassVar = {}

@@ -2,10 +2,11 @@
 
 Letters: B batch, T history, C candidates, D width, F filters of a height, V vertical filters.
 
-NOTE Deviations from the paper: the image is the whole history of T records, its height the harness's; the
-tower of this harness scores a candidate in place of an output unit an item; a window that touches padding
-takes no part in the maximum, and a height that no window fits has the maximum 0, ReLU's floor. Vertical
-filters are aligned to the newest record, row 0, as the paper's image always ends with it.
+NOTE Deviations from the paper: the image is the whole history of T records, its height the harness's, 20 by
+default, hence filters of heights 1 to 20 (the authors' L is 5: ``max_filter_height: 5``); the tower of this
+harness scores a candidate in place of an output unit an item; a window that touches padding takes no part in
+the maximum, and a height that no window fits has the maximum 0, ReLU's floor. Vertical filters are aligned to
+the newest record, row 0, as the paper's image always ends with it.
 """
 
 from dfar_tf.models.base import BaselineModel
@@ -23,20 +24,21 @@ class Caser(BaselineModel):
         z   = relu(W [o || o~] + b)                                                         [D]
         logit = tower(z || P_u || E_v)
 
-    ``filter_heights`` lists the heights; empty stands for 1 to T. A user that is not in the store has
-    row 0 of P.
+    ``filter_heights`` lists the heights; empty stands for 1 to ``max_filter_height``, or to T if that is 0.
+    A user that is not in the store has row 0 of P.
     """
 
     title = "Caser"
     paper = "Tang and Wang, WSDM 2018"
     feedback = "unseen; feedback_input shows it"
+    published_output = "an output unit per item"
     any_length = False  # its filters look at T columns
     embeds_users = True
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         hp = hparams
-        self.heights = list(hp.filter_heights) or list(range(1, hp.max_seq_length + 1))
+        self.heights = list(hp.filter_heights) or list(range(1, _highest(hp) + 1))
         self.user_embedding = self.embedding("user_embedding", num_users + 1)
         self.horizontal = [
             tf.keras.layers.Conv1D(
@@ -59,6 +61,11 @@ class Caser(BaselineModel):
             raise UserError(
                 f"filter_heights: {high[0]} is more than max_seq_length {hparams.max_seq_length}. "
                 "Give lower heights or a longer history."
+            )
+        if _highest(hparams) > hparams.max_seq_length:
+            raise UserError(
+                f"max_filter_height: {_highest(hparams)} is more than max_seq_length "
+                f"{hparams.max_seq_length}. Give a lower height or a longer history."
             )
 
     def encode(self, history, training):
@@ -84,3 +91,7 @@ class Caser(BaselineModel):
     def _highest(windows, ends):
         # A window's last record is real only if all of it is, and ReLU leaves nothing below 0.
         return tf.reduce_max(windows * ends[:, :, None], 1)
+
+
+def _highest(hparams):
+    return hparams.values().get("max_filter_height") or hparams.max_seq_length  # older runs lack it

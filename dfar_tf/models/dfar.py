@@ -46,7 +46,6 @@ class DFAR(SequentialModel):
     title = "DFAR"
     paper = "Lin et al., WWW 2023"
     feedback = "both: heads by feedback, an interest and a tower for each"
-    pairs = 65536  # a history at a time
     scorers = ("tower", "dot")
     trained_positions = ("last", "all")
 
@@ -96,6 +95,8 @@ class DFAR(SequentialModel):
                 f"num_heads: {hparams.num_heads} is odd; the label mask needs half of the heads for each "
                 "feedback. Give an even number, or --ablation=mo for no label mask."
             )
+        if _observed_bpr(hparams):
+            _check_observed_bpr(hparams.values())
         if hparams.values().get("positions") == "all" and not _causal(hparams):
             raise UserError(
                 "positions: all trains every position of a sequence in one pass, for which DFAR's attention "
@@ -264,19 +265,27 @@ class DFAR(SequentialModel):
     def losses(self, outputs, labels, weights):
         """L^BPR and L^D with their weights; L is ``main_loss``, lambda is ``embed_l2``."""
         hp = self.hp
-        towers = outputs["positive_logits"], outputs["negative_logits"]
         interests = outputs["positive_interest"], outputs["negative_interest"]
         # Eq. 23, whose terms the estimator's ``loss_terms`` adds up.
         return {
             "bpr": (
                 0.0 if hp.ablation == "ibl" else hp.lambda_bpr,
-                tower_bpr_loss(*towers, labels, weights),
+                self._bpr(outputs, labels, weights),
             ),
             "disentangle": (
                 0.0 if hp.ablation == "idl" else hp.lambda_d,
                 cosine_loss(*interests, weights),
             ),
         }
+
+    def _bpr(self, outputs, labels, weights):
+        """L^BPR over all candidates with their training labels, or over the observed targets alone."""
+        towers = outputs["positive_logits"], outputs["negative_logits"]
+        if _observed_bpr(self.hp) and "target_labels" in outputs:  # only training batches have them
+            towers = [logits[:, :1] for logits in towers]
+            labels = outputs["target_labels"][:, None]
+            weights = tf.ones_like(labels)
+        return tower_bpr_loss(*towers, labels, weights)
 
     def _feedback(self, labels):
         """What the encoder's attention takes beside its input."""
@@ -306,3 +315,21 @@ def _causal(hparams):
 
 def _masked(hparams):
     return hparams.ablation not in ("fha", "mo")
+
+
+def _observed_bpr(hparams):
+    return hparams.values().get("bpr_labels") == "feedback"  # older runs lack the key
+
+
+def _check_observed_bpr(values):
+    """Raises UserError where no batch has a disliked target, or none knows its feedback."""
+    if values.get("train_targets") == "positive" and values.get("dislike_loss", "none") == "none":
+        raise UserError(
+            "bpr_labels: feedback sets liked against disliked targets, but train_targets: positive leaves "
+            "the disliked ones out. Give --train_targets=all or feedback, or --bpr_labels=train."
+        )
+    if not values.get("share_history", True):
+        raise UserError(
+            "share_history: false repeats a history for each candidate, but bpr_labels: feedback reads the "
+            "target of each history. Leave share_history out, or give --bpr_labels=train."
+        )

@@ -43,6 +43,7 @@ class DFARReleased(SequentialModel):
     title = "DFAR (released)"
     paper = "the code released with WWW 2023's DFAR"
     feedback = "both: heads by feedback, an interest and a tower for each"
+    pairs = 4096  # each of them has a row of every record
     compared = False
     any_length = False  # the released blocks are built for one length
 

@@ -6,12 +6,19 @@ NOTE Deviations from the paper: of its three feedbacks (click, unclick, dislike)
 liked is click, the strong positive one, disliked is unclick, the weak one; the third, its internal and its
 external attention are left out. Its log loss with one weight per feedback is replaced by the
 harness's main loss, whose targets have one kind. Only the behaviours, the item and their places are
-fields: there are no profiles. FM's
-interactions go into the tower as a vector, behind its normalisation: sums over a history grow with it.
+fields: there are no profiles. FM's interactions go into the tower as a vector, behind its normalisation:
+sums over a history grow with it; the authors' code adds up FM, wide part and an MLP of 32 and 16 units.
+
+The external attention is the authors' (``external_attention: mlp``); ``product`` is a scaled product in its
+place. Their Transformers differ from ours: 4 heads, each scaled by 1/sqrt(D) and not by its own width,
+without an output projection; no residual and no layer norm; a feed-forward layer of 4 D units (ours: D);
+positions joined to the items and projected, not added; padded places summed with the others, which here
+are left out. Their wide part has no weights for the history's items.
 """
 
 from dfar_tf import layers
 from dfar_tf.layers.attention.softmax import masked_softmax
+from dfar_tf.layers.baselines.activation_unit import LocalActivationUnit
 from dfar_tf.layers.blocks import TransformerBlock
 from dfar_tf.layers.histories import ages
 from dfar_tf.layers.shapes import size_of
@@ -19,6 +26,7 @@ from dfar_tf.models.base import BaselineModel, check_heads
 from recommenders_utils.backend import tf
 
 SIDES = (("unclick", 0), ("click", 1))
+EXTERNAL_UNITS = 32
 
 
 class DFN(BaselineModel):
@@ -27,7 +35,8 @@ class DFN(BaselineModel):
     ::
 
         f_y   = sum over positions of Transformer_y([v; e_1 .. e_n of feedback y])      y = c, u  internal
-        f_uc  = sum_j softmax_j(f_c . e_j / sqrt(D)) e_j,  e_j the unclicked              external
+        f_uc  = sum_j softmax_j(MLP[f_c, e_j, f_c - e_j, f_c * e_j] / sqrt(D)) e_j,
+                e_j the unclicked, 32 hidden units, ReLU                                  external
         FM    = sum over pairs of x * x',    x in {v, f_c, f_u, f_uc}                    [D]
         wide  = w_v + sum of w over clicked items + sum of w over unclicked items
         logit = tower(v || f_c || f_u || f_uc || FM) + wide
@@ -36,12 +45,15 @@ class DFN(BaselineModel):
     title = "DFN"
     paper = "Xie et al., IJCAI 2020"
     feedback = "both: a sequence for each, the liked one attends to the disliked one"
+    pairs = 4096  # each of them has a sequence
+    published_output = "FM, deep and wide parts added up"
     scorers = ("tower",)
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         self.position_embedding = self.embedding("position_embedding", hparams.max_seq_length)
         self.internal = {side: self.make_block("internal_" + side) for side, _ in SIDES}
+        self.make_external()
         self.make_wide()
 
     @classmethod
@@ -53,6 +65,15 @@ class DFN(BaselineModel):
         """The Transformer of one feedback: [B, T, D], mask [B, T] -> [B, T, D]."""
         attention = self.attention_layer(layers.MultiHeadAttention, "attention")
         return TransformerBlock(attention, self.hp.dropout, name=name)
+
+    def make_external(self):
+        """The external attention's MLP, or nothing for the scaled product, as in runs older than the key."""
+        hp = self.hp
+        self.external = None
+        if hp.values().get("external_attention") == "mlp":
+            self.external = LocalActivationUnit(
+                [EXTERNAL_UNITS], "relu", True, hp.hidden_size**-0.5, name="external"
+            )
 
     def make_wide(self):
         """The weights of the wide part: a column each for the candidate, unclicked and clicked items."""
@@ -112,6 +133,8 @@ class DFN(BaselineModel):
 
     def _external(self, strong, state):
         """[B, C, D]: what the click interest finds among the unclicked; zeros if there is none."""
+        if self.external is not None:
+            return self.external(strong, state["history"], state["unclick"])
         keys = state["history"] * state["unclick"][:, :, None]  # [B, T, D]
         logits = tf.matmul(strong, keys, transpose_b=True) * self.hp.hidden_size**-0.5  # [B, C, T]
         weights = masked_softmax(logits, state["unclick"][:, None, :])

@@ -3,7 +3,8 @@
 Letters: B batch, T history, C candidates, D width.
 
 NOTE Deviations from the paper: the history is one field of items; the tower of this harness scores in place
-of the paper's MLP; the auxiliary loss is the paper's inner product (the authors' code has a network), and
+of the paper's MLP; the auxiliary loss is the paper's inner product (the authors' code has a network), the
+mean over all pairs of a batch where Eq. 7 sums over a history's, so that long histories weigh no more, and
 where the next record is one the user disliked, that record is its negative and there is no positive. Both
 recurrences apply the reset gate before the product, as the authors' code does; Eq. 5 writes it after. That
 code scales the gate that keeps the old state, so that an item without attention still replaces it; Eq. 16,
@@ -37,6 +38,7 @@ class DIEN(BaselineModel):
     title = "DIEN"
     paper = "Zhou et al., AAAI 2019"
     feedback = "skips are the auxiliary loss's negatives; feedback_input shows it"
+    published_output = "an MLP with Dice"
     scorers = ("tower",)
 
     def __init__(self, hparams, num_items, num_users=0):

@@ -25,6 +25,7 @@ class DIN(BaselineModel):
     title = "DIN"
     paper = "Zhou et al., KDD 2018"
     feedback = "unseen; feedback_input shows it"
+    published_output = "an MLP with Dice"
     scorers = ("tower",)
 
     def __init__(self, hparams, num_items, num_users=0):

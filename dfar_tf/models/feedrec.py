@@ -35,6 +35,7 @@ class FeedRec(BaselineModel):
     title = "FeedRec"
     paper = "Wu et al., WWW 2022"
     feedback = "both: feedback embeddings, a Transformer for each, strong distils weak"
+    published_output = "a product with the item"
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)

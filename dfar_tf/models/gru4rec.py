@@ -5,7 +5,8 @@ Letters: B batch, T history, C candidates, D width.
 NOTE Deviations from the paper: the tower of this harness scores a candidate in place of an output unit an
 item; training is by instance, not session-parallel; the losses are ``train.loss``, of which ``bpr`` is the
 paper's. The reset gate is applied before the recurrent product, as the paper writes it
-(``reset_after=False``), under either TensorFlow.
+(``reset_after=False``), under either TensorFlow. Keras' update gate z keeps the old state, the paper's is
+1 - z and lets the new one in: the same function with the sign of W_z, U_z and b_z turned.
 """
 
 from dfar_tf.layers import random_draws as draws
@@ -21,7 +22,7 @@ class GRU4Rec(BaselineModel):
         z_t = sigmoid(W_z e_t + U_z h_{t-1} + b_z)
         r_t = sigmoid(W_r e_t + U_r h_{t-1} + b_r)
         h'_t = tanh(W e_t + U (r_t * h_{t-1}) + b)
-        h_t = (1 - z_t) h_{t-1} + z_t h'_t
+        h_t = z_t h_{t-1} + (1 - z_t) h'_t
         logit = tower(h_n || E_v),        n the history's length
 
     A history without a record (``feedback_input: positive_only``) has the state 0.
@@ -30,6 +31,7 @@ class GRU4Rec(BaselineModel):
     title = "GRU4REC"
     paper = "Hidasi et al., ICLR 2016"
     feedback = "unseen; feedback_input shows it"
+    published_output = "an output unit per item"
     trained_positions = ("last", "all")
 
     def __init__(self, hparams, num_items, num_users=0):

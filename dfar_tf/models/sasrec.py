@@ -32,16 +32,16 @@ class SASRec(BaselineModel):
     title = "SASRec"
     paper = "Kang and McAuley, ICDM 2018"
     feedback = "unseen; feedback_input shows it; released: liked items only"
+    published_output = "a product with the item"
     trained_positions = ("last", "all")
+    scaled = True  # whether embeddings are multiplied by sqrt(D), as SASRec's authors do
 
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         hp = hparams
         self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
         self.blocks = [self.make_block(f"block_{i}") for i in range(hp.num_blocks)]
-        # No shift: the tower begins with a normalisation or a dense layer, which has its own.
-        norm = tf.keras.layers.LayerNormalization
-        self.norm = norm(epsilon=1e-8, center=False, name="norm")
+        self.norm = self.make_norm()
 
     @classmethod
     def check(cls, hparams):
@@ -51,6 +51,12 @@ class SASRec(BaselineModel):
     def make_block(self, name):
         """One of ``num_blocks`` blocks."""
         return TransformerBlock(self.make_attention(), self.hp.dropout, name=name)
+
+    def make_norm(self):
+        """What the states pass behind the last block."""
+        # No shift: the tower begins with a normalisation or a dense layer, which has its own.
+        norm = tf.keras.layers.LayerNormalization
+        return norm(epsilon=1e-8, center=False, name="norm")
 
     def make_attention(self):
         """The one step in which THA4Rec differs: a causal layer of the attention family."""
@@ -63,9 +69,10 @@ class SASRec(BaselineModel):
 
     def states(self, embedded, mask, training=False):
         """[B, T, D] item embeddings -> the states of all positions, before the last norm."""
-        scaled = embedded * self.hp.hidden_size**0.5
+        if self.scaled:
+            embedded *= self.hp.hidden_size**0.5
         positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
-        states = draws.dropout(scaled + positions, self.hp.dropout, training) * mask[:, :, None]
+        states = draws.dropout(embedded + positions, self.hp.dropout, training) * mask[:, :, None]
         for block in self.blocks:
             states = block(states, mask, training=training)
         return states

@@ -9,6 +9,10 @@ record right before the target if the user skipped it. ``l2 * norm(E)`` is the h
 Adam has TensorFlow's betas. Positions are counted from the newest positive, which in a right-padded
 history is what the paper's left-padded positions are. In w . [z_k ; v] + b the terms of v and b are the
 same for all k and leave the softmax as it is: w has only the D numbers of z_k.
+
+The intent filter is the published one, off by default: on keys whose intent, argmax_k (<e, u_k> - <fb, u_k>),
+is the query's, which is that of the next liked item; for the newest query, of the target. Published dropout
+is also after the attention and in the blocks' networks: ``block_dropout``, off by default.
 """
 
 from dfar_tf.layers import random_draws as draws
@@ -24,6 +28,8 @@ from dfar_tf.losses import weighted_mean
 from dfar_tf.models.base import SequentialModel, check_heads
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+
+LIKED = ("history_items", "skipped", "history_mask")
 
 
 class SINE(SequentialModel):
@@ -82,9 +88,17 @@ class SINE(SequentialModel):
                 f"loss: {hparams.loss!r}, but SINE trains with its own loss, of pairs. Leave out --loss, or "
                 "give --loss=bpr."
             )
+        if hparams.intent_filter != 1.0 and not hparams.share_history:
+            raise UserError(
+                "share_history: false repeats a history for each candidate, but intent_filter reads the "
+                "target of each history. Leave share_history out, or give --intent_filter=1."
+            )
 
     def encode(self, history, training):
-        """The sub-interests' states [B, K, D], and the skip before the target: its id, whether it is."""
+        """The sub-interests' states [B, K, D], and the skip before the target: its id, whether it is.
+
+        With the intent filter, which needs the target too, the liked records [B, T] in their place.
+        """
         items, labels, mask = (
             history[name] for name in ("history_items", "history_labels", "history_mask")
         )
@@ -93,19 +107,21 @@ class SINE(SequentialModel):
         liked = compact(
             {**history, "skipped": before}, tf.equal(labels, 1), ("history_items", "skipped")
         )
-        last = self._states(liked, training)  # [B, D]
         newest = mask * tf.cast(tf.equal(ages(mask, self.hp.max_seq_length), 0), tf.float32)
         skipped = tf.reduce_sum(skips * tf.cast(newest, tf.int32), 1)  # [B]
         there = tf.reduce_sum(newest * (1.0 - tf.cast(labels, tf.float32)), 1)
-        return {
-            "interests": sub_interest_states(last, self.vectors),
-            "skipped": skipped,
-            "there": there,
-        }
+        state = {"skipped": skipped, "there": there}
+        if training and self.hp.intent_filter != 1.0:
+            return {**state, **{f"liked_{name}": value for name, value in liked.items()}}
+        return {**state, "interests": self._interests(liked, None, training)}
 
     def score(self, state, candidates, training):
         """The inference formula, and of each candidate the loss against the skip before the target."""
-        interests = state["interests"]  # [B, K, D]
+        interests = state.get("interests")  # [B, K, D]
+        if interests is None:
+            liked = {name: state["liked_" + name] for name in LIKED}
+            factor = self._intent_factor(liked, candidates[:, 0], state)
+            interests = self._interests(liked, factor, training)
         target = self.embed_items(candidates)  # [B, C, D]
         skipped = self.embed_items(state["skipped"])[:, None]  # [B, 1, D]
         if self.hp.adaptive:
@@ -142,20 +158,38 @@ class SINE(SequentialModel):
         total = sum(distance_correlation(self.vectors[i], self.vectors[j]) for i, j in pairs)
         return {**terms, "distance_correlation": (self.hp.dcor_weight, total)}
 
-    def _states(self, liked, training):
-        mask = liked["history_mask"]
+    def _interests(self, liked, factor, training):
+        """[B, K, D]: the sub-interests' gated copies of the encoder's last state."""
+        mask, dropout = liked["history_mask"], self.hp.values().get("block_dropout", 0.0)
         embedded = self.embed_items(liked["history_items"])  # [B, T, D]
         positions = tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
         states = embedded * self.hp.hidden_size**0.5 + positions
         states = draws.dropout(states, self.hp.dropout, training) * mask[:, :, None]
-        factor = None
-        if training and self.hp.intent_filter != 1.0:
-            intent = intents(embedded, self.embed_items(liked["skipped"]), self.vectors)  # [B, T]
-            same = tf.cast(tf.equal(intent[:, :, None], intent[:, None, :]), tf.float32)
-            factor = 1.0 + (self.hp.intent_filter - 1.0) * same  # [B, T, T]
         for parts in self.blocks:
             query = parts["norm_query"](states)
             attended = parts["attention"](query, states, mask, factor, training=training)
-            states = parts["norm_middle"](query + attended)
-            states = (states + parts["outer"](parts["inner"](states))) * mask[:, :, None]
-        return last_real(self.norm(states), mask)
+            states = parts["norm_middle"](query + draws.dropout(attended, dropout, training))
+            inner = draws.dropout(parts["inner"](states), dropout, training)
+            states += draws.dropout(parts["outer"](inner), dropout, training)
+            states *= mask[:, :, None]
+        return sub_interest_states(last_real(self.norm(states), mask), self.vectors)
+
+    def _intent_factor(self, liked, target, state):
+        """[B, T, T]: ``intent_filter`` where a key's intent is that of the query's next liked item."""
+        mask = liked["history_mask"]
+        newest = tf.cast(tf.equal(ages(mask, self.hp.max_seq_length), 0), tf.int32)  # [B, T]
+
+        def following(values, last):
+            """Each record's next value, ``last`` [B] behind the newest."""
+            moved = tf.concat([values[:, 1:], tf.zeros_like(values[:, :1])], 1)
+            return moved * (1 - newest) + last[:, None] * newest
+
+        def intent(items, skips):
+            there = tf.cast(skips > 0, tf.float32)
+            return intents(self.embed_items(items), self.embed_items(skips), there, self.vectors)
+
+        items, skips = liked["history_items"], liked["skipped"]
+        of_key = intent(items, skips)  # [B, T]
+        of_query = intent(following(items, target), following(skips, state["skipped"]))
+        same = tf.cast(tf.equal(of_query[:, :, None], of_key[:, None, :]), tf.float32)
+        return 1.0 + (self.hp.intent_filter - 1.0) * same

@@ -152,7 +152,7 @@ def _deciding(figures, part, kinds):
         metric
         for found in figures.values()
         for metric, value in found.get(part, {}).items()
-        if not undefined(value) and not metric.endswith(("_n", "_p-n"))
+        if not undefined(value) and not metric.endswith(("_n", "_p-n", "_all"))
     ]
     measured.sort(key=lambda metric: not metric.endswith("@10"))
     for kind in kinds:

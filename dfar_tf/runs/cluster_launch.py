@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -11,11 +10,12 @@ import time
 from tqdm import tqdm
 
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, WORKER
-from dfar_tf.paths import shown
+from dfar_tf.paths import resuming
 from dfar_tf.runs.cage import NoNamespace, own_network
 from dfar_tf.runs.cluster_processes import Processes
 from dfar_tf.runs.folder import LOG_FILE, RunFolder
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.runs.kept import data_to_resume
+from dfar_tf.runs.steps import begin, prepare_data
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import expand
 from recommenders_utils.files import read_json
@@ -61,7 +61,10 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     check_model(hparams)
     expand(hparams.metrics)
     folder = RunFolder(run_dir)
-    store, hparams = prepare_data(hparams, given, folder.say)
+    if resume:
+        store, hparams = data_to_resume(run_dir, hparams, given, folder.say, folder.note)
+    else:
+        store, hparams = prepare_data(hparams, given, folder.say, note=folder.note)
     iterator = make_iterator(store, hparams)
     shards = 1 + counts["workers"]
     iterator.steps_per_epoch(shards=shards)
@@ -70,11 +73,10 @@ def run_cluster(hparams, sizes, command="", run_dir=None, resume=False, given=()
     try:
         with _network(expose, folder.say) as network, _hangup_interrupts():
             folder.open(hparams, store, command, resume)
-            folder.say(f"run folder: {shown(folder.path)}")
+            begin(folder, store, given)
             return _run(folder, counts, hparams, targets, network)
     except KeyboardInterrupt:
-        again = command if run_dir else f"{command} --run_dir={shlex.quote(shown(folder.path))}"
-        raise KeyboardInterrupt(f"To resume: {again if resume else again + ' --resume'}") from None
+        raise KeyboardInterrupt(f"To resume: {resuming(command, folder.path)}") from None
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import time
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown, typed
 from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder, read_settings
+from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
 
@@ -44,7 +45,10 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
     if task.kind == PS:
         return run_task(task, folder, None, started)
     say = folder.say if task.kind == CHIEF else print
-    store, hparams = prepare_data(hparams, given, say)
+    if resume:
+        store, hparams = data_to_resume(run_dir, hparams, given, say)
+    else:
+        store, hparams = prepare_data(hparams, given, say)
     if task.kind == CHIEF:
         folder.open(hparams, store, command, resume)
     else:
@@ -90,7 +94,7 @@ def join_run(task, run_dir, given):
     task.hide_devices(hparams.device)
     if task.kind == PS:
         return run_task(task, folder, None, started)
-    store, _ = prepare_data(hparams, hparams.values(), print)
+    store, hparams = run_data(run_dir, hparams, given, print)
     folder.attach(hparams, store)
     return run_task(task, folder, store, started)
 
@@ -114,14 +118,13 @@ def run_task(task, folder, store, started):
     if task.kind == PS:
         serve_parameters(task, folder.path, folder.file(RESULTS_FILE))
         return None
-    hparams, say = folder.hparams, print
+    hparams, say, note = folder.hparams, print, None
     if task.kind == CHIEF:
         sizes = ", ".join(f"{number} {kind}" for kind, number in task.sizes.items())
         folder.say(f"cluster: {sizes}; asynchronous, so no two runs are the same")
-        folder.say(hparams.describe() + "\n")
     elif task.kind == EVALUATOR:
-        say = folder.say
-    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say):
+        say, note = folder.say, folder.note
+    with folder.held() if task.kind == CHIEF else contextlib.nullcontext(), heard(say, note):
         trained = train_task(task, hparams, store, folder.path, validation_metrics(hparams))
     if task.kind == EVALUATOR:
         return score_and_report(folder, store, trained, started, cluster=task.sizes)

@@ -99,7 +99,7 @@ def find_kuairand(given, folder=None):
             path = os.path.join(folder, name)
     if not path:
         raise UserError(
-            f"{shown(folder)}: found no KuaiRand log (looked for {', '.join(KUAIRAND_FILES)}). Get "
+            f"there is no KuaiRand log in {shown(folder)} (looked for {', '.join(KUAIRAND_FILES)}). Get "
             "KuaiRand-27K, or the smaller KuaiRand-1K or KuaiRand-Pure, from its authors at "
             "https://kuairand.com, and pass one of its logs as --interactions=FILE."
         )

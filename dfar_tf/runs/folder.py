@@ -11,6 +11,7 @@ from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from dfar_tf.settings import hparams_file
 from recommenders_utils.checksums import check, checked_write, read_checked_json, seal
+from recommenders_utils.dataset.packed import pack
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.files import (
@@ -29,6 +30,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "results.json",
     "run.log",
 )
+DATA_FILE = "data.npz"  # all that serving, evaluation and resuming need of the data
 FOLDERS = ("checkpoints", "best")  # of a trained model
 # Without which results cannot be shown.
 RESULTS_KEYS = (
@@ -45,7 +47,7 @@ RESULTS_KEYS = (
 # What to do about a damaged file.
 RESTORE = "Restore a copy of it, or train again in another --run_dir."
 SCORE_AGAIN = "Score the run again: repeat its command with --run_dir and --resume."
-# What is reported of a test set; runs of earlier versions lack these keys.
+# What is reported of a test set.
 REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrained")
 # What may differ when a run is resumed: where it runs and what it prints, not what is trained. The
 # keys of logs are covered by the data's fingerprint.
@@ -62,6 +64,7 @@ class RunFolder:
     """The folder of one run.
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
+    ``data.npz`` (the prepared data, compressed) with its checksum in ``checksums.json``,
     ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_*.csv``,
     ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
     ``ranks_test.csv`` and ``lists_test.csv``; with ``targets: observed`` ``predictions_observed.csv``
@@ -95,6 +98,9 @@ class RunFolder:
                 raise UserError(self._taken())
             self.check_same(hparams)
             self.attach(hparams, store)
+            if hparams.epochs != read_settings(self.path).epochs:
+                with checked_write(self.file(HPARAMS_FILE)) as stream:
+                    stream.write(hparams.to_text())
             return
         if resume:
             raise UserError(f"{self.path}: it holds no run to resume ({HPARAMS_FILE} is missing).")
@@ -108,12 +114,12 @@ class RunFolder:
             "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
         }
         if self.path is None:
-            self.path = _make_new(record, hparams)
+            self.path = _make_new(record, hparams, store)
         else:
-            self._make(record, hparams)
+            self._make(record, hparams, store)
         self.attach(hparams, store)
 
-    def _make(self, record, hparams):
+    def _make(self, record, hparams, store):
         """Makes the folder that was asked for; only one of two processes that do so at once can."""
         if os.path.isdir(self.path) and os.listdir(self.path):
             raise UserError(
@@ -121,9 +127,9 @@ class RunFolder:
             )
         try:
             if os.path.isdir(self.path):  # it may be a mount point, or have rights of its own
-                _fill(self.path, record, hparams)
+                _fill(self.path, record, hparams, store)
             else:
-                _make_folder(self.path, record, hparams)
+                _make_folder(self.path, record, hparams, store)
         except FileExistsError:
             if not os.path.isdir(self.path):  # a file is in the place of its parent
                 raise
@@ -161,6 +167,10 @@ class RunFolder:
         """Writes a line to ``run.log`` and prints it; lines from before the folder exists are kept for it."""
         if self.echo:
             print(line, flush=True)
+        self.note(line)
+
+    def note(self, line=""):
+        """Writes a line to ``run.log`` only."""
         self._early.append(printable(line))  # the log is read in a terminal too
         if self.hparams is not None:
             with open(self.file(LOG_FILE), "a", encoding="utf-8") as stream:
@@ -209,15 +219,17 @@ class RunFolder:
         self.hparams = hparams
 
     def check_same(self, hparams):
-        """Raises UserError if the folder's run has other hyper-parameters."""
+        """Raises UserError if the folder's run has other hyper-parameters, more epochs aside."""
         then = read_settings(self.path).values()
         now = fixed_values(hparams)
         differing = [k for k in now if then.get(k) != now[k]]
+        if "epochs" in differing and now["epochs"] > then["epochs"]:
+            differing.remove("epochs")
         if differing:
             shown = ", ".join(f"{k} was {then.get(k)!r}, is now {now[k]!r}" for k in differing)
             raise UserError(
                 f"{self.path}: holds a run with other hyper-parameters ({shown}). Give the same flags "
-                "to resume it, or another --run_dir."
+                "or none to resume it (--epochs may be raised), or another --run_dir."
             )
 
 
@@ -256,12 +268,18 @@ def read_settings(path):
 
 
 def with_new_keys(hparams):
-    """A run's hyper-parameters, with the defaults of ``REPORTING`` where the run is older than these."""
-    base = prepare_hparams(hparams_file("base"))
-    missing = [key for key in REPORTING if key not in hparams]
-    schema = {**hparams.schema, **{key: base.schema[key] for key in missing}}
+    """A run's hyper-parameters, with the defaults of keys that are newer than the run.
+
+    A new key's default is what was done before there was a choice.
+    """
+    files = [hparams_file("base")]
+    if "model_type" in hparams:
+        files.append(hparams_file("model_" + hparams.model_type))
+    known = prepare_hparams(*files)
+    missing = [key for key in known.schema if key not in hparams]
+    schema = {**hparams.schema, **{key: known.schema[key] for key in missing}}
     return HParams(
-        schema, {key: getattr(hparams if key in hparams else base, key) for key in schema}
+        schema, {key: getattr(hparams if key in hparams else known, key) for key in schema}
     )
 
 
@@ -304,7 +322,7 @@ def versions(tensorflow=True):
     }
 
 
-def _make_new(record, hparams):
+def _make_new(record, hparams, store):
     """Makes a folder under ``runs/`` named by data, model, seed and time; returns its path."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name = f"{slug(hparams.name)}-{hparams.model_type}-seed{hparams.seed}-{stamp}"
@@ -312,7 +330,7 @@ def _make_new(record, hparams):
         ending = f"-{number}" if number > 1 else ""
         path = in_checkout(os.path.join("runs", name + ending))
         try:
-            _make_folder(path, record, hparams)
+            _make_folder(path, record, hparams, store)
             return path
         except FileExistsError:
             if not os.path.isdir(path):  # else it is of a run that started in the same second
@@ -320,17 +338,17 @@ def _make_new(record, hparams):
     return None
 
 
-def _make_folder(path, record, hparams):
+def _make_folder(path, record, hparams, store):
     """Makes a folder that appears with all files in it or, on a full disk, not at all.
 
     Raises:
       FileExistsError: a folder is there and is not empty.
     """
     with atomic_directory(path, replace=False) as folder:
-        _write_settings(folder, record, hparams)
+        _write_settings(folder, record, hparams, store)
 
 
-def _fill(folder, record, hparams):
+def _fill(folder, record, hparams, store):
     """Writes into an empty folder.
 
     Raises:
@@ -339,13 +357,14 @@ def _fill(folder, record, hparams):
     claim = os.path.join(folder, RUN_FILE)
     os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
-        _write_settings(folder, record, hparams)
+        _write_settings(folder, record, hparams, store)
     except BaseException:
         os.unlink(claim)
         raise
 
 
-def _write_settings(folder, record, hparams):
+def _write_settings(folder, record, hparams, store):
+    pack(store, os.path.join(folder, DATA_FILE))
     write_json(os.path.join(folder, RUN_FILE), record)
     hparams.save(os.path.join(folder, HPARAMS_FILE))
     seal(folder)

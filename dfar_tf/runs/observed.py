@@ -1,9 +1,14 @@
-"""Every observed test target of a run scored with its label: will the user like this item?"""
+"""Every observed target of a run scored with its label: will the user like this item?"""
+
+import dataclasses
 
 import numpy as np
 
 from dfar_tf.runs.tables import heading, results_rows
 from recommenders_utils.checksums import checked_write
+from recommenders_utils.dataset.store import Instances
+from recommenders_utils.dataset.training import disliked_test_targets
+from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.observed import calibration, check_labels, observed_figures
 from recommenders_utils.evaluation.predictions import read_predictions
 from recommenders_utils.evaluation.targets import all_test_targets
@@ -11,6 +16,61 @@ from recommenders_utils.tables import format_table, to_csv
 
 PREDICTIONS_FILE, CALIBRATION_FILE = "predictions_observed.csv", "calibration.csv"
 TOGETHER = 1024  # targets scored at a time
+
+
+def with_disliked_targets(store):
+    """A store whose test split ends with the disliked targets, each alone as in validation.
+
+    Scored with the others, they cost no graph of their own.
+    """
+    test, disliked = store.splits["test"], disliked_test_targets(store)
+    count = len(disliked)
+    alone = np.zeros([count, test.candidates.shape[1]], test.candidates.dtype)
+    alone[:, 0] = store.items[disliked.ends]
+    joined = Instances(
+        *(np.concatenate([getattr(test, k), getattr(disliked, k)]) for k in ("users", "ends")),
+        np.concatenate([test.candidates, alone]),
+        np.concatenate([test.labels, np.zeros(alone.shape, test.labels.dtype)]),
+        np.concatenate([test.counts, np.ones(count, test.counts.dtype)]),
+    )
+    return dataclasses.replace(store, splits={**store.splits, "test": joined})
+
+
+def observed_auc(flat, store, split):
+    """AUC of the scores of a split's liked targets against those of its disliked ones.
+
+    Args:
+      flat: predictions of the split, one row per candidate in instance order, the target first.
+      store: of ``with_disliked_targets``, if ``split`` is ``test``.
+      split: ``valid`` or ``test``.
+
+    Returns:
+      A float; None where the targets are all liked or all disliked.
+    """
+    _, targets = np.unique(flat["instance"], return_index=True)
+    labels = np.asarray(store.labels)[store.splits[split].ends]
+    if len(set(labels.tolist())) < 2:
+        return None
+    frame = {
+        "instance": np.arange(len(labels)),
+        "user": flat["user"][targets],
+        "label": labels,
+        "score": flat["score"][targets],
+    }
+    return float(evaluate_predictions(frame, ["auc"])["auc"])
+
+
+def observed_line(figures):
+    """``observed_auc`` of the splits that have one as a line of text, "" if none has.
+
+    Args:
+      figures: ``{"valid": AUC, "test": AUC}``, as in a run's results.
+    """
+    names = (("valid", "validation"), ("test", "test"))
+    said = [f"{figures[split]:.4f} {name}" for split, name in names if split in figures]
+    return "observed feedback, AUC of liked against disliked targets: " * bool(said) + ", ".join(
+        said
+    )
 
 
 def check_observed(hparams, store):
@@ -105,7 +165,11 @@ def observed_table(figures, results):
         format_table(headers, rows, title, "lr"),
         format_table(["score", "targets", "mean score", "share liked"], bins, None, "lrrr"),
     ]
-    train_targets = results["protocol"].get("train_targets")
+    protocol = results["protocol"]
+    train_targets, advice = (
+        protocol.get("train_targets"),
+        "train_targets=feedback and train_num_ngs=0",
+    )
     if train_targets is None:
         parts.append(
             "Untrained: its score ranks and is no probability, so log loss and bins say nothing."
@@ -113,7 +177,12 @@ def observed_table(figures, results):
     elif train_targets != "feedback":
         parts.append(
             f"Trained with train_targets={train_targets}, where every target has label 1: its score says\n"
-            "how likely an item is next, not whether the user likes it. Train with\n"
-            "train_targets=feedback to predict that."
+            f"how likely an item is next, not whether the user likes it. Train with {advice}\n"
+            "to predict that."
+        )
+    elif protocol.get("train_num_ngs") != 0:
+        parts.append(
+            "Trained with drawn negatives of label 0 beside the observed targets: its score is lower than\n"
+            f"the share liked. Train with {advice} to predict that."
         )
     return "\n\n".join(parts)

@@ -104,4 +104,11 @@ def ranking_table(figures, model, dataset, synthetic=False):
         f"best {k}: coverage@{k} {figures[f'coverage@{k}']:.4f}, mean popularity percentile "
         f"{figures[f'popularity@{k}']:.4f}, Gini {figures[f'gini@{k}']:.4f}"
     )
+    both = ", ".join(
+        f"{kind.upper()}@{k} {figures[name]:.4f}"
+        for kind, name in (("hr", f"full_hr@{k}_all"), ("ndcg", f"full_ndcg@{k}_all"))
+        if name in figures  # not if k is no cut-off, nor in results of before
+    )
+    if disliked and both:
+        about = f"all {liked + disliked:,} targets, as published tables count: {both}\n\n{about}"
     return format_table(headers, rows, title, "r" * len(headers)) + "\n\n" + about

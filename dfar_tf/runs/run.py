@@ -1,16 +1,25 @@
 """One run: prepare, train, evaluate, report."""
 
-import shlex
 import time
 
 from dfar_tf.models import is_untrained
-from dfar_tf.paths import ROOT, shown
+from dfar_tf.paths import ROOT, resuming
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run, read_results
+from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
-from dfar_tf.runs.steps import at, prepare_data, report, score, score_and_report, validation_metrics
+from dfar_tf.runs.steps import (
+    at,
+    begin,
+    prepare_data,
+    report,
+    say_statistics,
+    score,
+    score_and_report,
+    validation_metrics,
+)
 from recommenders_utils.checksums import write_checked_json
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import checked_cutoffs
@@ -29,7 +38,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
       echo: whether the run prints what it logs.
 
     Returns:
-      dict, as written to ``results.json``.
+      dict, as written to ``results.json``, and ``run_dir``, the run's folder.
 
     Raises:
       UserError: bad input of any kind.
@@ -60,7 +69,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
 
         return enter_run(task, hparams, command, run_dir, resume, given)
     folder = RunFolder(run_dir, echo)
-    store, hparams = prepare_data(hparams, given, folder.say)
+    store, hparams = _data(hparams, run_dir, resume, given, folder)
     make_iterator(store, hparams)
     check_ranking(hparams, store)
     check_observed(hparams, store)
@@ -68,10 +77,16 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
         folder.open(hparams, store, command, resume)
     try:
         with at(folder.path), folder.held():
-            return _train_and_report(folder, store, started)
+            begin(folder, store, given)
+            return {**_train_and_report(folder, store, started), "run_dir": folder.path}
     except KeyboardInterrupt:
-        again = f"{command} --run_dir={shlex.quote(shown(folder.path))} --resume"
-        raise KeyboardInterrupt(f"To resume: {command if resume else again}") from None
+        raise KeyboardInterrupt(f"To resume: {resuming(command, folder.path)}") from None
+
+
+def _data(hparams, run_dir, resume, given, folder):
+    if resume:
+        return data_to_resume(run_dir, hparams, given, folder.say, folder.note)
+    return prepare_data(hparams, given, folder.say, note=folder.note)
 
 
 def _train_and_report(folder, store, started):
@@ -79,9 +94,7 @@ def _train_and_report(folder, store, started):
     from dfar_tf.estimator.training import train
 
     hparams = folder.hparams
-    folder.say(f"run folder: {shown(folder.path)}")
-    folder.say(hparams.describe() + "\n")
-    with heard(folder.say):
+    with heard(folder.say, folder.note):
         trained = train(hparams, store, folder.path, validation_metrics(hparams))
     return score_and_report(folder, store, trained, started)
 
@@ -103,15 +116,15 @@ def _run_untrained(hparams, command, run_dir, resume, given, echo):
     check_untrained(hparams)
     checked_cutoffs(hparams.ranking_cutoffs)
     folder = RunFolder(run_dir, echo)
-    store, hparams = prepare_data(hparams, given, folder.say)
+    store, hparams = _data(hparams, run_dir, resume, given, folder)
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir or ROOT):
         folder.open(hparams, store, command, resume)
     with at(folder.path), folder.held():
-        folder.say(f"run folder: {shown(folder.path)}")
-        folder.say(hparams.describe() + "\n")
-        return score_and_report(folder, store, untrained.fit_run(folder, store), started)
+        begin(folder, store, given)
+        results = score_and_report(folder, store, untrained.fit_run(folder, store), started)
+        return {**results, "run_dir": folder.path}
 
 
 def evaluate_run(run_dir, given=None, echo=True):
@@ -131,8 +144,9 @@ def evaluate_run(run_dir, given=None, echo=True):
     hparams = open_run(run_dir).replace(**(given or {}))
     results = read_results(run_dir)
     folder = RunFolder(run_dir, echo)
-    store, _ = prepare_data(hparams, hparams.values(), folder.say)
+    store, hparams = run_data(run_dir, hparams, given or {}, folder.say)
     folder.attach(hparams, store)
+    say_statistics(store, folder.say)
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir), folder.held():

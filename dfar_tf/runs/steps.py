@@ -4,27 +4,36 @@ import contextlib
 import time
 
 from dfar_tf.models import is_untrained
+from dfar_tf.objectives import objective_of
 from dfar_tf.paths import ROOT, in_checkout, shown
 from dfar_tf.runs.baselines import closing_lines, untrained_figures
+from dfar_tf.runs.chance import chance_lines
 from dfar_tf.runs.data import find_data
-from dfar_tf.runs.folder import RESULTS_FILE
-from dfar_tf.runs.observed import observe_run, observed_table
+from dfar_tf.runs.folder import FREE_KEYS, RESULTS_FILE
+from dfar_tf.runs.observed import (
+    observe_run,
+    observed_auc,
+    observed_line,
+    observed_table,
+    with_disliked_targets,
+)
 from dfar_tf.runs.paper import paper_row, same_counts, shown_column, table1_columns
 from dfar_tf.runs.ranking import rank_run, ranking_table
 from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
 from dfar_tf.runs.untrained import load_fitted, observe_fitted, rank_fitted
 from recommenders_utils.checksums import checked_write, write_checked_json
-from recommenders_utils.dataset.preparation import prepare, statistics_table
+from recommenders_utils.dataset.preparation import data_line, prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
+from recommenders_utils.hparams.schema import to_yaml
 from recommenders_utils.tables import to_csv
 from recommenders_utils.untrained.scoring import split_predictions
 
 
-def prepare_data(hparams, given=(), say=print, engine=None):
+def prepare_data(hparams, given=(), say=print, engine=None, note=None):
     """The prepared data of a run: a prepared folder as it is, or a log that is found and prepared.
 
     Args:
@@ -32,6 +41,7 @@ def prepare_data(hparams, given=(), say=print, engine=None):
       given: keys the user gave; what a source needs overridden does not touch these.
       say: called with each line to print.
       engine: as ``prepare`` takes it.
+      note: called with each line of detail; ``say`` if None.
 
     Returns:
       (SequenceStore, hparams), the latter with the source's overrides and name, and without the paper's
@@ -40,21 +50,46 @@ def prepare_data(hparams, given=(), say=print, engine=None):
     Raises:
       UserError: see ``find_data``, ``prepare`` and ``SequenceStore.load``.
     """
+    note = note or say
     if hparams.prepared:
         store = SequenceStore.load(in_checkout(hparams.prepared))
-        say(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
+        note(f"data: {store.meta['name']}, prepared in {shown(hparams.prepared)}")
     else:
         source, reader = find_data(hparams, ROOT, say)
-        say(f"data: {shown(source.path)}, {source.how}")
+        note(f"data: {shown(source.path)}, {source.how}")
         overrides = {key: value for key, value in source.overrides.items() if key not in given}
         if "name" not in given:
             overrides["name"] = source.name
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
         about = hparams.data, hparams.name, source.synthetic
-        store = prepare(source.path, *about, say, reader, engine)
+        store = prepare(source.path, *about, note, reader, engine)
     column = shown_column(hparams.paper_column, given, store.meta)
-    say("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
+    say_statistics(store, note, column)
     return store, hparams.replace(name=store.meta["name"], paper_column=column)
+
+
+def say_statistics(store, say=print, column="none"):
+    """Prints Table 1's row of the data, with the paper's column beside it if one is named."""
+    say("\n" + statistics_table(store.meta, table1_columns(column)) + "\n")
+
+
+def begin(folder, store, given=()):
+    """Prints the two lines that a run begins with, and notes its settings in the log.
+
+    Args:
+      folder: the open ``RunFolder``.
+      store: the data.
+      given: keys given as flags; the second line tells them.
+    """
+    hparams = folder.hparams
+    folder.say(data_line(store.meta))
+    told = ("model_type", "loss", "seed", *FREE_KEYS, "name", "paper_column")
+    values = hparams.values()
+    own = [f"{key}={to_yaml(values[key])}" for key in values if key in given and key not in told]
+    loss = [] if is_untrained(hparams.model_type) else [hparams.loss]
+    what = ", ".join([hparams.model_type, *loss, f"seed {hparams.seed}", *own])
+    folder.say(f"model: {what}; run folder {shown(folder.path)}")
+    folder.note(hparams.describe() + "\n")
 
 
 def validation_metrics(hparams):
@@ -85,9 +120,10 @@ def score_and_report(folder, store, trained, started, **more):
     hparams = folder.hparams
     training_seconds = time.time() - started
     if trained.epochs:
-        folder.say(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
+        folder.note(f"best epoch {trained.best_epoch} of {len(trained.epochs)}; scoring with it")
     results = {
         "model": hparams.model_type,
+        "objective": objective_of(hparams),
         "loss": "none" if is_untrained(hparams.model_type) else hparams.loss,
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],
@@ -120,12 +156,19 @@ def _protocol(hparams, store):
 def score(folder, store, checkpoint):
     """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them.
 
-    Beside them, as ``untrained``, what untrained models score on the same test rows.
+    Beside them, as ``untrained``, what untrained models score on the same test rows, and as
+    ``observed_auc`` the AUC of liked against disliked targets of each split that has both.
     """
-    hparams, metrics = folder.hparams, {}
-    predict = _predictor(hparams, store, checkpoint)
+    hparams, metrics = folder.hparams, {"observed_auc": {}}
+    wider = with_disliked_targets(store)
+    predict = _predictor(hparams, wider, checkpoint)
     for split in ("valid", "test"):
         flat = predict(split)
+        auc = observed_auc(flat, wider, split)
+        if auc is not None:
+            metrics["observed_auc"][split] = auc
+        kept = flat["instance"] < len(store.splits[split])
+        flat = {name: values[kept] for name, values in flat.items()}
         path = folder.write_predictions(split, flat, store)
         # From the file, so that the command `metrics` gives the same.
         metrics[split] = evaluate_file(path, hparams.metrics, hparams.ties)
@@ -136,7 +179,7 @@ def score(folder, store, checkpoint):
             folder, store, checkpoint
         )
     write_slices(folder, store)
-    metrics["untrained"] = untrained_figures(store, hparams, folder.say)
+    metrics["untrained"] = untrained_figures(store, hparams, folder.note)
     return metrics
 
 
@@ -189,6 +232,13 @@ def report(results, paper_column, folder):
         what += [results["loss"], results["seed"], "test observed"]
         figures = {k: v for k, v in results["observed"].items() if k != "calibration"}
         lines += [[*what, name, value, None, None] for name, value in figures.items()]
+    line = observed_line(results.get("observed_auc", {}))
+    if line:
+        folder.say("\n" + line)
+        what = [results["data"], results["synthetic"] and "SYNTHETIC", results["model"]]
+        what += [results["loss"], results["seed"]]
+        found = results["observed_auc"].items()
+        lines += [[*what, split, "observed_auc", auc, None, None] for split, auc in found]
     headers = [
         "data",
         "synthetic",
@@ -215,14 +265,19 @@ def report(results, paper_column, folder):
     else:
         trained = (
             f"{results['parameters']:,} parameters; {seconds['train']:.0f} s to train "
-            f"{len(results['epochs'])} epochs"
+            f"{_epochs(len(results['epochs']))}, best {results['best_epoch']}"
         )
     folder.say(f"\n{trained}, {seconds['all']:.0f} s in all; run folder " + shown(folder.path))
 
 
+def _epochs(number):
+    return f"{number} epoch{'s'[: number != 1]}"
+
+
 def _untrained_lines(results):
     trained = [] if is_untrained(results["model"]) else [(results["model"], results)]
-    return closing_lines(results.get("untrained", {}), trained)
+    tested = [(name, found["test"]) for name, found in trained]
+    return [*closing_lines(results.get("untrained", {}), trained), *chance_lines(tested)]
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def fit_run(folder, store):
         model = registry.fit(hparams.model_type, store, **settings_from(hparams))
         registry.save(model, path)
         write_json(folder.file(CHECKSUM), {"sha256": sha256_of(path)})
-        folder.say(f"{hparams.model_type}: fitted in {time.perf_counter() - begun:.1f} s")
+        folder.note(f"{hparams.model_type}: fitted in {time.perf_counter() - begun:.1f} s")
     load_fitted(folder.path)
     return Fitted(folder.path)
 

@@ -6,17 +6,29 @@ import warnings
 
 import numpy as np
 
+from dfar_tf.frames import with_files
 from dfar_tf.models import is_untrained
-from dfar_tf.runs.folder import FREE_KEYS, RunFolder, open_run
-from dfar_tf.runs.steps import prepare_data
+from dfar_tf.objectives import objective_of
+from dfar_tf.runs.data import find_data
+from dfar_tf.runs.folder import FREE_KEYS, open_run
+from dfar_tf.runs.kept import run_data
 from dfar_tf.runs.untrained import load_fitted
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.untrained import UntrainedScorer, WholeHistories
+from dfar_tf.settings import DEFAULT_CACHE
+from recommenders_utils.dataset.newer import newer_histories
 from recommenders_utils.errors import UserError, described, shortened
 from recommenders_utils.reading.ids import as_id
 from recommenders_utils.tables import counted
 from recommenders_utils.untrained.base import squashed
 
+_OF_LOG = (
+    "ratings",
+    "interactions",
+    "adapter",
+    "duplicates",
+    "utc_offset_hours",
+)  # keys that read one
 LONGEST_PATH = 4096  # bytes, Linux's own limit
 
 
@@ -25,9 +37,10 @@ def load(run_dir, say=lambda line: None, **given):
 
     Args:
       run_dir: its folder.
-      say: called with lines that say what is read and which device is used.
-      **given: what may differ from the training: ``device``, ``ratings``, ``prepared``, ``cache_dir``,
-        ``show_progress``.
+      say: called with lines that say which data are read and which device is used.
+      **given: what may differ from the training: ``device``, ``prepared``, ``cache_dir``,
+        ``show_progress``; ``ratings`` or ``interactions`` (with ``adapter``) name a newer log, a file
+        or a DataFrame, whose users and histories take the place of the stored ones.
 
     Returns:
       Run.
@@ -36,12 +49,16 @@ def load(run_dir, say=lambda line: None, **given):
       UserError: no finished run there; its data have changed; another key is given.
     """
     run_dir = _folder(run_dir)
-    hparams, store = open_data(run_dir, given, say)
+    given = with_files(given, given.get("cache_dir") or DEFAULT_CACHE)
+    log = {key: given[key] for key in ("ratings", "interactions") if given.get(key)}
+    own = {key: value for key, value in given.items() if not (log and key in _OF_LOG)}
+    hparams, store = open_data(run_dir, own, say)
+    newer = _newer(hparams, store, given, say) if log else None
     if is_untrained(hparams.model_type):
-        return UntrainedRun(hparams, store, load_fitted(run_dir))
+        return UntrainedRun(hparams, store, load_fitted(run_dir), newer)
     from dfar_tf.estimator.training import best_checkpoint  # TensorFlow takes seconds to import
 
-    return Run(hparams, store, best_checkpoint(run_dir), say)
+    return Run(hparams, store, best_checkpoint(run_dir), say, newer)
 
 
 def open_data(run_dir, given, say=lambda line: None):
@@ -53,9 +70,21 @@ def open_data(run_dir, given, say=lambda line: None):
             f"differ. Leave out --{fixed[0]}."
         )
     hparams = open_run(run_dir).replace(**given)
-    store, hparams = prepare_data(hparams, hparams.values(), say)
-    RunFolder(run_dir).attach(hparams, store)
+    store, hparams = run_data(run_dir, hparams, given, say)
     return hparams, store
+
+
+def _newer(hparams, store, given, say):
+    """The users and histories of a log that is given, read with the run's settings."""
+    chosen = {key: given.get(key) for key in ("ratings", "interactions", "prepared")}
+    of_log = {key: given[key] for key in _OF_LOG if key in given}
+    if chosen["ratings"]:
+        of_log["adapter"] = given.get("adapter")
+    data = hparams.replace(**{**chosen, **of_log})
+    source, reader = find_data(data, say=say)
+    newer = newer_histories(reader, data, store.item_ids, say)
+    newer.meta = {"name": source.name}
+    return newer
 
 
 class Run:
@@ -71,6 +100,7 @@ class Run:
       store: its data.
       checkpoint: its weights; None leaves them random, for measurements.
       say: called with the line that says which device is used.
+      newer: a store (see ``newer_histories``) whose users and histories replace the data's, or None.
 
     Attributes:
       hparams, store: as given.
@@ -78,19 +108,27 @@ class Run:
       scorer: ``Scorer``, the open session.
       dtype: of its scores.
       catalogue: ``Catalogue``, all items for it.
+      objective: what it was trained for, ``ranking`` (ten candidates) or ``retrieval`` (the catalogue);
+        ``none`` of an untrained run.
     """
 
     dtype = np.float32
 
-    def __init__(self, hparams, store, checkpoint, say=lambda line: None):
-        from dfar_tf.estimator.scorer import Catalogue, Scorer
+    def __init__(self, hparams, store, checkpoint, say=lambda line: None, newer=None):
+        from dfar_tf.estimator.catalogue import Catalogue
+        from dfar_tf.estimator.scorer import Scorer
         from recommenders_utils.io import make_iterator
 
         self.hparams, self.store = hparams, store
         iterator = make_iterator(store, hparams)
-        self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length)
+        self.vocabulary = Vocabulary(store, iterator, hparams.max_seq_length, newer)
         self.scorer = Scorer(hparams, iterator.num_items, store.num_users, checkpoint, say)
         self.catalogue = Catalogue(self.scorer, iterator.ids[1:])
+
+    @property
+    def objective(self):
+        """See the class."""
+        return objective_of(self.hparams)
 
     def __enter__(self):
         return self
@@ -130,28 +168,33 @@ class Run:
 
         return probabilities(logits)
 
-    def recommend(self, history_or_user, k=20, exclude_seen=False, explain=False):
+    def recommend(
+        self, history_or_user, k=20, exclude_seen=True, explain=False, exclude_disliked=True
+    ):
         """The best items of the whole catalogue for one history.
 
         Args:
           history_or_user: a history or a user's id, see the class.
           k: how many.
           exclude_seen: leave out all items of the history, including records before the newest T.
-          explain: add what the two towers compute for each item (see ``Scorer.explain``).
+          explain: add ``because``, which records of the history moved the item, in words; and what the two
+            towers compute for it if the model has them (see ``Scorer.explain``).
+          exclude_disliked: leave out disliked items of the history also without ``exclude_seen``.
 
         Returns:
           DataFrame with ``rank`` from 1, ``item`` (raw id), ``score``, ``logit``; at most k rows,
           best first; equal ones in the order of the vocabulary.
 
         Raises:
-          UserError: an unknown user; a malformed history; k below 1; nothing to explain with.
+          UserError: an unknown user; a malformed history; k below 1.
         """
         from dfar_tf.serving.recommend import recommend
 
         if not isinstance(k, numbers.Integral):
             raise UserError(f"k: {described(k)} is no whole number. Give how many, as in k=20.")
         k = max(0, min(int(k), max(1, self.store.num_items)))
-        found = recommend(self, self.histories(history_or_user), k, exclude_seen, explain)
+        options = {"exclude_seen": exclude_seen, "exclude_disliked": exclude_disliked}
+        found = recommend(self, self.histories(history_or_user), k, explain=explain, **options)
         return next(iter(found)).items
 
     def histories(self, history_or_user):
@@ -163,7 +206,7 @@ class Run:
         if isinstance(history_or_user, (str, numbers.Integral)):
             row = self.vocabulary.user_rows([history_or_user])
             if row[0] < 0:
-                raise UserError(unknown_user(as_id(history_or_user), self.store))
+                raise UserError(unknown_user(as_id(history_or_user), self.vocabulary.histories))
             return self.vocabulary.stored(row)
         try:
             pairs = [(item, float(label)) for item, label in history_or_user]
@@ -200,13 +243,14 @@ class UntrainedRun(Run):
       hparams: the run's hyper-parameters.
       store: its data.
       model: the fitted model.
+      newer: as of ``Run``.
     """
 
     dtype = np.float64
 
-    def __init__(self, hparams, store, model):
+    def __init__(self, hparams, store, model, newer=None):
         self.hparams, self.store = hparams, store
-        self.vocabulary, self.scorer = WholeHistories(store), UntrainedScorer(model)
+        self.vocabulary, self.scorer = WholeHistories(store, newer), UntrainedScorer(model)
         self.catalogue = self.scorer
 
     def probabilities(self, logits):

@@ -2,18 +2,7 @@
 
 import numpy as np
 
-from recommenders_utils.errors import UserError
-
 FEEDBACK = ("negative", "positive")
-
-
-def check_explainable(run):
-    """Raises UserError unless the run's model has a tower for each feedback."""
-    if not run.scorer.has_towers:
-        raise UserError(
-            f"--explain: model {run.hparams.model_type!r} has no tower per feedback, which "
-            "--explain needs. Give a run of dfar, or leave out --explain."
-        )
 
 
 def head_groups(run, arrays):

@@ -11,6 +11,7 @@ from dfar_tf.estimator.model_fn import apply_model
 from dfar_tf.estimator.session import choose_devices
 from dfar_tf.estimator.training import best_checkpoint, explained, make_estimator
 from dfar_tf.models import get_model, is_untrained, make_model
+from dfar_tf.objectives import objective_lines, objective_of
 from dfar_tf.runs.untrained import FITTED
 from dfar_tf.serving.api import open_data
 from recommenders_utils.backend import tf
@@ -46,7 +47,7 @@ def export_run(run_dir, output, say=print, **given):
     """
     if os.path.exists(output) and (not os.path.isdir(output) or os.listdir(output)):
         raise UserError(f"{output}: already exists. Give another --output.")
-    hparams, store = open_data(run_dir, given)
+    hparams, store = open_data(run_dir, given, say)
     if is_untrained(hparams.model_type):
         raise UserError(
             f"{run_dir}: {hparams.model_type} is untrained: it counts in numpy and has no TensorFlow "
@@ -55,6 +56,7 @@ def export_run(run_dir, output, say=print, **given):
     iterator = make_iterator(store, hparams)
     about = {
         "model": hparams.model_type,
+        "objective": objective_of(hparams),
         "data": store.meta["name"],
         "synthetic": store.meta["synthetic"],
         "data_fingerprint": store.meta["fingerprint"],
@@ -68,6 +70,8 @@ def export_run(run_dir, output, say=print, **given):
         _save(hparams, store, iterator, best_checkpoint(run_dir), folder)
         write_json(os.path.join(folder, ABOUT_FILE), about)
     synthetic = ", SYNTHETIC data" if store.meta["synthetic"] else ""
+    for line in objective_lines(hparams):
+        say(line)
     say(f"SavedModel of {hparams.model_type}, {store.num_items:,} items{synthetic}: {output}")
 
 

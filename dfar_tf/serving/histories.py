@@ -24,7 +24,7 @@ class Histories:
       offsets: int64 [H + 1], history h is the records ``[h]`` to ``[h + 1]``.
       items: int32 [n], rows of the store's items, 0-based.
       labels: int8 [n], 1 liked, 0 disliked.
-      users: int32 [H], rows of the store's users; -1 where unknown.
+      users: int32 [H], rows of the users as the model knows them; -1 where unknown.
       unknown_items: int64 [H], records left out because their item is unknown.
     """
 
@@ -50,22 +50,33 @@ class Vocabulary:
       store: the run's ``SequenceStore``.
       iterator: the run's iterator, whose vocabulary the model reads.
       length: T.
+      newer: a store (see ``newer_histories``) whose users and histories replace the run's, or None.
+
+    Attributes:
+      histories: the store whose users and histories are in force.
     """
 
-    def __init__(self, store, iterator, length):
-        self.store, self.length = store, length
+    def __init__(self, store, iterator, length, newer=None):
+        self.store, self.length, self.histories = store, length, newer or store
         # The released iterator has ids of its own, with 0 for items its training never met.
         self.model_ids = iterator.ids
         self._items = pd.Index(np.asarray(store.item_ids).astype(object))
-        self._users = pd.Index(np.asarray(store.user_ids).astype(object))
+        self._model_users = pd.Index(np.asarray(store.user_ids).astype(object))
+        self._users = self._model_users
+        if newer:
+            self._users = pd.Index(np.asarray(newer.user_ids).astype(object))
 
     def item_rows(self, raw):
         """int64 [n] rows of raw item ids of any type (see ``as_id``), -1 where unknown."""
         return self._items.get_indexer(_ids(raw))
 
     def user_rows(self, raw):
-        """int64 [n] rows of raw user ids of any type, -1 where unknown."""
+        """int64 [n] rows of ``histories`` for raw user ids of any type, -1 where unknown."""
         return self._users.get_indexer(_ids(raw))
+
+    def model_users(self, raw):
+        """int64 [n] rows of raw user ids as the model knows them, -1 where unknown."""
+        return self._model_users.get_indexer(_ids(raw))
 
     def item_ids(self, rows):
         """Raw ids of item rows."""
@@ -77,26 +88,31 @@ class Vocabulary:
 
     def stored(self, users):
         """The whole stored histories of user rows [H]; a user of row -1 has an empty one."""
-        users = np.asarray(users, np.int64)
+        users, store = np.asarray(users, np.int64), self.histories
         known = users >= 0
-        starts = np.where(known, self.store.user_offsets[users], 0)
-        counts = np.where(known, self.store.user_offsets[users + 1] - starts, 0)
+        starts = np.where(known, store.user_offsets[users], 0)
+        counts = np.where(known, store.user_offsets[users + 1] - starts, 0)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         records = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
         return Histories(
             offsets,
-            np.asarray(self.store.items[records]) - 1,
-            np.asarray(self.store.labels[records]),
-            users.astype(np.int32),
+            np.asarray(store.items[records]) - 1,
+            np.asarray(store.labels[records]),
+            users.astype(np.int32) if store is self.store else self._of_model(users),
             np.zeros(len(users), np.int64),
         )
+
+    def _of_model(self, users):
+        """int32 [H], the model's rows of rows of ``histories``."""
+        rows = self._model_users.get_indexer(self._users[users])
+        return np.where(users >= 0, rows, -1).astype(np.int32)
 
     def parsed(self, texts, users=None, where=lambda row: "--history"):
         """Histories from their texts.
 
         Args:
           texts: [H] str in the form of ``FORM``; an empty one is an empty history.
-          users: [H] rows of the store's users, -1 where unknown; all unknown if None.
+          users: [H] rows of the users as the model knows them, -1 where unknown; all unknown if None.
           where: row of ``texts`` -> name of its place, for messages.
 
         Raises:

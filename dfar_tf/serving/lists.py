@@ -8,13 +8,14 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from dfar_tf.objectives import objective_lines
+from dfar_tf.paths import shown
 from dfar_tf.serving.api import unknown_user
-from dfar_tf.serving.explain import check_explainable
 from dfar_tf.serving.recommend import recommend
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
 from recommenders_utils.reading.text import open_text, readable
-from recommenders_utils.tables import format_table
+from recommenders_utils.tables import counted, format_table
 
 TOGETHER = 4096  # users whose histories are held at a time
 PRINTED = 10  # users whose lists are printed
@@ -29,13 +30,13 @@ def choose_users(run, text):
       text: ``all``, a file of one raw id a line (plain or gzip), or raw ids with commas between.
 
     Returns:
-      int64 array of rows of the store, in the requested order.
+      int64 array of rows of the vocabulary's ``histories``, in the requested order.
 
     Raises:
       UserError: a user who is not in the run's data, with the file's line; no user at all.
     """
     if text == "all":
-        return np.arange(run.store.num_users)
+        return np.arange(run.vocabulary.histories.num_users)
     of_file = os.path.isfile(text)
     if of_file:
         with readable(text):
@@ -53,7 +54,7 @@ def choose_users(run, text):
     if (rows < 0).any():
         number, name = named[int(np.argmax(rows < 0))]
         where = f"{text}:{number}" if of_file else "--users"
-        raise UserError(f"{where}: {unknown_user(shortened(name), run.store)}")
+        raise UserError(f"{where}: {unknown_user(shortened(name), run.vocabulary.histories)}")
     return rows
 
 
@@ -62,7 +63,7 @@ def _named(names):
     return [(number, name.strip()) for number, name in enumerate(names, 1) if name.strip()]
 
 
-def recommend_lists(run, users=None, history=None, output=None, say=print, **options):
+def recommend_lists(run, users=None, history=None, output=None, say=print, titles=None, **options):
     """Recommends, prints the first lists, writes all of them and says how long it took.
 
     Args:
@@ -71,7 +72,8 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
       history: a history's text (see ``Vocabulary.parsed``), or None; one of the two is given.
       output: file for the lists, ``.json`` or ``.csv``; or None.
       say: called with each line to print.
-      **options: ``k``, ``exclude_seen`` and ``explain`` of ``recommend``.
+      titles: ``{raw id: title}`` or None.
+      **options: ``k``, ``exclude_seen``, ``exclude_disliked`` and ``explain`` of ``recommend``.
 
     Returns:
       Mean seconds per user.
@@ -88,7 +90,7 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
         )
     if history is None:
         rows = choose_users(run, users)
-        names = run.store.user_ids[rows]
+        names = run.vocabulary.histories.user_ids[rows]
         parts = (
             run.vocabulary.stored(rows[start : start + TOGETHER])
             for start in range(0, len(rows), TOGETHER)
@@ -97,17 +99,16 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
         histories = run.vocabulary.parsed([history])
         names, parts = [AD_HOC], [histories]
         if histories.unknown_items[0]:
-            say(
-                f"{histories.unknown_items[0]} records left out: the run's data do not have the item"
-            )
-    if options.get("explain"):
-        check_explainable(run)
+            left = counted(int(histories.unknown_items[0]), "record")
+            say(f"{left} left out: the run's data do not have the item")
+    for line in objective_lines(run.hparams):
+        say(line)
     run.scorer.warm_up(options.get("explain"))
     written, begun = _writer(output, run, options), time.perf_counter()
     count, seconds = 0, 0.0
     with written as write, _bar(run, len(names)) as bar:
         for part in parts:
-            for found in recommend(run, part, **options):
+            for found in recommend(run, part, titles=titles, **options):
                 name = str(names[count])
                 if count < PRINTED:
                     with bar.external_write_mode():
@@ -116,11 +117,13 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
                 count, seconds = count + 1, seconds + found.seconds
                 bar.update()
     if count > PRINTED:
-        rest = f"in {output}" if output else "not written: give --output=FILE for them"
-        say(f"\nthe lists of {count - PRINTED:,} more users are {rest}")
+        rest = f"in {shown(output)}" if output else "not written: give --output=FILE for them"
+        more = count - PRINTED
+        who = "the list of 1 more user is" if more == 1 else f"the lists of {more:,} more users are"
+        say(f"\n{who} {rest}")
     took = time.perf_counter() - begun
     say(
-        f"\n{count:,} user{'s'[: count != 1]}, {run.store.num_items:,} items: "
+        f"\n{counted(count, 'user')}, {run.store.num_items:,} items: "
         f"{1000 * seconds / count:.2f} ms per user to encode, score and rank; {took:.2f} s in all"
     )
     return seconds / count
@@ -128,9 +131,13 @@ def recommend_lists(run, users=None, history=None, output=None, say=print, **opt
 
 def as_text(run, name, found):
     """One list as a table for a terminal."""
-    frame = found.items
+    frame = found.items.drop(columns="because", errors="ignore")
     title = f"{_data(run)}, {run.hparams.model_type}: best {len(frame)} for {name}"
     text = format_table(list(frame.columns), frame.to_numpy().tolist(), title)
+    if "because" in found.items:
+        text += "\n\nwhy (the change of the logit that each record brings):"
+        for rank, why in zip(found.items["rank"], found.items["because"]):
+            text += f"\n{rank:>4}. " + why
     if found.head_groups:
         rows = [
             [pair, each["attention"], each["pairs"]] for pair, each in found.head_groups.items()

@@ -11,6 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from dfar_tf.serving.rows import Rows, RowsOut
+from recommenders_utils.tables import counted
 
 CHUNK = 50000  # rows held at a time
 ENCODED = 512  # histories encoded together
@@ -41,16 +42,23 @@ class Counts:
         """The counts as lines for the user; ``meta`` is the store's."""
         rate = self.rows / self.seconds if self.seconds else 0.0
         synthetic = " (SYNTHETIC)" if meta["synthetic"] and "SYNTHETIC" not in meta["name"] else ""
-        rows = f"{self.rows:,} rows in {self.seconds:.2f} s, {rate:,.0f} rows per second"
-        lines = [f"{meta['name']}{synthetic}: {rows}; {self.encoded:,} histories encoded"]
+        rows = f"{counted(self.rows, 'row')} in {self.seconds:.2f} s, {rate:,.0f} rows per second"
+        histories = f"{self.encoded:,} histor" + ("y" if self.encoded == 1 else "ies")
+        lines = [f"{meta['name']}{synthetic}: {rows}; {histories} encoded"]
         missing = "the run's data do not have the"
-        for count, what in (
-            (self.unseen_items, f"rows have no score: {missing} item"),
-            (self.unseen_users, f"rows are scored with an empty history: {missing} user"),
-            (self.unknown_records, f"records left out of histories: {missing} item"),
+        for count, noun, one, several, what in (
+            (self.unseen_items, "row", "has", "have", f"no score: {missing} item"),
+            (
+                self.unseen_users,
+                "row",
+                "is",
+                "are",
+                f"scored with an empty history: {missing} user",
+            ),
+            (self.unknown_records, "record", "is", "are", f"left out of histories: {missing} item"),
         ):
             if count:
-                lines.append(f"{count:,} {what}")
+                lines.append(f"{counted(count, noun)} {one if count == 1 else several} {what}")
         return "\n".join(lines)
 
 
@@ -90,7 +98,8 @@ def score_chunk(run, frame, rows, counts):
     """Scores [n] of a chunk, of ``run.dtype``; NaN where the item is unseen. Adds to ``counts``."""
     vocabulary, users = run.vocabulary, None
     if "user" in rows.roles:
-        users = vocabulary.user_rows(frame[rows.roles["user"]].to_numpy())
+        rows_of = vocabulary.model_users if "history" in rows.roles else vocabulary.user_rows
+        users = rows_of(frame[rows.roles["user"]].to_numpy())
     if "history" in rows.roles:
         keys = {"history": frame[rows.roles["history"]].to_numpy()}
         keys["user"] = np.full(len(frame), -1) if users is None else users

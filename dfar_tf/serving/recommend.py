@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from dfar_tf.serving.explain import check_explainable, head_groups
+from dfar_tf.serving.explain import head_groups
+from dfar_tf.serving.reasons import reasons
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.places import Excluded, top_k
 
@@ -34,7 +35,9 @@ class Recommended:
     head_groups: dict = None
 
 
-def recommend(run, histories, k=20, exclude_seen=False, explain=False):
+def recommend(
+    run, histories, k=20, exclude_seen=True, explain=False, titles=None, exclude_disliked=True
+):
     """Yields the best K items of each history, in order.
 
     Args:
@@ -42,50 +45,66 @@ def recommend(run, histories, k=20, exclude_seen=False, explain=False):
       histories: ``Histories``.
       k: how many items.
       exclude_seen: leave out all items of the history, including those before the newest T.
-      explain: add what the model's two towers and its head pairs say.
+      explain: add which records of the history moved each item, and what the two towers and the head
+        pairs say of a model that has them.
+      titles: ``{raw id: title}``, shown beside the ids and in the explanation; or None.
+      exclude_disliked: leave out the items that the history dislikes, where ``exclude_seen`` is off.
 
     Yields:
       Recommended; ranked by logit, equal ones by their row in the vocabulary. The first K of a full sort
       are the same.
 
     Raises:
-      UserError: k below 1; a model that ``explain`` does not support.
+      UserError: k below 1.
     """
     if k < 1:
         raise UserError(
             f"k: {k}, expected 1 or more. Give how many items to recommend, as in --k=20."
         )
-    if explain:
-        check_explainable(run)
     together = max(1, min(ENCODED, CELLS // run.store.num_items))
     for start in range(0, len(histories), together):
         part = slice(start, min(start + together, len(histories)))
-        yield from _of_part(run, histories, part, k, exclude_seen, explain)
+        left_out = _left_out(histories, part, exclude_seen, exclude_disliked)
+        yield from _of_part(run, histories, part, k, left_out, explain, titles)
 
 
-def _of_part(run, histories, part, k, exclude_seen, explain):
+def _left_out(histories, part, exclude_seen, exclude_disliked):
+    """The ``Excluded`` items of some histories: all, those with a dislike, or none."""
+    if not (exclude_seen or exclude_disliked):
+        return None
+    offsets = histories.offsets[part.start : part.stop + 1]
+    records = slice(offsets[0], offsets[-1])
+    items, chosen = histories.items[records], np.ones(offsets[-1] - offsets[0], bool)
+    if not exclude_seen:
+        chosen = histories.labels[records] == 0
+    counts = np.concatenate([[0], np.cumsum(chosen)])
+    return Excluded(counts[offsets - offsets[0]], items[chosen])
+
+
+def _of_part(run, histories, part, k, left_out, explain, titles):
     begun = time.perf_counter()
     arrays = run.vocabulary.arrays(histories, part)
     state = run.scorer.encode(arrays)
     count = part.stop - part.start
-    logits, seen = run.catalogue.scores(state), None
-    if exclude_seen:
-        offsets = histories.offsets[part.start : part.stop + 1]
-        seen = Excluded(offsets - offsets[0], histories.items[offsets[0] : offsets[-1]])
-    best, values = top_k(logits, k, seen)
+    best, values = top_k(run.catalogue.scores(state), k, left_out)
     each = (time.perf_counter() - begun) / count
     for row in range(count):
         begun = time.perf_counter()
         items = best[row][best[row] >= 0]
         frame = _table(run, items, values[row][: len(items)].astype(run.dtype))
+        if titles is not None:
+            frame.insert(2, "title", [titles.get(str(name), "") for name in frame["item"]])
         groups = None
-        if explain:
+        if explain and run.scorer.has_towers:
             one = {name: value[row : row + 1] for name, value in state.items()}
             explained = run.scorer.explain(one, run.vocabulary.candidates(items)[None])
             frame = frame.assign(**{name: explained[name][0] for name in sorted(explained)})
             groups = head_groups(
                 run, {name: value[row : row + 1] for name, value in arrays.items()}
             )
+        if explain:
+            why = reasons(run, histories, part.start + row, items, titles)
+            frame = frame.assign(because=why)
         seconds = each + time.perf_counter() - begun
         yield Recommended(part.start + row, frame, seconds, groups)
 

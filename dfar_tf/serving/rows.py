@@ -12,16 +12,17 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import atomic_write
+from recommenders_utils.reading.layout import SPELLINGS, find
 from recommenders_utils.reading.text import check_columns, first_record, open_text
 
 # Characters of one chunk of rows: aimed at, and the most that the parser may take.
 CHUNK, LONGEST_CHUNK = 1 << 25, 1 << 28
 LOOKED_AT = 1 << 21  # characters at the beginning that tell how long a row is
-# Role -> column names understood, the preferred first.
+# Role -> column names understood, the preferred first; compared as training compares a log's.
 NAMES = {
-    "item": ("candidate", "item", "item_id"),
-    "history": ("history",),
-    "user": ("user", "user_id"),
+    "item": ["candidate", "item", *SPELLINGS["item_id"].split()],
+    "history": ["history"],
+    "user": ["user", *SPELLINGS["user_id"].split()],
 }
 EXAMPLES = 'user,item as in u1,i9, or history,candidate as in "i1:1,i2:0",i9'
 
@@ -57,11 +58,8 @@ class Rows:
         check_columns(path, header, self.delimiter)
         check_columns(path, first, self.delimiter, 2)
         self.columns = self._cut(header)
-        found = {
-            role: next((name for name in names if name in self.columns), None)
-            for role, names in NAMES.items()
-        }
-        self.roles = {role: name for role, name in found.items() if name}
+        found = {role: find(self.columns, names) for role, names in NAMES.items()}
+        self.roles = {role: self.columns[at] for role, at in found.items() if at is not None}
         if "item" not in self.roles or len(self.roles) < 2:
             raise UserError(
                 f"{path}:1: the header has the columns "

@@ -20,10 +20,12 @@ class WholeHistories(Vocabulary):
 
     Args:
       store: the run's ``SequenceStore``.
+      newer: as of ``Vocabulary``.
     """
 
-    def __init__(self, store):
-        super().__init__(store, types.SimpleNamespace(ids=np.arange(store.num_items + 1)), None)
+    def __init__(self, store, newer=None):
+        ids = types.SimpleNamespace(ids=np.arange(store.num_items + 1))
+        super().__init__(store, ids, None, newer)
 
     def arrays(self, histories, part=slice(None)):
         """``{"history": object [H]}``, each (item ids, labels) of a history, oldest first."""
@@ -36,7 +38,7 @@ class WholeHistories(Vocabulary):
 
 
 class UntrainedScorer:
-    """See ``Scorer`` and ``Catalogue`` of ``dfar_tf.estimator.scorer``, whose places it takes.
+    """See ``Scorer`` and ``Catalogue`` of ``dfar_tf.estimator``, whose places it takes.
 
     Args:
       model: a fitted ``recommenders_utils.untrained.base.Untrained``.

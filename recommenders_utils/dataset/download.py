@@ -88,10 +88,10 @@ def download(
             total = _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progress)
             _finish(part, total, sha256)
     except OSError as error:
+        kept = f"; the {part.size:,} bytes received so far are kept" if part.size else ""
         raise UserError(
-            f"cannot write {part.path}: {error.strerror or error}; the {part.size:,} bytes "
-            "received so far are kept"
-            ": free space or fix the permissions, then run the same command again"
+            f"cannot write {part.path}: {error.strerror or error}{kept}: free space or fix the "
+            "permissions, then run the same command again"
         ) from error
     say(f"downloaded {os.path.getsize(path):,} bytes to {path}")
     return path

@@ -3,7 +3,7 @@
 Letters: N targets of a batch, K negatives, I items of the catalogue.
 """
 
-from typing import Optional, Sequence, Union
+from typing import Optional, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class NegativeSampler:
         self,
         random: np.random.RandomState,
         targets: np.ndarray,
-        shape: Union[int, Sequence[int]],
+        shape: Sequence[int],
     ) -> np.ndarray:
         """Ids of any shape whose last axis has K places; an id may be a target's.
 
@@ -54,7 +54,6 @@ class NegativeSampler:
           targets: [N] the batch's targets.
           shape: of the result, [..., K].
         """
-        shape = [shape] if np.ndim(shape) == 0 else list(shape)
         if self.kind == "mixed":
             first = shape[-1] // 2
             parts = (

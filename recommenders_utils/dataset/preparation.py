@@ -11,7 +11,7 @@ import numpy as np
 
 from recommenders_utils.dataset.candidates import candidate_seed, draw_candidates
 from recommenders_utils.dataset.engines.numpy import NumpyEngine
-from recommenders_utils.dataset.engines.progress import Clock
+from recommenders_utils.dataset.engines.progress import Clock, filter_lines
 from recommenders_utils.dataset.splitting import split_instances
 from recommenders_utils.dataset.store import FORMAT_VERSION, SPLITS, DamagedStore, SequenceStore
 from recommenders_utils.errors import UserError
@@ -77,12 +77,12 @@ def prepare(
     reader = reader or ratings_reader(path)
     protocol = protocol_of(data)
     fingerprint = _fingerprint(path, protocol, synthetic, reader.form.identity())
-    folder = os.path.join(
-        data.cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}"
-    )
+    folder = prepared_folder(data.cache_dir, name, fingerprint)
     store = _cached(folder, fingerprint, say)
     if store is not None:
         say(f"data: reused {folder} ({time.perf_counter() - begun:.2f} s)")
+        for line in _filtered(store.meta):
+            say("data: " + line)
         return store
     engine = engine or NumpyEngine()
     store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, say)
@@ -108,11 +108,42 @@ def prepare(
     return SequenceStore.load(folder)
 
 
+def prepared_folder(cache_dir: str, name: str, fingerprint: str) -> str:
+    """Where the prepared arrays of a log are kept."""
+    return os.path.join(cache_dir, f"{slug(name, '_.')[:60] or 'ratings'}-{fingerprint[:12]}")
+
+
 def protocol_of(data: Any) -> Dict[str, Any]:
     """The keys of ``data`` that shape the arrays, as a JSON-able dict."""
     values = {key: getattr(data, key, _AS_BEFORE.get(key)) for key in SHAPING_KEYS}
     kept = {k: v for k, v in values.items() if k not in _AS_BEFORE or v != _AS_BEFORE[k]}
     return json.loads(json.dumps(kept))
+
+
+def _filtered(meta):
+    """The sentences of ``filter_lines`` for prepared data; none where they were not filtered here."""
+    counts = meta.get("preparation_report", {}).get("filter", {})
+    if "read" not in counts or "min_user_records" not in meta["protocol"]:
+        return []
+    return filter_lines(meta["statistics"], counts, meta["protocol"])
+
+
+def data_line(meta: Dict[str, Any]) -> str:
+    """A store in one line: its name, how much of the log the filters left, and by which keys."""
+    kept, parts = meta["statistics"], []
+    report = meta.get("preparation_report", {})
+    read = report.get("filter", {}).get("read")
+    for what in ("users", "items", "records"):
+        part = f"{kept[what]:,} {what}"
+        if read and read[what] > kept[what]:
+            key = f"min_{what[:-1]}_records"
+            least = meta["protocol"].get(key, 0)
+            part = f"{kept[what]:,} of {read[what]:,} {what}" + f" ({key}={least})" * (least > 1)
+        parts.append(part)
+    for drop in ("malformed", "dropped"):
+        number = sum(found["count"] for found in report.get("reading", {}).get(drop, {}).values())
+        parts += [f"{number:,} {drop} rows"] if number else []
+    return f"data: {_label(meta)}: {', '.join(parts)}"
 
 
 def statistics_table(meta: Dict[str, Any], paper_row: Optional[Dict[str, Any]] = None) -> str:

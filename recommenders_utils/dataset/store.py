@@ -174,7 +174,7 @@ class SequenceStore:
         self.check()
         with atomic_directory(folder) as temporary:
             checksums = {}
-            for name, (array, dtype) in self._named_arrays().items():
+            for name, (array, dtype) in self.named_arrays().items():
                 path = os.path.join(temporary, name)
                 np.save(path, np.ascontiguousarray(array, dtype=dtype), allow_pickle=False)
                 checksums[name] = sha256_of(path)
@@ -184,7 +184,7 @@ class SequenceStore:
             with atomic_write(os.path.join(temporary, META_CHECKSUM)) as stream:
                 stream.write(sha256_of(path) + "\n")
 
-    def _named_arrays(self):
+    def named_arrays(self) -> Dict[str, Any]:
         """File name -> (array, dtype on disk)."""
         named = {k + ".npy": (getattr(self, k), dtype) for k, dtype in _SEQUENCE_DTYPES.items()}
         for split, part in self.splits.items():
@@ -214,7 +214,7 @@ class SequenceStore:
                 path = os.path.join(folder, name)
                 _require(sha256_of(path) == checksum, f"{name} differs from its checksum")
                 arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-            store = cls._from_arrays(arrays, meta)
+            store = cls.from_arrays(arrays, meta)
             store.check()
         except _DAMAGE as error:
             reason = str(error) or type(error).__name__
@@ -225,7 +225,8 @@ class SequenceStore:
         return store
 
     @classmethod
-    def _from_arrays(cls, arrays, meta):
+    def from_arrays(cls, arrays: Dict[str, Any], meta: dict) -> "SequenceStore":
+        """The store of arrays by file name, as ``named_arrays`` has them."""
         splits = {}
         for split in SPLITS:
             files = {k: f"{split}_{k}.npy" for k in _INSTANCE_DTYPES}

@@ -88,9 +88,9 @@ def catalogue_figures(
 
     Returns:
       ``{name: value}``: full_hr@k, full_ndcg@k and full_mrr@k over liked targets, the same with the
-      suffix ``_n`` over disliked ones, full_hr@k_p-n and full_ndcg@k_p-n, liked minus disliked (Ivanova
-      et al., arXiv 2508.14786), for each k; NaN without such targets. Then full_targets,
-      full_targets_n and full_candidates, the mean number of candidates.
+      suffix ``_n`` over disliked ones and ``_all`` over both, full_hr@k_p-n and full_ndcg@k_p-n, liked
+      minus disliked (Ivanova et al., arXiv 2508.14786), for each k; NaN without such targets. Then
+      full_targets, full_targets_n and full_candidates, the mean number of candidates.
 
     Raises:
       UserError: no targets; a cut-off below 1 or above the number of candidates; values that are no
@@ -110,6 +110,7 @@ def catalogue_figures(
             values = gains(kind, k, columns["rank"], sizes)
             figures[f"full_{kind}@{k}"] = _mean(values[liked])
             figures[f"full_{kind}@{k}_n"] = _mean(values[~liked])
+            figures[f"full_{kind}@{k}_all"] = _mean(values)
         for kind in ("hr", "ndcg"):
             name = f"full_{kind}@{k}"
             figures[f"{name}_p-n"] = figures[name] - figures[f"{name}_n"]
@@ -125,7 +126,7 @@ def figure_title(name: str) -> str:
     kind, (k, _, suffix) = kind.upper(), rest.partition("_")
     if suffix == "p-n":
         return f"{kind}_p - {kind}_n @{k}"
-    return f"{kind}_n@{k}" if suffix else f"{kind}@{k}"
+    return f"{kind}_{suffix}@{k}" if suffix else f"{kind}@{k}"
 
 
 def checked_ranks(

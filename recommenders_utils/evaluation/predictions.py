@@ -8,9 +8,11 @@ import pandas as pd
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.evaluation.metrics import evaluate_predictions
+from recommenders_utils.reading.layout import SPELLINGS, find
 from recommenders_utils.reading.text import header_of
 
 COLUMNS = ("instance", "user", "label", "score")
+SPELLED = {"user": SPELLINGS["user_id"].split()}  # further names, as logs have them
 # What pandas and the unpacking below it raise.
 UNREADABLE = (pd.errors.ParserError, ValueError, OSError, EOFError, zlib.error)
 
@@ -54,7 +56,8 @@ def read_predictions(path: str) -> pd.DataFrame:
     header_of(path)  # bounded, which pandas is not
     try:
         header = pd.read_csv(path, nrows=0).columns
-        missing = [name for name in COLUMNS if name not in header]
+        places = {name: find(header, [name, *SPELLED.get(name, ())]) for name in COLUMNS}
+        missing = [name for name, at in places.items() if at is None]
         if missing:
             raise UserError(
                 "{}: no column {}; expected the columns {}, got {}".format(
@@ -67,7 +70,7 @@ def read_predictions(path: str) -> pd.DataFrame:
         # A user may be named "NA" or "007": text, as written. Scores exactly as written.
         frame = pd.read_csv(
             path,
-            dtype={"user": "category"},
+            dtype={header[places["user"]]: "category"},
             keep_default_na=False,
             skip_blank_lines=False,
             float_precision="round_trip",
@@ -80,7 +83,8 @@ def read_predictions(path: str) -> pd.DataFrame:
         raise UserError(f"{path}: there is a header but no row of predictions")
     if not isinstance(frame.index, pd.RangeIndex):
         raise UserError(f"{path}: the rows have more fields than the header names")
-    frame = frame[list(COLUMNS)].copy()
+    frame = frame[[header[at] for at in places.values()]].copy()
+    frame.columns = list(places)
     for name in COLUMNS:
         column = frame[name]
         if name == "user":

@@ -138,14 +138,18 @@ class HParams:
 
     def save(self, path: str) -> None:
         """Writes YAML with every key's comment; ``prepare_hparams(path)`` reads it back equal."""
+        with atomic_write(path) as stream:
+            stream.write(self.to_text())
+
+    def to_text(self) -> str:
+        """The YAML that ``save`` writes."""
         lines = ["# Merged hyper-parameters: every key with its type and meaning."]
         for section, keys in self._by_section():
             lines += ["", section + ":"]
             for key in keys:
                 entry = f"  {key.name}: {to_yaml(self._values[key.name])}"
                 lines.append(f"{entry:34} # {key.kind}: {key.meaning}")
-        with atomic_write(path) as stream:
-            stream.write("\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n"
 
     def _by_section(self):
         for section in SECTIONS:

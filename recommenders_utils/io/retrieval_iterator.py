@@ -141,7 +141,7 @@ class RetrievalIterator(SequentialIterator):
         more = {"target_labels": observed}
         count = self.sampler.count
         if self.shared and count:
-            more["shared"] = self.sampler.draw(random, targets, count)
+            more["shared"] = self.sampler.draw(random, targets, [count])
         elif count:
             drawn = self.sampler.draw(random, targets, [len(targets), count])
             candidates = np.concatenate([candidates, drawn], 1)

@@ -34,7 +34,8 @@ class SequentialIterator:
     """Batches of a ``SequenceStore``.
 
     A store with extras ``finish`` (1 if the record was consumed to its end) or ``dwell`` (how long), [n]
-    each, gives ``target_finish`` and ``target_dwell`` [B], for which FeedRec has losses.
+    each, gives ``target_finish`` and ``target_dwell`` [B], for which FeedRec has losses. With ``bpr_labels:
+    feedback`` there is ``target_labels`` [B] too, the observed feedback of each target.
 
     Args:
       store: the prepared data.
@@ -53,6 +54,8 @@ class SequentialIterator:
             for name in TARGET_EXTRAS
             if name in store.extras
         }
+        if getattr(hparams, "bpr_labels", "train") == "feedback":  # other models lack the key
+            self.target_extras["labels"] = np.asarray(store.labels, np.float32)
         # The id of each item, in the vocabulary of the batches, by the store's.
         self.ids = np.arange(store.num_items + 1, dtype=np.int32)
         train = store.splits["train"]

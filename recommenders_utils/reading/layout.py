@@ -19,13 +19,13 @@ from recommenders_utils.reading.text import (
 
 # Common spellings in order of preference, compared in lower case without punctuation.
 SPELLINGS = {
-    "user_id": "userid user uid useridx reviewerid customerid memberid visitorid authorid",
+    "user_id": "userid user uid useridx reviewerid customerid memberid visitorid authorid viewerid viewer",
     "item_id": "itemid item iid asin parentasin movieid productid product videoid photoid feedid "
-    "songid trackid artistid bookid isbn businessid gmapid movie video",
+    "songid trackid artistid bookid isbn businessid gmapid movie video filmid film",
     "rating": "rating ratings score stars star overall reviewrating reviewscore starrating label "
     "feedback islike effectiveview",
     "timestamp": "timestamp timestamps unixreviewtime unixtime time ts timems timestampms datetime "
-    "reviewdate date",
+    "reviewdate date when",
 }
 DELIMITERS = {"\t": "tab", "::": "'::'", ",": "comma", ";": "semicolon", "|": "'|'"}
 EXAMPLE = "user_id,item_id,rating,timestamp"

@@ -1,10 +1,18 @@
 """Which form a log is read with: the one the user names, the one its columns fit, or that of ratings."""
 
+import re
 from typing import Any, Optional, Tuple
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.adapters import adapter_files, adapter_from, load_adapter, path_of
-from recommenders_utils.reading.layout import EXAMPLE, SPELLINGS, by_spelling, detect, find
+from recommenders_utils.reading.layout import (
+    EXAMPLE,
+    SPELLINGS,
+    by_spelling,
+    detect,
+    find,
+    is_number,
+)
 
 _ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 # Feedback by the common names of its columns, and an adapter's keys, the first of which get the
@@ -85,14 +93,8 @@ def choose(path: str, named: Optional[str], folder: str) -> Tuple[Any, ...]:
         for form in adapter.forms:
             if form.fits(layout):
                 return layout, form, adapter
-        raise UserError(_misfit(adapter, layout))
-    adapters = [load_adapter(file) for file in adapter_files(folder)]
-    fitting = {
-        adapter.name: (layout, form, adapter)
-        for adapter in adapters
-        for form in reversed(adapter.forms if adapter.recognise else ())
-        if form.fits(layout)
-    }
+        raise UserError(_misfit(adapter, layout, folder))
+    adapters, fitting = _fitting(layout, folder)
     if len(fitting) > 1:
         flags = " or ".join(f"--adapter={name}" for name in fitting)
         raise UserError(f"{path}: its columns fit several adapters; choose one with {flags}")
@@ -103,6 +105,17 @@ def choose(path: str, named: Optional[str], folder: str) -> Tuple[Any, ...]:
         adapter = adapter_from(common, RECOGNISED, path)
         return layout, adapter.forms[0], adapter
     raise UserError(_unknown(layout, adapters))
+
+
+def _fitting(layout, folder):
+    """The adapters of a folder, and what ``choose`` returns for each of them that a file fits, by name."""
+    adapters = [load_adapter(file) for file in adapter_files(folder)]
+    return adapters, {
+        adapter.name: (layout, form, adapter)
+        for adapter in adapters
+        for form in reversed(adapter.forms if adapter.recognise else ())
+        if form.fits(layout)
+    }
 
 
 def _named(layout, spellings):
@@ -124,16 +137,23 @@ def _by_common_names(layout):
     return None
 
 
-def _misfit(adapter, layout):
+def _misfit(adapter, layout, folder):
     wanted = "; or ".join(
         "no header and " + ", ".join(form.columns)
         if form.columns
         else "a header with " + ", ".join(form.needed())
         for form in adapter.forms
     )
+    cure, fitting = "Name another adapter, or write one", _fitting(layout, folder)[1]
+    if len(fitting) == 1:
+        cure = f"Leave --adapter out: they fit {next(iter(fitting))}. Or write one"
+    elif not fitting and _by_common_names(layout):
+        keys = _by_common_names(layout).items()
+        read = ", ".join(f"{key} {value}" for key, value in keys if isinstance(value, str))
+        cure = f"Leave --adapter out: they are read by their names ({read}). Or write one"
     return (
         f"{layout.path}: adapter {adapter.name} ({adapter.path}) expects {wanted}. The columns found: "
-        f"{layout.found()}. Name another adapter, or write one:\n{_example(layout)}"
+        f"{layout.found()}. {cure}:\n{_example(layout)}"
     )
 
 
@@ -152,12 +172,22 @@ def _unknown(layout, adapters):
 
 
 def _example(layout):
-    """An adapter to start from, as YAML text, with the log's own columns where they can be guessed."""
+    """An adapter to start from, as YAML text, with the log's own columns where they can be guessed.
+
+    By their names first, then by their values: times are large numbers or dates, a rating is a number.
+    """
     names = layout.header or [f"column{k + 1}" for k in range(layout.width)]
     guessed = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
+    guessed["rating"] = _named(layout, SPELLINGS["rating"])
+    for key, is_one in (("time", _is_moment), ("rating", is_number)):
+        left = [name for name in names if name not in guessed.values()]
+        # The last one that can be: a user or an item comes first, and may be a number as well.
+        able = [name for name in left if _all(layout, names.index(name), is_one)]
+        if guessed[key] is None and able:
+            guessed[key] = able[-1]
     left = [name for name in names if name not in guessed.values()] + ["THE_COLUMN"] * 4
     guessed = {key: column or left.pop(0) for key, column in guessed.items()}
-    feedback = _quoted(left[0])
+    feedback = _quoted(guessed.pop("rating"))
     lines = [] if layout.header else [f"columns: [{shortened(', '.join(names), 400)}]"]
     lines += [
         *(f"{key}: {_scalar(column)}" for key, column in guessed.items()),
@@ -167,6 +197,18 @@ def _example(layout):
         "# positive: and negative:, or feedback: like - hate (docs/data.md)",
     ]
     return "\n".join("    " + line for line in lines)
+
+
+def _all(layout, at, is_one):
+    """Whether all values of a column among the first records are of a kind."""
+    return all(at < len(row) and is_one(row[at]) for row in layout.samples)
+
+
+def _is_moment(text):
+    """Whether a text looks like a time: a date, eight digits of one, or unix seconds and finer units."""
+    if re.match(r"\d{4}-\d\d-\d\d", text):
+        return True
+    return is_number(text) and 1e7 <= float(text) < 1e20
 
 
 def _quoted(column):

@@ -21,6 +21,7 @@ from recommenders_utils.untrained.neighbours import (
 )
 
 CHUNK = 512  # histories scored together against candidates
+PRODUCTS = 1 << 30  # of all users together: about a minute
 
 
 class Neighbourhood(Untrained):
@@ -61,7 +62,7 @@ class ItemKNN(Neighbourhood):
         many as ``ENTRIES`` allows, I x N entries of 12 bytes, which is all of them up to 4,096 items. The
         table is made in blocks of rows, so memory is bounded.
       newest_records: of a longer user the newest so many training records count, which bounds the
-        work: n_u^2 products a user.
+        work: n_u^2 products a user; fewer where all users together need more than ``PRODUCTS``.
     """
 
     name = "itemknn"
@@ -101,27 +102,46 @@ def similarities(store: Any, shrinkage: float, neighbours: int, newest_records: 
     count = neighbour_count(neighbours, store.num_items)
     users, items = _training_pairs(store, newest_records)
     shape = (store.num_users, store.num_items)
-    by_user = sparse.csr_matrix((np.ones(len(users)), (users, items)), shape)
+    # float32 counts exactly up to 16,777,216 users.
+    by_user = sparse.csr_matrix((np.ones(len(users), np.float32), (users, items)), shape)
     by_user.data[:] = 1  # a repeated item counts once
     by_item = by_user.T.tocsr()
     counts = np.diff(by_item.indptr).astype(np.float64)
-    work = by_item @ np.diff(by_user.indptr).astype(np.float64)
+    work = by_item.astype(np.float64) @ np.diff(by_user.indptr).astype(np.float64)
     blocks = []
     for start, stop in pieces(work.astype(np.int64)):
-        block = (by_item[start:stop] @ by_user).tocoo()
-        other = block.row + start != block.col
-        row, column = block.row[other], block.col[other]
-        value = block.data[other] / (np.sqrt(counts[row + start] * counts[column]) + shrinkage)
-        table = sparse.csr_matrix((value, (row, column)), (stop - start, store.num_items))
-        blocks.append(strongest(table, count))
+        block = (by_item[start:stop] @ by_user).astype(np.float64)
+        row = np.repeat(np.arange(start, stop, dtype=np.int32), np.diff(block.indptr))
+        block.data /= np.sqrt(counts[row] * counts[block.indices]) + shrinkage
+        block.data[row == block.indices] = 0  # itself
+        block.eliminate_zeros()
+        blocks.append(strongest(block, count))
     return stack(blocks, store.num_items)
 
 
 def _training_pairs(store, newest_records):
-    """(users, item rows) of the training records, of each user the newest so many."""
+    """(users, item rows) of the training records, of each user the newest so many that are affordable."""
     kept = training_records(store)
     users = np.repeat(np.arange(store.num_users, dtype=np.int32), np.diff(store.user_offsets))[kept]
     items = np.asarray(store.items)[kept] - 1
-    ends = np.cumsum(np.bincount(users, minlength=store.num_users))
-    recent = ends[users] - np.arange(len(users)) <= newest_records
+    lengths = np.bincount(users, minlength=store.num_users)
+    newest_records = affordable(lengths, newest_records)
+    recent = np.cumsum(lengths)[users] - np.arange(len(users)) <= newest_records
     return users[recent], items[recent]
+
+
+def affordable(lengths: np.ndarray, newest_records: int) -> int:
+    """The most records of a user, at most ``newest_records``, with which ``PRODUCTS`` are not exceeded.
+
+    Args:
+      lengths: int [U], training records of each user.
+      newest_records: the setting.
+    """
+    low, high = 1, newest_records
+    while low < high:
+        middle = (low + high + 1) // 2
+        if (np.minimum(lengths, middle).astype(np.float64) ** 2).sum() <= PRODUCTS:
+            low = middle
+        else:
+            high = middle - 1
+    return low

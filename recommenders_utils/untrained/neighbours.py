@@ -17,15 +17,20 @@ _DECIMALS = 9  # sums in another order stay ties
 
 def strongest(table: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     """Each row's ``count`` largest entries, equal ones by column; columns ascending."""
-    rows = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
-    if len(rows) and np.diff(table.indptr).max() > count:
-        order = np.lexsort((table.indices, -table.data, rows))
-        place = np.arange(len(rows)) - np.repeat(table.indptr[:-1], np.diff(table.indptr))
-        order = order[place < count]
-        kept = (table.data[order], (rows[order], table.indices[order]))
-        table = sparse.csr_matrix(kept, table.shape)
     table.sort_indices()
-    return table
+    ends = table.indptr
+    long = np.flatnonzero(np.diff(ends) > count)
+    if not len(long):
+        return table
+    kept = np.ones(table.nnz, bool)
+    for row in long:  # a partition each: one sort of all takes three times as long
+        data = table.data[ends[row] : ends[row + 1]]
+        least = np.partition(data, -count)[-count]
+        chosen = data > least
+        chosen[np.flatnonzero(data == least)[: count - chosen.sum()]] = True
+        kept[ends[row] : ends[row + 1]] = chosen
+    sizes = np.append(0, np.cumsum(kept))[ends]
+    return sparse.csr_matrix((table.data[kept], table.indices[kept], sizes), table.shape)
 
 
 def neighbour_count(neighbours: int, num_items: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from recommenders_utils.errors import UserError, suggest
 from recommenders_utils.files import atomic_write
+from recommenders_utils.untrained import NAMES
 from recommenders_utils.untrained.base import Untrained
 from recommenders_utils.untrained.chance import Random
 from recommenders_utils.untrained.itemknn import ItemKNN
@@ -18,7 +19,6 @@ from recommenders_utils.untrained.transitions import Transitions
 _MODELS = {
     model.name: model for model in (MostPopular, LeastPopular, Newest, ItemKNN, Transitions, Random)
 }
-NAMES = tuple(_MODELS)
 _FORMAT = 1
 
 

@@ -9,6 +9,7 @@ from small import call
 from dfar_tf.bench import attention as bench_attention
 from dfar_tf.bench import options as bench_options
 from dfar_tf.bench import ranking as bench_ranking
+from dfar_tf.bench import retrieval as bench_retrieval
 from dfar_tf.bench import scale as bench_scale
 from dfar_tf.bench import steps as bench
 from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
@@ -110,8 +111,26 @@ def test_ranking_is_measured_before_and_after_in_one_run(tmp_path, monkeypatch):
         ["gru4rec", 130, 4],
     ]
     for row in rows:
-        assert row[3] > 0 and row[4] > 0 and row[5] == pytest.approx(row[3] / row[4])
-        assert row[6] < 1e-4
+        assert row[3] > 0 and row[4] > 0 and row[5] > 0 and row[6] == pytest.approx(row[3] / row[5])
+        assert row[7] < 1e-4
     with open(str(tmp_path / "bench-ranking.json")) as stream:
         assert json.load(stream)["synthetic"] is True
     assert "SYNTHETIC" in "".join(lines) and "before, ms a user" in "".join(lines)
+
+
+def test_retrieval_is_measured_for_each_model_with_and_without_shared_negatives(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(bench, "generate_ratings", lambda path: generate_ratings(path, **SHAPE))
+    lines = []
+    rows = bench_retrieval.bench_retrieval(
+        hparams(), 1, str(tmp_path), "bench", lines.append, models=["gru4rec", "din"]
+    )
+    assert [row[:3] for row in rows] == [["gru4rec", "all", 47], ["din", "last", 47]]
+    for row in rows:
+        assert min(row[3:]) > 0
+        assert row[9] == row[7] / row[5]
+    with open(str(tmp_path / "bench-retrieval.json")) as stream:
+        about = json.load(stream)
+    assert about["synthetic"] is True
+    assert "SYNTHETIC" in lines[0] and "own / shared" in lines[0]

@@ -381,7 +381,7 @@ def test_a_run_folder_on_a_full_disk(small_disk, tmp_path_factory):
 
 
 def test_a_checkpoint_on_a_full_disk(small_disk, tmp_path_factory):
-    disk = small_disk(60)
+    disk = small_disk(100)
     outcome = again(tmp_path_factory, disk / "run")
     refused(outcome, str(disk), "Free space")
     names = tree(disk / "run")

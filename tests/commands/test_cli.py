@@ -8,7 +8,7 @@ import sys
 import pytest
 from small import call
 
-from dfar_tf import cli, paths, settings
+from dfar_tf import cli, manual, paths, settings
 from dfar_tf.commands import command_names, get_command
 from dfar_tf.runs import steps
 from recommenders_utils.errors import UserError
@@ -40,32 +40,9 @@ def ratings(tmp_path):
 
 
 @pytest.mark.parametrize("name", command_names())
-def test_help_of_every_command(name):
-    outcome = call(name, "--help")
-    assert (outcome.status, outcome.err) == (0, "")
-    module = get_command(name)
-    assert outcome.out.startswith(module.__doc__.splitlines()[0])
-    for flag, (_, meaning) in module.FLAGS.items():
-        assert f"--{flag}=" in outcome.out
-        assert meaning in outcome.out
-    # Every hyper-parameter is a flag, with its meaning: base's first, each model's own below it.
-    base, models = outcome.out.split("\nfor model ", 1)
-    base_schema = prepare_hparams(settings.hparams_file("base")).schema
-    for key in base_schema.values():
-        assert f"--{key.name} ({key.kind})\n      {key.meaning}\n" in base
-    (dfar,) = (part for part in models.split("\nfor model ") if part.startswith("dfar:"))
-    schema = prepare_hparams(
-        settings.hparams_file("base"), settings.hparams_file("model_dfar")
-    ).schema
-    for key in schema.values():
-        shown = f"--{key.name} ({key.kind})\n      {key.meaning}\n" in dfar
-        assert shown == (key.name not in base_schema)
-
-
-@pytest.mark.parametrize("name", command_names())
 def test_a_commands_flags_and_hyper_parameters_are_apart(name):
     own = get_command(name).FLAGS
-    assert not set(own) & (set(cli._whole_schema()) | {"help", "model"})
+    assert not set(own) & (set(manual.schema()) | {"help", "model"})
     parsed = options(name)
     assert parsed.given == {}
     for flag, (default, _) in own.items():
@@ -83,10 +60,10 @@ def test_a_readers_leaving_is_no_error(words):
         assert process.wait() == cli.READER_LEFT
 
 
-def test_no_command_and_an_unknown_one():
-    names = ", ".join(command_names())
+def test_no_command_lists_all_and_an_unknown_one_is_refused():
+    names = ", ".join(sorted([*command_names(), "test"]))
+    assert call().out.startswith("usage: bash run.sh COMMAND")
     for arguments, message in (
-        ((), f"error: no command given. Commands: {names}.\n"),
         (("amazom",), "error: unknown command 'amazom'; did you mean amazon?\n"),
         (("qqq",), f"error: unknown command 'qqq'; the names are {names}.\n"),
     ):
@@ -100,12 +77,13 @@ def test_commands_are_spelt_with_a_hyphen():
 
 
 def test_an_unknown_flag_is_refused_with_the_nearest():
-    hint = " amazon --help lists all flags."
+    hint = " amazon --help=all lists all flags."
     assert refused("amazon", "--epochz=3") == "unknown flag 'epochz'. Did you mean --epochs?" + hint
     assert refused("amazon", "--qqqqqq=3") == "unknown flag 'qqqqqq'." + hint
     # A flag of another command is unknown here.
     assert (
-        refused("prepare", "--resume") == "unknown flag 'resume'. prepare --help lists all flags."
+        refused("prepare", "--resume")
+        == "unknown flag 'resume'. prepare --help=all lists all flags."
     )
 
 
@@ -202,6 +180,38 @@ def test_given_paths_are_the_callers(tmp_path, monkeypatch):
     )
 
 
+def test_paths_are_shown_as_they_were_written(tmp_path, monkeypatch):
+    here, other = tmp_path / "here", tmp_path / "out"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(paths, "_typed", {})
+    absolute = str(other / "scores.csv")
+    # Nobody wrote it: relative only where it is below the current folder.
+    assert paths.shown(absolute) == absolute
+    assert paths.shown(str(here / "a" / "b")) == os.path.join("a", "b")
+    for text in (absolute, "../out/scores.csv", "../out/../out/scores.csv"):
+        assert paths.taken(text) == absolute
+        assert paths.shown(absolute) == text
+    paths.taken("../runs")
+    assert paths.shown(str(tmp_path / "runs" / "one" / "best")) == "../runs/one/best"
+
+
+@pytest.mark.parametrize("given", ["--run_dir=cc", "--run_dir cc", "--run_dir=cc --resume", ""])
+def test_the_command_that_resumes_names_the_folder_once(given, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    command = f"bash run.sh amazon --epochs=3 {given} '--name=a b'"
+    again = "bash run.sh amazon --epochs=3 '--name=a b' --run_dir=cc --resume"
+    assert paths.resuming(command, str(tmp_path / "cc")) == again
+
+
+def test_the_program_is_found_from_another_folder(monkeypatch, tmp_path):
+    for folder in (paths.ROOT, os.path.join(paths.ROOT, "docs"), str(tmp_path)):
+        monkeypatch.chdir(folder)
+        words = paths.program().split()
+        assert words[0] == "bash" and os.path.samefile(words[1], os.path.join(paths.ROOT, "run.sh"))
+    assert paths.PROGRAM == "bash run.sh"
+
+
 def test_default_paths_are_the_checkouts(ratings, tmp_path, monkeypatch):
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     for folder in (checkout, elsewhere):
@@ -269,7 +279,7 @@ def test_prepare_prints_table_1_beside_the_papers_if_asked(ratings, tmp_path):
 
 def test_a_key_is_never_silently_dropped():
     """Flags of one model are refused, not ignored, where the model's file has no such key."""
-    keys = set(cli._whole_schema())
+    keys = set(manual.schema())
     merged = set(settings.merge_hparams("amazon").values())
     assert set(prepare_hparams(settings.hparams_file("base")).values()) <= merged <= keys
     for key in sorted(keys - merged):  # other models' own

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommenders_utils.dataset.engines.progress import filter_lines
 from recommenders_utils.dataset.filtering import (
     core_filter,
     first_of_pairs,
     one_of_pairs,
     statistics,
 )
+from recommenders_utils.dataset.preparation import data_line
 from recommenders_utils.errors import UserError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8)), min_size=1, max_size=60)
@@ -116,3 +118,31 @@ def test_repetitions(which, kept):
 def test_an_unknown_choice_of_repetitions():
     with pytest.raises(UserError, match="duplicates: 'best' is unknown, expected one of first"):
         one_of_pairs(np.zeros(1), np.zeros(1), np.zeros(1), "best")
+
+
+def test_the_filters_say_what_they_did_and_by_which_key():
+    read = {"users": 4905, "items": 11924, "records": 99999}
+    kept = {"users": 1598, "items": 11000, "records": 60000}
+    counts = {"read": read, "duplicates": 1234}
+    keys = {"min_user_records": 10, "min_item_records": 0}
+    assert filter_lines(kept, counts, keys) == [
+        "1,234 of 99,999 records repeat a user and item and are dropped (duplicates=first)",
+        "1,598 of 4,905 users have at least min_user_records=10 records",
+        "11,000 of 11,924 items and 60,000 of 99,999 records are left",
+    ]
+    counts["duplicates"], keys["min_item_records"] = 0, 5
+    assert filter_lines(kept, counts, keys)[0] == (
+        "1,598 of 4,905 users have at least min_user_records=10 records of items with at least "
+        "min_item_records=5"
+    )
+    keys = {"min_user_records": 0, "min_item_records": 0}
+    assert filter_lines(read, counts, keys) == [
+        "11,924 of 11,924 items and 99,999 of 99,999 records are left"
+    ]
+    meta = {"name": "My log", "synthetic": False, "statistics": kept}
+    meta["protocol"] = {"min_user_records": 10, "min_item_records": 0}
+    meta["preparation_report"] = {"filter": counts, "reading": {"malformed": {}, "dropped": {}}}
+    assert data_line(meta) == (
+        "data: My log: 1,598 of 4,905 users (min_user_records=10), 11,000 of 11,924 items, "
+        "60,000 of 99,999 records"
+    )

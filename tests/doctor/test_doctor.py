@@ -180,3 +180,11 @@ def test_the_command(tmp_path):
     assert outcome.out.startswith("Python and packages\n  Python ")
     assert json.loads(path.read_text())["broken"] == 0
     assert os.listdir(str(tmp_path)) == ["out"]
+
+
+@pytest.mark.parametrize("name, flag", [("runs", "--run_dir"), ("prepared data", "--cache_dir")])
+def test_a_read_only_checkout_is_not_broken(name, flag, monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor.os, "access", lambda path, how: False)
+    found = doctor._disk(name, str(tmp_path))
+    assert found.state == doctor.PROBLEM and flag in found.suggestion
+    assert doctor._disk("temporary files", str(tmp_path)).state == doctor.BROKEN

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from dfar_case import model_hparams
 from training_case import SETTINGS, STEPS, STORE, Scripted, step_of, variables
@@ -14,9 +15,12 @@ from dfar_tf.estimator.cluster.task import VARIABLE, read_task
 from dfar_tf.estimator.cluster.training import train_task
 from dfar_tf.estimator.messages import heard
 from dfar_tf.estimator.model_fn import make_model_fn
+from dfar_tf.estimator.ranking import SAMPLE_FILE, catalogue_scores
+from dfar_tf.estimator.scorer import Scorer
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.targets import liked_valid_targets, rank_targets
 from recommenders_utils.files import write_json
 from recommenders_utils.io import make_iterator
 
@@ -84,6 +88,24 @@ def test_every_checkpoint_is_validated_and_the_best_kept(folder):
     assert again == trained
 
 
+def test_it_ranks_a_sample_in_the_whole_catalogue(folder):
+    options = {"early_stop_metric": "full_ndcg@10", "EARLY_STOP": 9}
+    trained, _ = evaluated(folder, Scripted(0.5, 0.8, 0.7, 0.75), **options)
+    values = [e["validation"]["full_ndcg@10"] for e in trained.epochs]
+    # The weights are the same in all checkpoints, and the first of equal values is the best.
+    assert len(values) == EPOCHS and len(set(values)) == 1 and 0 <= values[0] <= 1
+    assert trained.best_epoch == 1
+    assert (folder / SAMPLE_FILE).exists()
+    store_targets = liked_valid_targets(STORE)
+    rows = np.arange(len(store_targets.ends))
+    iterator = make_iterator(STORE, settings())
+    scorer = Scorer(settings(), iterator.num_items, STORE.num_users, trained.checkpoint)
+    found = rank_targets(catalogue_scores(scorer, iterator), STORE, store_targets.take(rows))
+    scorer.close()
+    gains = (found.rank <= 10) / np.log2(found.rank + 1)
+    assert values[0] == pytest.approx(gains.mean())
+
+
 def test_it_stops_early_and_goes_on_where_it_was(folder):
     script = Scripted(0.7, 0.6, interrupt=2)
     with pytest.raises(KeyboardInterrupt):
@@ -101,7 +123,8 @@ def test_the_best_folder_holds_one_checkpoint(folder, tmp_path):
         keep_best(str(folder / "checkpoints" / f"model.ckpt-{step}"), best)
         assert step_of(tf.train.latest_checkpoint(best)) == step
     names = sorted(os.listdir(best))
-    assert names == ["checkpoint", "model.ckpt-6.data-00000-of-00001", "model.ckpt-6.index"]
+    saved = ["model.ckpt-6.data-00000-of-00001", "model.ckpt-6.index"]
+    assert names == ["checkpoint", "checksums.json", *saved]
 
 
 def test_a_run_is_gone_on_with_as_it_was_begun(folder):

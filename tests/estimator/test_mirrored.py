@@ -7,7 +7,7 @@ import pytest
 from graph import close
 from training_case import STORE, Scripted, hparams, run, variables
 
-from dfar_tf.estimator import training
+from dfar_tf.estimator import scorer, training
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import sequential_iterator
@@ -32,6 +32,7 @@ def two_devices(monkeypatch):
         return (targets[:, None] + np.arange(count)) % num_items + 1
 
     monkeypatch.setattr(training, "choose_devices", choose)
+    monkeypatch.setattr(scorer, "choose_devices", choose)
     monkeypatch.setattr(sequential_iterator, "in_batch_negatives", next_items)
 
 
@@ -58,6 +59,23 @@ def test_two_devices_train_as_one(two_devices, tmp_path):
         close(second["score"], first["score"], 1e-4)
     predictions = training.predict(hparams(**SAME), STORE, "valid", trained["two"].checkpoint)
     close(scripts["two"].seen[-1]["score"], predictions["score"], 1e-6)
+
+
+def test_two_devices_stop_by_the_whole_catalogue_as_one_does(two_devices, tmp_path):
+    options = {**SAME, "early_stop_metric": "full_ndcg@10", "EARLY_STOP": 9}
+    run(tmp_path / "one", Scripted(0.5), epochs=1, **options)
+    shutil.copytree(str(tmp_path / "one"), str(tmp_path / "two"))
+    found = {
+        name: run(tmp_path / name, Scripted(0.5, 0.5), epochs=3, device=device, **options)[0]
+        for name, device in (("one", "cpu"), ("two", "gpu:0,1"))
+    }
+    values = {
+        name: [e["validation"]["full_ndcg@10"] for e in trained.epochs]
+        for name, trained in found.items()
+    }
+    assert len(values["two"]) == 3
+    np.testing.assert_allclose(values["two"], values["one"], atol=1e-6)
+    assert found["two"].best_epoch == found["one"].best_epoch == 1 + np.argmax(values["one"])
 
 
 def test_a_batch_the_devices_do_not_divide_is_refused(two_devices, tmp_path):

@@ -57,6 +57,22 @@ def test_sine_goes_on_to_the_same_bits(tmp_path):
     assert_same(tmp_path / "snapshot", tmp_path / "whole", trained, expected)
 
 
+def test_all_positions_with_shared_negatives_go_on_to_the_same_bits(tmp_path):
+    options = {
+        "positions": "all",
+        "scorer": "dot",
+        "loss": "softmax",
+        "negatives": "mixed",
+        "shared_negatives": True,
+        "max_seq_length": 2,
+        "epochs": 2,
+    }
+    expected = snapped(tmp_path / "whole", tmp_path / "snapshot", 7, "sasrec", **options)
+    assert weights(tmp_path / "snapshot")["global_step"] == 6
+    trained, _ = run(tmp_path / "snapshot", "sasrec", **options)
+    assert_same(tmp_path / "snapshot", tmp_path / "whole", trained, expected)
+
+
 @pytest.mark.slow
 def test_a_stopped_process_goes_on_in_the_same_process(whole, tmp_path):
     stopped(tmp_path, STEPS + 6)

@@ -133,14 +133,15 @@ def frame_of(seed, count=23):
 def test_figures_by_loops():
     frame = frame_of(1)
     figures = catalogue_figures(frame, [3, 1, 31], ties="mean")
-    for k, label in itertools.product((1, 3, 31), (0, 1)):
+    for k, (labels, end) in itertools.product(
+        (1, 3, 31), (((1,), ""), ((0,), "_n"), ((0, 1), "_all"))
+    ):
         hr, ndcg, mrr = [], [], []
-        for row in frame[frame.label == label].itertuples():
+        for row in frame[frame.label.isin(labels)].itertuples():
             at = [row.rank - row.ties / 2 + step for step in range(row.ties + 1)]
             hr.append(np.mean([r <= k for r in at]))
             ndcg.append(np.mean([(r <= k) / math.log2(r + 1) for r in at]))
             mrr.append(np.mean([(r <= k) / r for r in at]))
-        end = "" if label else "_n"
         for kind, values in (("hr", hr), ("ndcg", ndcg), ("mrr", mrr)):
             assert figures[f"full_{kind}@{k}{end}"] == pytest.approx(np.mean(values))
     for kind in ("hr", "ndcg"):
@@ -277,8 +278,9 @@ def test_no_targets_and_no_column():
 
 
 def test_titles():
-    names = ("full_hr@10", "full_ndcg@5_n", "full_hr@10_p-n")
-    assert [figure_title(n) for n in names] == ["HR@10", "NDCG_n@5", "HR_p - HR_n @10"]
+    names = ("full_hr@10", "full_ndcg@5_n", "full_hr@10_p-n", "full_hr@9_all")
+    titles = ["HR@10", "NDCG_n@5", "HR_p - HR_n @10", "HR_all@9"]
+    assert [figure_title(n) for n in names] == titles
 
 
 def test_files(tmp_path):

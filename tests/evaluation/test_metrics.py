@@ -298,6 +298,14 @@ def test_evaluate_counts_what_is_left_out():
         evaluate_predictions({k: [] for k in table}, ["auc"])
 
 
+def test_a_predictions_file_may_call_the_user_as_a_log_does(tmp_path):
+    rows = "1,007,1,0.5\n1,007,0,0.25\n2,7,0,0.75\n2,7,1,0.5\n"
+    for user in ("user", "user_id:token", "userId"):
+        (tmp_path / "p.csv").write_text(f"instance,{user},label:float,score\n" + rows)
+        found = evaluate_file(str(tmp_path / "p.csv"), ["auc", "gauc"])
+        assert (found["users"], found["gauc"]) == (2, 0.5)
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_evaluate_file_reads_scores_exactly(tmp_path, suffix):
     rng = np.random.RandomState(3)

@@ -1,21 +1,22 @@
 """Learning curves of runs, and the page of all results, in a browser where there is one."""
 
 import csv
+import html
 import html.parser
 import json
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
-from small import call, learnt_run, other_run
+from small import call, learnt_run, other_run, results_in
 
-from dfar_tf.experiments.report import page, read_sections
+from dfar_tf.experiments.page import marks_of, page
+from dfar_tf.experiments.report import read_sections
 
 
 def rows_of(folder, beginning):
-    (name,) = (n for n in os.listdir(str(folder)) if n.startswith(beginning) and n.endswith(".csv"))
+    (name,) = (n for n in results_in(folder, ".csv") if n.startswith(beginning))
     text = (folder / name).read_text().splitlines()
     return list(csv.DictReader(line for line in text if not line.startswith("#")))
 
@@ -79,7 +80,7 @@ class Page(html.parser.HTMLParser):
 
 def test_the_page_is_whole_and_loads_nothing(results, tmp_path):
     path = tmp_path / "report.html"
-    outcome = call("report", f"--results={results}", f"--output={path}")
+    outcome = call("report", f"--results={results}", f"--runs={tmp_path}", f"--output={path}")
     assert outcome.status == 0, outcome.err
     text = path.read_text(encoding="utf-8")
     parsed = Page(text)
@@ -100,6 +101,61 @@ def test_what_is_written_into_the_page_is_escaped():
     assert "<td>-</td>" in text and "<td>0.5000</td>" in text
 
 
+@pytest.fixture(scope="module")
+def report(results, tmp_path_factory):
+    """(text of a page with the runs, the learnt run's results)."""
+    learnt, other = learnt_run(tmp_path_factory), other_run(tmp_path_factory)
+    runs = tmp_path_factory.mktemp("runs of the report")
+    for name, run in (("first", learnt), ("second", other)):
+        shutil.copytree(str(run.folder), str(runs / name))
+    (runs / "damaged").mkdir()
+    (runs / "damaged" / "results.json").write_text("{")
+    path = runs / "report.html"
+    outcome = call("report", f"--results={results}", f"--runs={runs}", f"--output={path}")
+    assert outcome.status == 0, outcome.err
+    assert "damaged: left out" in outcome.out and "3 results, 2 training runs" in outcome.out
+    return path, json.loads((learnt.folder / "results.json").read_text())
+
+
+def test_the_page_begins_with_how_good_what_is_on_which_log(report):
+    path, learnt = report
+    text = path.read_text(encoding="utf-8")
+    summary = text[text.index('id="summary"') : text.index('id="runs"')]
+    assert "<h3>DFAR on SYNTHETIC_small</h3>" in summary and "SYNTHETIC data" in summary
+    assert f'<p class="big">{learnt["test"]["ndcg@10"]:.4f}</p>' in summary
+    best = max(found["test"]["ndcg@10"] for found in learnt["untrained"].values())
+    assert f"{learnt['test']['ndcg@10'] - best:+.4f}: " in summary
+    # The paper's figure of DFAR on Amazon; this log is another one.
+    assert "not comparable: the paper's 0.6" in summary and "on another log" in summary
+
+
+def test_the_page_has_the_training_runs_and_readable_titles(report):
+    path, learnt = report
+    text = path.read_text(encoding="utf-8")
+    runs = text[text.index('id="runs"') : text.index("</section>", text.index('id="runs"'))]
+    assert "<td>first</td>" in runs and "<td>second</td>" in runs
+    assert f"<td>{learnt['seconds']['all']:,.2f}</td>" in runs
+    assert runs.count('class="best"') == runs.count('class="second"') == 4
+    titles = re.findall("<h2>(.*?)</h2>", text)
+    assert titles == [
+        *("Summary", "Training runs", "Figure 4: attention between feedbacks"),
+        *("Learning curves", "The models"),
+    ]
+
+
+def test_best_and_second_are_marked_among_the_trained():
+    headers = ["model", "part", "AUC", "AUC sd", "log loss", "full_NDCG@10"]
+    rows = [
+        ["a", "trained", 0.5, 0.9, 0.3, None],
+        ["b", "trained", 0.7, 0.1, 0.1, None],
+        ["c", "trained", 0.6, 0.2, 0.2, 0.1],
+        ["d", "untrained", 0.9, 0.2, 0.0, 0.2],
+    ]
+    marks = marks_of(headers, rows, [row[1] for row in rows])
+    assert marks == {(1, 2): "best", (2, 2): "second", (1, 4): "best", (2, 4): "second"}
+    assert marks_of(headers, rows[:1]) == {}
+
+
 def test_no_results_and_damaged_ones_are_refused(tmp_path):
     for arguments, message in (
         ([f"--results={tmp_path / 'none'}"], "no such folder"),
@@ -117,27 +173,33 @@ def test_no_results_and_damaged_ones_are_refused(tmp_path):
     assert call("curves").status == 2
 
 
-def test_a_browser_renders_it(results, tmp_path):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_renders_it(report, tmp_path, width):
     """Headless Chromium: every image has a size, nothing is wider than a phone, the console is silent."""
     browser = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
     if browser is None:
         pytest.skip("no Chromium to render the page with")
-    path = tmp_path / "report.html"
-    assert call("report", f"--results={results}", f"--output={path}").status == 0
+    path, _ = report
+    # The window of a headless browser is not narrower than 500 pixels; a frame may be.
     script = (
         "<script>window.addEventListener('load', () => { const i = [...document.images];"
         "document.body.setAttribute('data-seen', JSON.stringify({"
         "images: i.filter(x => x.complete && x.naturalWidth > 0).length, all: i.length,"
         "wide: document.documentElement.scrollWidth > window.innerWidth})); });</script>"
     )
-    probed = tmp_path / "probed.html"
     text = path.read_text(encoding="utf-8").replace("</head>", script + "</head>")
     # Many more links than fit a line.
     nav = re.search("<nav>(.*)</nav>", text).group(1)
-    text = text.replace(nav, " ".join([nav] * 8))
-    probed.write_text(text, encoding="utf-8")
+    inner = html.escape(text.replace(nav, " ".join([nav] * 8)), quote=True)
+    collect = (
+        "<script>window.addEventListener('load', () => setTimeout(() => document.body.setAttribute("
+        "'data-seen', document.querySelector('iframe').contentDocument.body.dataset.seen), 100))</script>"
+    )
+    probed = tmp_path / "probed.html"
+    frame = f'<iframe srcdoc="{inner}" width="{width}" height="900"></iframe>'
+    probed.write_text(f"<meta charset=utf-8>{collect}<body>{frame}</body>", encoding="utf-8")
     command = [
         *(
             browser,
@@ -147,7 +209,12 @@ def test_a_browser_renders_it(results, tmp_path):
             "--enable-logging=stderr",
             "--v=0",
         ),
-        *("--window-size=500,900", "--virtual-time-budget=5000", "--dump-dom", f"file://{probed}"),
+        *(
+            "--window-size=1400,1000",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            f"file://{probed}",
+        ),
     ]
     done = subprocess.run(command, capture_output=True, timeout=120)
     dom = done.stdout.decode("utf-8", "replace")

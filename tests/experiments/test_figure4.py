@@ -2,13 +2,12 @@
 
 import csv
 import json
-import os
 
 import numpy as np
 import pytest
 from dfar_case import Case, batch, hparams
 from graph import Bench, close
-from small import call, learnt_run, other_run
+from small import call, learnt_run, other_run, results_in
 
 from dfar_tf.experiments.figure4 import (
     Attention,
@@ -89,7 +88,7 @@ def test_figure4_of_a_run(run, tmp_path):
     folder, _, _ = run
     outcome = call("figure4", f"--run_dir={folder}", f"--output={tmp_path}")
     assert outcome.status == 0, outcome.err
-    (name,) = (n for n in os.listdir(str(tmp_path)) if n.endswith(".csv"))
+    (name,) = results_in(tmp_path, ".csv")
     assert name.startswith("figure4-") and "SYNTHETIC" in name
     text = (tmp_path / name).read_text().splitlines()
     rows = list(csv.DictReader(line for line in text if not line.startswith("#")))
@@ -101,7 +100,7 @@ def test_figure4_of_a_run(run, tmp_path):
     for r in rows:
         ratio = float(r["attention"]) / float(r["share of pairs"])
         assert float(r["attention / share"]) == pytest.approx(ratio)
-    assert sorted(n.rsplit(".", 1)[1] for n in os.listdir(str(tmp_path))) == [
+    assert sorted(n.rsplit(".", 1)[1] for n in results_in(tmp_path)) == [
         "csv",
         "json",
         "md",
@@ -116,7 +115,7 @@ def test_one_users_history(run, tmp_path):
     user, end = store.user_ids[part.users[3]], int(part.ends[3])
     outcome = call("figure4", f"--run_dir={folder}", f"--output={tmp_path}", f"--user={user}")
     assert outcome.status == 0, outcome.err
-    (name,) = (n for n in os.listdir(str(tmp_path)) if n.endswith(".json"))
+    (name,) = results_in(tmp_path, ".json")
     record = json.loads((tmp_path / name).read_text())
     items = store.item_ids[store.items[end - len(record["rows"]) : end] - 1]
     assert [row[1] for row in record["rows"]] == items.tolist()

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import os
 import struct
 import xml.etree.ElementTree
 
 import numpy as np
 import pytest
 from fake_cells import C, N, predictions, use
-from small import MODEL, cache_dir, call, ratings_file
+from small import MODEL, cache_dir, call, ratings_file, results_in
 
 from dfar_tf.experiments.figure5 import by_group, group_names, group_of
 from dfar_tf.experiments.table3 import ABLATIONS
@@ -31,7 +30,7 @@ def flags(tmp_path, tmp_path_factory):
 def written(tmp_path, what):
     """(JSON, rows of the CSV by header, names of the files) of one result."""
     folder = tmp_path / "results"
-    names = sorted(name for name in os.listdir(str(folder)) if name.startswith(what))
+    names = sorted(name for name in results_in(folder) if name.startswith(what))
     base = names[0].rsplit(".", 1)[0]
     record = json.loads((folder / f"{base}.json").read_text())
     text = (folder / f"{base}.csv").read_text().splitlines()
@@ -44,9 +43,7 @@ def written(tmp_path, what):
 
 def check_figure(tmp_path, what):
     folder = tmp_path / "results"
-    (png,) = (
-        folder / n for n in os.listdir(str(folder)) if n.startswith(what) and n.endswith("png")
-    )
+    (png,) = (folder / n for n in results_in(folder, "png") if n.startswith(what))
     content = png.read_bytes()
     assert content[:8] == b"\x89PNG\r\n\x1a\n" and b"run.sh " + what.encode() in content
     width, height = struct.unpack(">II", content[16:24])
@@ -179,6 +176,29 @@ def test_sweep(flags, tmp_path, monkeypatch, grid):
     else:
         assert [row["dropout"] for row in rows] == ["0", "0.5"]
     check_figure(tmp_path, "sweep")
+
+
+def test_other_questions_have_other_files_and_the_newest_a_link(flags, tmp_path, monkeypatch):
+    use(monkeypatch, tmp_path, lambda hp: hp.hidden_size / 32)
+    for values in ("8,16", "16,32", "16,32"):
+        assert call("sweep", *flags, f"--grid=hidden_size={values}").status == 0
+    (folder,) = {path.parent for path in tmp_path.rglob("sweep-*.md")}
+    names = results_in(folder, ".csv")
+    assert len(names) == 2 and all("SYNTHETIC" in name for name in names)
+    links = [path for path in folder.glob("sweep-*") if path.is_symlink()]
+    assert sorted(path.suffix for path in links) == [".csv", ".json", ".md", ".png", ".svg"]
+    (newest,) = (path for path in links if path.suffix == ".csv")
+    assert newest.name == "sweep-synthetic-small-dfar-log-loss-hidden-size-SYNTHETIC.csv"
+    assert "\n32," in newest.read_text() and "\n8," not in newest.read_text()
+
+
+def test_a_table_at_chance_says_so(flags, tmp_path, monkeypatch):
+    use(monkeypatch, tmp_path, lambda hp: 0.0 if hp.ablation != "none" else 3.0)
+    outcome = call("table3", *flags)
+    assert outcome.status == 0, outcome.err
+    (line,) = (line for line in outcome.out.splitlines() if line.startswith("AT CHANCE: "))
+    assert "DFAR (w/o FHA) AUC 0." in line and "differences and p-values say nothing" in line
+    assert "DFAR AUC" not in line
 
 
 @pytest.mark.parametrize(

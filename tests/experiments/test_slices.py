@@ -20,7 +20,7 @@ def test_slices_are_printed_written_and_drawn(tmp_path, tmp_path_factory, monkey
     done = call("slices", f"--run_dir={folders[0]},{renamed}", f"--output={tmp_path}")
     assert done.status == 0, done.err
     assert "Slices of the test targets, SYNTHETIC_small - SYNTHETIC data" in done.out
-    (base,) = [path for path in tmp_path.glob("slices-*.json")]
+    (base,) = [path for path in tmp_path.glob("slices-*.json") if not path.is_symlink()]
     assert base.with_suffix(".png").exists() and base.with_suffix(".svg").exists()
     stored = pd.read_csv(str(folders[0] / "slices.csv"))
     rows = [row[1:] for row in json.loads(base.read_text())["rows"] if row[0] == "a run"]

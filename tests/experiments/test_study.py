@@ -1,11 +1,10 @@
 """A study's seams: further lines, columns, footers and notes come into a table without its module."""
 
 import json
-import os
 
 import pytest
 from fake_cells import use
-from small import MODEL, cache_dir, call, ratings_file
+from small import MODEL, cache_dir, call, ratings_file, results_in
 
 from dfar_tf.experiments.columns import (
     MEAN_AND_DEVIATION,
@@ -15,8 +14,9 @@ from dfar_tf.experiments.columns import (
     Measure,
     Variant,
 )
-from dfar_tf.experiments.study import Study
+from dfar_tf.experiments.study import Study, observed_notes, tower_notes
 from dfar_tf.models import untrained_names
+from dfar_tf.settings import merge_hparams
 
 PARAMETERS = {"parameters": Entry.parameters}
 
@@ -78,13 +78,38 @@ def test_what_a_study_carries_is_in_every_table(command, tmp_path, tmp_path_fact
         *data,
     )
     assert outcome.status == 0, outcome.err
-    (name,) = (n for n in os.listdir(str(tmp_path / "results")) if n.endswith(".json"))
+    (name,) = results_in(tmp_path / "results", ".json")
     record = json.loads((tmp_path / "results" / name).read_text())
     lines = {"table2": 2, "table3": 5, "figure6": 8}[command]
     rows = [row for row in record["rows"] if "untrained" not in row]
     assert len(rows) == lines + 1 and record["headers"].count("GAUC") == 2
     assert len(record["rows"]) - len(rows) == (len(untrained_names()) if command == "table2" else 0)
     assert record["notes"][0].startswith("untrained: ")
+    replaced = "The common tower stands in place of the published output: an output unit per item ("
+    of = "Caser, GRU4REC" if command == "table2" else "Caser"
+    assert [n for n in record["notes"] if n.startswith("The common")] == [f"{replaced}{of})."]
     assert record["notes"][-1] == "a remark" and "a footer" not in record["notes"]
     printed = outcome.out.splitlines()
     assert printed.index("a footer") < printed.index(record["notes"][0]) < printed.index("a remark")
+
+
+def test_observed_feedback_is_a_note_of_every_table():
+    first, second = entry("a", [0.5, 0.7]), entry("din", [0.25])
+    assert observed_notes([first, second]) == []
+    for results, auc in zip(first.results, (0.4, 0.6)):
+        results["observed_auc"] = {"valid": auc, "test": auc / 2}
+    assert observed_notes([first, second]) == [
+        "Observed feedback, AUC of liked against disliked targets (validation / test): "
+        "DIN (a) 0.5000 / 0.2500."
+    ]
+
+
+def test_a_product_replaces_no_published_output_by_the_tower():
+    hparams = merge_hparams(model_type="sasrec")
+    sasrec = Entry(Variant("sasrec", "sasrec", {}), hparams, [], [])
+    assert tower_notes([sasrec]) == [
+        "The common tower stands in place of the published output: a product with the item (SASRec)."
+    ]
+    dfar = Entry(Variant("dfar", "dfar", {}), merge_hparams(), [], [])
+    for other in ({"scorer": "dot"}, {"released_form": True}):
+        assert tower_notes([sasrec._replace(hparams=hparams.replace(**other)), dfar]) == []

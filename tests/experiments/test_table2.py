@@ -4,14 +4,26 @@ import csv
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
-from small import MODEL, call, ratings_file
+from small import MODEL, call, ratings_file, results_in
 
-from dfar_tf.experiments.cells import cell_hparams, compared_models, own_loss, parse_grid
+from dfar_tf.cli import parse
+from dfar_tf.commands import get_command
+from dfar_tf.experiments import table2
+from dfar_tf.experiments.cells import (
+    cell_hparams,
+    compared_models,
+    grid_points,
+    own_loss,
+    parse_grid,
+)
 from dfar_tf.models import untrained_names
 from dfar_tf.runs import grid
+from dfar_tf.runs.grid import Cell, cell_name
+from dfar_tf.settings import PAPER_SETTINGS, merge_hparams
 from recommenders_utils.errors import UserError
 
 # Only what all models have.
@@ -41,7 +53,7 @@ def made(tmp_path_factory):
 
 
 def read(output, ending):
-    (name,) = (name for name in os.listdir(str(output)) if name.endswith(ending))
+    (name,) = results_in(output, ending)
     return (output / name).read_text(encoding="utf-8")
 
 
@@ -304,9 +316,29 @@ def test_all_systems_of_the_paper_come_in_its_order():
         compared_models("dinn")
 
 
-def test_without_tuning_the_papers_settings_unless_given():
+@pytest.mark.parametrize("dataset", ["amazon", "interactions", "kuairand"])
+def test_one_step_size_for_tables_and_runs_and_the_papers_where_asked_for(dataset, monkeypatch):
+    assert cell_hparams(dataset, "din", {}, 3).learning_rate == 3e-3
+    assert merge_hparams(dataset).learning_rate == 3e-3
+    for command in ("table3", "sweep"):
+        options = parse(get_command(command), [command, "--paper_settings"])
+        assert cell_hparams(dataset, "din", options.given, 3).learning_rate == 1e-4
+    both = parse(get_command("table2"), ["table2", "--paper_settings", "--learning_rate=0.01"])
+    assert both.given["learning_rate"] == "0.01"
+
+
+def test_a_cell_of_the_default_step_size_is_the_cell_where_it_was_given():
+    store = types.SimpleNamespace(meta={"fingerprint": "f"})
+    names = [
+        cell_name(Cell("", cell_hparams("amazon", "din", given, 1)), store)
+        for given in ({}, {"learning_rate": "0.003"}, PAPER_SETTINGS)
+    ]
+    assert names[0] == names[1] != names[2]
+
+
+def test_without_tuning_a_runs_settings_unless_given():
     hp = cell_hparams("amazon", "din", {}, 3)
-    assert (hp.learning_rate, hp.batch_size, hp.hidden_size, hp.EARLY_STOP) == (1e-4, 200, 32, 2)
+    assert (hp.learning_rate, hp.batch_size, hp.hidden_size, hp.EARLY_STOP) == (3e-3, 200, 32, 2)
     assert hp.patience_from == 0.55 and hp.seed == 3 and hp.loss == "log_loss"
     assert cell_hparams("amazon", "din", {"learning_rate": "0.01"}, 3).learning_rate == 0.01
     assert cell_hparams("amazon", "sine", {"loss": "softmax"}, 3).loss == "bpr"
@@ -334,3 +366,22 @@ def test_a_budget_is_read_or_refused():
 def test_bad_flags(flag, message, capsys):
     outcome = call("table2", flag)
     assert outcome.status == 2 and message in outcome.err and "Traceback" not in outcome.err
+
+
+def test_the_note_on_softmax_is_told_of_softmax_alone():
+    for loss in ("log_loss", "softmax"):
+        entry = types.SimpleNamespace(title="DIN", results=[{"loss": loss}])
+        notes = table2._notes([entry], {}, loss, "none", {})
+        assert any("With softmax" in note for note in notes) == (loss == "softmax")
+
+
+@pytest.mark.parametrize(
+    "name, budget, key, values",
+    [
+        ("din", "att_softmax=true,false", "att_softmax", [True, False]),
+        ("caser", "max_filter_height=5,20", "max_filter_height", [5, 20]),
+    ],
+)
+def test_what_two_papers_leave_open_can_be_tuned(name, budget, key, values):
+    cells = [cell_hparams("amazon", name, {}, 1, **point) for point in grid_points(budget)]
+    assert [cell.values()[key] for cell in cells] == values

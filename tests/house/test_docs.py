@@ -7,12 +7,19 @@ from notebook_runner import read
 from places import CHECKOUT, HPARAMS
 
 from dfar_tf.commands import command_names, get_command
+from dfar_tf.runs.folder import FREE_KEYS
 from recommenders_utils.hparams import prepare_hparams
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("examples/*")])
 NAMES = [str(page.relative_to(CHECKOUT)) for page in PAGES]
 FOLDERS = "dfar_tf|recommenders_utils|tests|docs|hparams|examples|requirements"
-OF_ALL = {"model", "gpus", "help"}  # flags that are neither a command's own nor hyper-parameters
+OF_ALL = {
+    "model",
+    "gpus",
+    "paper_settings",
+    "help",
+    "version",
+}  # flags that are neither a command's own nor hyper-parameters
 
 
 def text_of(page):
@@ -58,10 +65,16 @@ def test_commands_and_flags_exist(page):
     own = {name: set(getattr(get_command(name), "FLAGS", {})) for name in command_names()}
     text = re.sub(r"#.*", "", text_of(page))  # comments name flags of other commands
     for command, rest in re.findall(r"\brun\.sh ([a-z][\w-]*)([^\n`]*)", text):
-        if command == "test":
+        if command in ("test", "help"):
             continue
         assert command in own, command
         for flag in re.findall(r"--(\w+)", rest):
             assert flag in known | own[command], (command, flag)
     for flag in re.findall(r"`--(\w+)[=`]", text):
         assert flag in known.union(*own.values()) or page.name == "CONTRIBUTING.md", flag
+
+
+def test_the_serving_page_names_every_key_that_may_differ():
+    text = (CHECKOUT / "docs" / "serving.md").read_text(encoding="utf-8")
+    named = re.search(r"what may differ is.*?All models", text, flags=re.S).group()
+    assert set(re.findall(r"`(\w+)`", named)) == set(FREE_KEYS)

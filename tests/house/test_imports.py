@@ -12,14 +12,15 @@ PACKAGES = ("dfar_tf", "recommenders_utils")
 LEVELS = (
     ("__main__",),
     ("cli",),
+    ("manual",),
     ("commands",),
     ("bench", "diff", "doctor", "experiments", "serving"),
     ("runs",),
     ("estimator",),
-    ("settings",),
+    ("settings", "objectives"),
     ("models",),
-    ("layers",),
-    ("losses", "paths", "terminal", "version"),
+    ("layers", "frames"),
+    ("losses", "paths", "terminal", "training_keys", "version"),
 )
 LEVEL = {chapter: level for level, chapters in enumerate(LEVELS) for chapter in chapters}
 

@@ -143,7 +143,7 @@ def test_bad_input_has_the_same_status_as_in_a_checkout(fresh, tmp_path):
     out, err = run(fresh / "dfar", "amazom", cwd=tmp_path, status=2)
     assert not out and err.startswith("error: unknown command 'amazom'; did you mean amazon?")
     out, _ = run(fresh / "dfar", "load_released", "--help", cwd=tmp_path)
-    assert "``dfar load-released CKPT" in out and "run.sh" not in out
+    assert "dfar load-released CKPT" in out and "run.sh" not in out
     assert list(tmp_path.iterdir()) == []
 
 

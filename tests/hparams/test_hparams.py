@@ -392,8 +392,8 @@ def test_saved_project_file_reads_back_equal(tmp_path):
 
 
 def merged_before(path):
-    """Files between the base and an objective's: a model's, here any that takes its keys."""
-    found = re.match(r"objective_[a-z]+_?(\w*)\.yaml", os.path.basename(path))
+    """Files between the base and an objective's or a data set's for a model: one that has its keys."""
+    found = re.match(r"(?:objective_[a-z]+_?|micro_video_)(\w*)\.yaml", os.path.basename(path))
     return [os.path.join(HPARAMS, f"model_{found.group(1) or 'sasrec'}.yaml")] if found else []
 
 

@@ -124,6 +124,24 @@ def test_train_targets(targets):
     np.testing.assert_array_equal(batch["labels"][:, 0], wanted)
 
 
+def test_bpr_labels_add_the_observed_feedback_and_change_nothing_else():
+    store, seen = make_store(), set()
+    iterator = SequentialIterator(store, hparams(bpr_labels="feedback"))
+    plain = SequentialIterator(store, hparams()).train_batches(0)
+    for batch, wanted in zip(iterator.train_batches(0), plain):
+        observed = batch.pop("target_labels")
+        ends = store.splits["train"].ends[batch["instance"]]
+        np.testing.assert_array_equal(observed, store.labels[ends])
+        seen.update(observed.tolist())
+        assert set(batch) == set(wanted)
+        for name, value in wanted.items():
+            np.testing.assert_array_equal(batch[name], value)
+    assert seen == {0, 1}
+    with Bench() as bench:
+        made = tf.data.make_one_shot_iterator(iterator.train_dataset()).get_next()
+        assert bench.run(made["target_labels"]).shape == (hparams().batch_size,)
+
+
 def test_no_positive_target_is_refused():
     store = make_store()
     store.labels[:] = 0

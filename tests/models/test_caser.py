@@ -16,7 +16,7 @@ def user_vector(items, user, w, hp):
     """The user's vector, [2 D], from the records of one history, oldest first."""
     image = w["item_embedding"][items]  # [n, D]
     found = []
-    for height in hp.filter_heights or range(1, hp.max_seq_length + 1):
+    for height in hp.filter_heights or range(1, (hp.max_filter_height or hp.max_seq_length) + 1):
         kernel = w[f"horizontal_{height}/kernel"]  # [h, D, F]
         windows = [
             relu(
@@ -34,7 +34,12 @@ def user_vector(items, user, w, hp):
 
 @pytest.mark.parametrize(
     "overrides",
-    [{}, {"filter_heights": [2, 5], "num_horizontal": 3}, {"feedback_input": "positive_only"}],
+    [
+        {},
+        {"filter_heights": [2, 5], "num_horizontal": 3},
+        {"max_filter_height": 2},
+        {"feedback_input": "positive_only"},
+    ],
     ids=str,
 )
 def test_forward_pass_is_the_equations(overrides):
@@ -114,3 +119,5 @@ def test_an_unknown_user_has_row_zero():
 def test_a_filter_higher_than_the_image_is_refused():
     with pytest.raises(UserError, match="filter_heights: 9 is more than max_seq_length 6"):
         make_model(model_hparams("caser", filter_heights=[2, 9]), 11)
+    with pytest.raises(UserError, match="max_filter_height: 7 is more than max_seq_length 6"):
+        make_model(model_hparams("caser", max_filter_height=7), 11)

@@ -8,6 +8,7 @@ from dfar_case import Case, batch
 from graph import Bench, close
 
 from dfar_tf.estimator.model_fn import loss_terms
+from dfar_tf.estimator.targets import HISTORY, apply_to_targets
 from dfar_tf.losses import MAIN_LOSSES, main_loss
 from recommenders_utils.backend import tf
 
@@ -201,3 +202,75 @@ def test_regularisers_are_half_the_squared_norms(shared):
     close(values["layer_l2"], np.float32(sum((k**2).sum() for k in kernels) / 2), 1e-4)
     expected = {"main": 1, "bpr": 0.1, "disentangle": 0.2, "embed_l2": 0.01, "layer_l2": 0.01}
     assert shared.term_weights == expected
+
+
+def test_bpr_labels_feedback_is_of_the_observed_targets_alone():
+    """Column 0 by its observed feedback, whatever its training label; no drawn candidate counts."""
+    arrays = batch()
+    observed = np.array([1, 0, 0, 1, 0], np.float32)
+    with Bench() as bench:
+        case = Case(bench, dfar_case.hparams(bpr_labels="feedback"))
+        outputs = dict(case.outputs(training=True))
+        pieces = outputs["positive_logits"], outputs["negative_logits"]
+        labels, weights = case.features["labels"], case.features["candidate_mask"]
+        blind = case.model.losses(outputs, labels, weights)["bpr"][1]
+        outputs["target_labels"] = tf.constant(observed)
+        weight, value = case.model.losses(outputs, labels, weights)["bpr"]
+        gradients = tf.gradients(value, pieces)
+        bench.randomize(case.model.weights)
+        value, blind, pieces, gradients = case.run([value, blind, pieces, gradients], arrays)
+    margin = (pieces[0] - pieces[1])[:, 0] * (2 * observed - 1)
+    close(value, np.float32(np.logaddexp(0, -margin).mean()), 1e-4)
+    assert weight == 0.1 and abs(value - blind) > 1e-3
+    for gradient, sign in zip(gradients, (-1, 1)):
+        assert np.all(gradient[:, 1:] == 0)
+        np.testing.assert_array_equal(np.sign(gradient[:, 0]), sign * (2 * observed - 1))
+
+
+def test_a_batch_that_knows_its_targets_trains_the_bpr_loss_by_them():
+    """Through ``apply_to_targets``, as training does: with every target disliked, towers turn round."""
+    hp = dfar_case.hparams(bpr_labels="feedback", lambda_d=0.0)
+    arrays, values = batch(), {}
+    with Bench() as bench:
+        case = Case(bench, hp)
+        observed = tf.placeholder(tf.float32, [None])
+        features = {**case.features, "target_labels": observed}
+        build = tf.autograph.experimental.do_not_convert(apply_to_targets)
+        outputs, features = build(case.model, features)
+        terms = loss_terms(case.model, outputs, features)
+        bench.randomize(case.model.weights)
+        for liked in (0.0, 1.0):
+            fed = {**case.feeds(arrays), observed: np.full(5, liked, np.float32)}
+            values[liked] = bench.run([terms["bpr"][1], outputs["positive_logits"]], fed)
+        negative = bench.run(outputs["negative_logits"], fed)
+    gap = (values[1.0][1] - negative)[:, 0]
+    close(values[1.0][0], np.float32(np.logaddexp(0, -gap).mean()), 1e-4)
+    close(values[0.0][0], np.float32(np.logaddexp(0, gap).mean()), 1e-4)
+
+
+def test_records_of_the_other_feedback_are_no_keys_where_zeroed_keys_would_count():
+    """Eqs. 13 and 14: a row multiplied by 0 would have a logit of 0 and take weight from the others."""
+    arrays = batch()
+    with Bench() as bench:
+        case = Case(bench, dfar_case.hparams())
+        model = case.model
+        history = {name: case.features[name] for name in HISTORY}
+        mask, labels = history["history_mask"], tf.cast(history["history_labels"], tf.float32)
+        state = model.encode(history, False)
+        encoded = model.encoder(model.embed_history(history), mask, False, labels=labels)
+        found = {}
+        for side in ("positive", "negative"):
+            own, kept = model.decouple(encoded, mask, labels, side)
+            attention = model.decouplers[side].attention
+            sums = [
+                tf.reduce_sum(attention(own, padding_mask=keys) * kept[:, :, None], 1)
+                for keys in (kept, mask)
+            ]
+            found[side] = [state[side + "_sum"], *sums]
+        bench.randomize(model.weights)
+        found = case.run(found, arrays)
+    mixed = [0, 4]  # histories of both feedbacks
+    for ours, left_out, zeroed in found.values():
+        close(ours, left_out, 1e-4)
+        change = np.linalg.norm(zeroed - ours, axis=1) / np.linalg.norm(ours, axis=1)
+        assert change[mixed].min() > 0.05

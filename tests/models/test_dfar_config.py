@@ -8,6 +8,7 @@ from graph import Bench
 
 from dfar_tf.estimator.model_fn import loss_terms
 from dfar_tf.models import get_model, make_model, model_names
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -162,3 +163,26 @@ def test_initial_embeddings_follow_init_stddev():
         table = bench.run(model.item_embedding)
     assert table.shape == (401, 32) and np.abs(table).max() <= 0.5
     assert 0.2 < table.std() < 0.25  # a normal cut at two deviations has 0.88 of its spread
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"train_targets": "positive"}, "train_targets: positive leaves the disliked ones out"),
+        ({"share_history": False}, "share_history: false"),
+    ],
+)
+def test_observed_bpr_labels_need_disliked_targets_with_their_feedback(options, message):
+    hp = dfar_case.hparams(bpr_labels="feedback", **options)
+    with pytest.raises(UserError, match=message):
+        make_model(hp, ITEMS)
+    make_model(hp.replace(bpr_labels="train"), ITEMS)
+
+
+def test_the_losses_weights_are_the_papers_on_each_log():
+    """Appendix A.4: 1e-3 on Amazon, 1e-2 on the micro-video log; a flag overrides either."""
+    for dataset, weight in (("amazon", 1e-3), ("micro_video", 1e-2)):
+        hp = merge_hparams(dataset, model_type="dfar")
+        assert (hp.lambda_bpr, hp.lambda_d) == (weight, weight)
+    assert merge_hparams("micro_video", model_type="dfar", lambda_d="0.5").lambda_d == 0.5
+    assert "lambda_bpr" not in merge_hparams("micro_video", model_type="din")

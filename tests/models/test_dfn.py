@@ -13,10 +13,12 @@ from dfar_tf.models import make_model
 from dfar_tf.models.dfn import factorization_machine
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
+from recommenders_utils.hparams import HParams
 
 
-def test_forward_pass_is_the_equations():
-    hp, arrays = model_hparams("dfn"), batch()
+@pytest.mark.parametrize("external", ["mlp", "product"])
+def test_forward_pass_is_the_equations(external):
+    hp, arrays = model_hparams("dfn", external_attention=external), batch()
     with Bench() as bench:
         case = Case(bench, hp)
         logits = case.outputs()["logits"]
@@ -34,7 +36,7 @@ def test_forward_pass_is_the_equations():
             unclicked = records[labels == 0]
             found = np.zeros(hp.hidden_size)
             if len(unclicked):
-                found = softmax(unclicked @ fields[2] / np.sqrt(hp.hidden_size)) @ unclicked
+                found = external_weights(fields[2], unclicked, w, external) @ unclicked
             fields.append(found)
             fields.append(sum(fields[i] * fields[j] for i in range(4) for j in range(i)))
             wide = w["wide"][candidate, 0]
@@ -43,6 +45,28 @@ def test_forward_pass_is_the_equations():
             rest.append(wide)
     expected = tower_of_candidates(np.array(rows), within(w, "tower")) + rest
     close(logits, expected.reshape(-1, C), 2e-4)
+
+
+def external_weights(strong, weak, w, kind):
+    """Of the click interest [D] over the unclicked [n, D]: [n]."""
+    if kind == "product":
+        return softmax(weak @ strong / np.sqrt(len(strong)))
+    w = within(w, "external")
+    given = np.tile(strong, [len(weak), 1])
+    # The layer's order of the four parts is the authors' with history and query exchanged.
+    rows = np.concatenate([weak, given, weak - given, weak * given], 1)
+    assert w["dense_0_kernel"].shape == (4 * len(strong), 32)
+    hidden = np.maximum(rows @ w["dense_0_kernel"] + w["dense_0_bias"], 0)
+    return softmax((hidden @ w["dense_out/kernel"])[:, 0] / np.sqrt(len(strong)))
+
+
+def test_a_run_older_than_the_key_keeps_its_product():
+    """Its stored hyper-parameters lack ``external_attention``, and its checkpoint the MLP."""
+    assert "external" in parts_of(model_hparams("dfn"))
+    hp = model_hparams("dfn")
+    names = [key for key in hp.values() if key != "external_attention"]
+    old = HParams({key: hp.schema[key] for key in names}, {key: hp.values()[key] for key in names})
+    assert "external" not in parts_of(old)
 
 
 def test_the_factorization_machine_is_deepctrs():
@@ -75,8 +99,8 @@ def test_the_two_feedbacks_are_different_sequences():
 
 def test_the_released_form_has_fewer_parts():
     names = [parts_of(model_hparams("dfn", released_form=released)) for released in (False, True)]
-    assert "wide" in names[0] and "wide" not in names[1]
-    assert names[0] - {"wide"} == names[1]
+    assert {"wide", "external"} <= names[0] and not {"wide", "external"} & names[1]
+    assert names[0] - {"wide", "external"} == names[1]
 
 
 def test_heads_that_do_not_divide_are_refused():

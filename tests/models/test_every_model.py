@@ -34,6 +34,8 @@ BEFORE_NORM = "batch norm subtracts a bias before it; released"
 BEFORE_SOFTMAX = "moves all positions alike, which the softmax over them does not see"
 UNSEEN = "no negative record is seen"
 POSITIVE_ONLY = {"feedback_input": "positive_only"}
+SOFTMAX = {"loss": "softmax"}
+MOVES_ALL = "moves all of a row's candidates alike, which its softmax does not see"
 NO_GRADIENT = (
     ("dfar", r"aggregation_.*/mlp/dense_0/bias", BEFORE_SOFTMAX, {}),
     ("dfar_released", r"target_attention_.*/mlp/dense_out_bias", BEFORE_SOFTMAX, {}),
@@ -45,7 +47,16 @@ NO_GRADIENT = (
         {"lambda_bpr": 0.0},
     ),
     ("dfn", r"internal_unclick/attention/(query|key)_kernel", UNSEEN, POSITIVE_ONLY),
+    ("dfn", r"external/.*", UNSEEN, POSITIVE_ONLY),
     ("feedrec", r"(homogeneous|strong|weak)_negative/.*", UNSEEN, POSITIVE_ONLY),
+    ("esasrec", r"tower/(logit/bias|norm_out/beta)", MOVES_ALL, SOFTMAX),
+    ("pnfrec", r"tower/(logit/bias|norm_out/beta)", MOVES_ALL, SOFTMAX),
+    (
+        "pnfrec",
+        r"(negative|negative_tower)/.*",
+        "trained by disliked targets, which this batch does not tell; test_pnfrec.py does",
+        {},
+    ),
 )
 
 # What of the padding is read: (names, reason), else nothing.

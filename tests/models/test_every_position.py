@@ -7,7 +7,7 @@ from dfar_case import ITEMS, USERS, B, T
 from graph import Bench
 
 from dfar_tf.models import get_model, make_model, model_names
-from dfar_tf.objectives import check_training
+from dfar_tf.training_keys import check_training
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 
@@ -18,6 +18,10 @@ CAUSAL = [
     ("sasrec", {"feedback_input": "label_embedding", "scorer": "dot"}),
     ("tha4rec", {"scorer": "dot"}),
     ("gru4rec", {"num_layers": 2, "scorer": "dot"}),
+    ("gsasrec", {"scorer": "dot"}),
+    ("esasrec", {"scorer": "dot"}),
+    ("pnfrec", {"scorer": "dot"}),
+    ("pnfrec", {}),
     ("dfar", {"causal": True}),
     ("dfar", {"causal": True, "scorer": "dot", "position_embedding": False}),
     ("dfar", {"causal": True, "encoder_block": "transformer", "pooling": "mean"}),
@@ -56,7 +60,7 @@ def test_a_position_in_one_pass_is_the_model_on_its_prefix(name, options):
     bench, case, history = built(name, options)
     batch = dfar_case.batch()
     at = at_of(batch)
-    ages_differ = name in ("sasrec", "tha4rec") or options.get("position_embedding")
+    ages_differ = name.endswith(("sasrec", "tha4rec")) or options.get("position_embedding")
     with bench:
         where = tf.placeholder(tf.int32, [None, 2])
         ids = tf.placeholder(tf.int32, [None, None])
@@ -85,6 +89,7 @@ SHARING += [
     ("dfar", {"scorer": "dot"}),
     ("dfar", {"tower_norm": "none"}),
     ("dfar", {"tower_norm": "layer"}),
+    *((name, {"scorer": "dot"}) for name in ("gsasrec", "esasrec", "pnfrec")),
 ]
 
 
@@ -132,6 +137,8 @@ REFUSED = [
     ("sasrec", {"positions": "all", "released_form": True}, "released form"),
     ("sasrec", {"loss": "full_softmax"}, "Give --scorer=dot, or --loss=softmax"),
     ("sasrec", {"logq_correction": True}, "it corrects a softmax"),
+    ("sasrec", {"train_num_ngs": 0}, "--train_targets=feedback with --loss=log_loss"),
+    ("sasrec", {"train_num_ngs": 0, "train_targets": "feedback", "loss": "bpr"}, "Give 1 or more"),
     ("sasrec", {"negatives": "uniform", "iterator": "released"}, "--iterator=sequential"),
     ("sasrec", {"negatives": "uniform", "share_history": False}, "share_history: false"),
 ]

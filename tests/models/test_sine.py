@@ -30,19 +30,25 @@ def correlation(x, y):
     return np.sqrt(mean(a * b)) / np.sqrt(np.sqrt(mean(a * a)) * np.sqrt(mean(b * b)))
 
 
-def state_of(items, labels, w, hp, factor=1.0):
-    """h of one history of real records, [D]."""
+def intent_of(item, skip, w):
+    """argmax_k (<e, u_k> - <fb, u_k>), the second term zero where nothing was skipped (0)."""
+    e, u = w["item_embedding"], w["sub_interests"]
+    return np.argmax(u @ e[item] - (u @ e[skip] if skip else 0))
+
+
+def state_of(items, labels, w, hp, factor=1.0, target=0):
+    """h of one history of real records, [D]; ``factor`` on keys with the intent of the query's next item."""
     liked = np.flatnonzero(labels == 1)
     if not len(liked):
         return np.zeros(hp.hidden_size)
-    x, skipped = items[liked], np.zeros(len(liked), int)
-    for k, place in enumerate(liked):
-        if place and labels[place - 1] == 0:
-            skipped[k] = items[place - 1]
+    x = items[liked]
+    before = lambda place: items[place - 1] if place and labels[place - 1] == 0 else 0  # noqa: E731
+    skipped = [before(place) for place in [*liked, len(items)]]
+    following = [*x[1:], target]
+    keys = np.array([intent_of(*pair, w) for pair in zip(x, skipped)])
+    queries = np.array([intent_of(*pair, w) for pair in zip(following, skipped[1:])])
     embedded = w["item_embedding"][x]
-    choose = lambda e: np.argmax(e @ w["sub_interests"].T, -1)  # noqa: E731
-    intent = choose(embedded) - choose(w["item_embedding"][skipped])
-    scale = np.where(intent[:, None] == intent[None], factor, 1.0)
+    scale = np.where(queries[:, None] == keys[None], factor, 1.0)
     s = embedded * np.sqrt(hp.hidden_size) + w["position_embedding"][: len(x)][::-1]
     for i in range(hp.num_blocks):
         q = layer_norm(s, within(w, f"norm_query_{i}"), 1e-8)
@@ -58,7 +64,7 @@ def restated(w, hp, arrays, factor=1.0):
     for row in range(len(arrays["candidates"])):
         real = arrays["history_mask"][row] > 0
         items, labels = arrays["history_items"][row][real], arrays["history_labels"][row][real]
-        h = state_of(items, labels, w, hp, factor)
+        h = state_of(items, labels, w, hp, factor, arrays["candidates"][row, 0])
         z = h + sigmoid(h * w["sub_interests"]) * h  # [K, D]
         alpha = softmax((z @ w["fusion_kernel"])[:, 0]) if hp.adaptive else np.ones(len(z))
         each = w["item_embedding"][arrays["candidates"][row]] @ z.T  # [C, K]
@@ -79,7 +85,7 @@ def restated(w, hp, arrays, factor=1.0):
 def built(bench, arrays, training=False, scale=0.5, **options):
     """(case, outputs, terms, weights) of a SINE without dropout."""
     length = arrays["history_items"].shape[1]
-    hp = model_hparams("sine", dropout=0.0, **{"max_seq_length": length, **options})
+    hp = model_hparams("sine", **{"dropout": 0.0, "max_seq_length": length, **options})
     case = Case.__new__(Case)
     case.features = {
         name: tf.placeholder(value.dtype, [None, *value.shape[1:]], name)
@@ -140,13 +146,44 @@ def test_the_intent_filter_is_on_in_training_alone():
     assert np.abs(trained - plain).max() > 1e-2
 
 
+def test_the_newest_query_has_the_intent_of_the_target():
+    """Nothing but the target differs, and so does the state: by the filter, in training alone."""
+    arrays, found = skipping(), []
+    with Bench() as bench:
+        case, outputs, _, w = built(bench, arrays, training=True, intent_filter=0.0)
+        u = w["sub_interests"]
+        chosen = np.argmax(w["item_embedding"] @ u.T, 1)
+        first, second = (1 + np.flatnonzero(chosen[1:] == k)[0] for k in (0, 1))
+        for target in (first, second):
+            arrays["candidates"][:, 0] = target
+            found.append(case.run(outputs["logits"], arrays))
+            close(found[-1], restated(w, case.model.hp, arrays, 0.0)[0], 1e-4)
+    assert np.abs(found[0][:, 1:] - found[1][:, 1:]).max() > 1e-3
+
+
 def test_intents_by_hand():
-    """u = e_1, e_2: the first item is nearer to the second, what was skipped to the first."""
+    """u = e_1, e_2. (0, 1) - (0, 3) speaks for u_1; without the skip, or after (0, .5), for u_2."""
     with Bench() as bench:
         vectors = tf.constant([[1.0, 0.0], [0.0, 1.0]])
-        items = tf.constant([[[0.0, 1.0], [2.0, 1.0]]])
-        skipped = tf.constant([[[3.0, 0.0], [0.0, 5.0]]])
-        assert bench.run(intents(items, skipped, vectors)).tolist() == [[1, -1]]
+        items = tf.constant([[[0.0, 1.0]] * 3])
+        skipped = tf.constant([[[0.0, 3.0], [0.0, 3.0], [0.0, 0.5]]])
+        found = intents(items, skipped, tf.constant([[1.0, 0.0, 1.0]]), vectors)
+        assert bench.run(found).tolist() == [[0, 1, 1]]
+
+
+def test_block_dropout_is_after_the_attention_and_in_the_network():
+    """Each block drops its attention's weights by one rate, its result and network's layers by another."""
+    places, arrays = [], skipping()
+
+    def kept(values, rate, training=True):
+        places.append((rate, values.shape.ndims))
+        return values
+
+    with pytest.MonkeyPatch.context() as patch, Bench() as bench:
+        patch.setattr("dfar_tf.layers.random_draws.dropout", kept)
+        built(bench, arrays, training=True, dropout=0.25, block_dropout=0.5)
+    block = [(0.25, 4), (0.5, 3), (0.5, 3), (0.5, 3)]
+    assert places == [(0.25, 3), *block, *block]
 
 
 @pytest.mark.parametrize("options", [{}, {"adaptive": False}], ids=str)
@@ -220,6 +257,7 @@ def test_no_positive_is_the_score_zero():
         ({"loss": "softmax"}, "loss: 'softmax', but SINE trains with its own"),
         ({"num_heads": 3}, "num_heads: 3 does not divide"),
         ({"num_sub_interests": 1}, "num_sub_interests"),
+        ({"intent_filter": 0.5, "share_history": False}, "share_history: false"),
     ],
 )
 def test_bad_settings_are_refused(options, message):

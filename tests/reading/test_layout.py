@@ -25,8 +25,8 @@ def test_header_only(file):
 @pytest.mark.parametrize(
     "header, missing",
     [
-        ("who,what,how,when", "no column for user_id, item_id, rating, timestamp"),
-        ("user,item,rating,when", "no column for timestamp among ['user', 'item'"),
+        ("who,what,how,moment", "no column for user_id, item_id, rating, timestamp"),
+        ("user,item,rating,moment", "no column for timestamp among ['user', 'item'"),
         ("user,name,stars,ts", "no column for item_id"),
     ],
 )

@@ -55,6 +55,34 @@ def test_an_unknown_layout_is_told_how_to_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("watcher,show,stars,moment\n7,3,4,1300000000\n", "watcher show moment stars"),
+        ("watcher,show,points,moment\n7,3,4,2020-01-02\n", "watcher show moment points"),
+        ("moment,watcher,points,show\n1300000000,a,2.5,b\n", "watcher show moment points"),
+        ("viewer,film,stars,happened\na,b,4,1300000000\n", "viewer film happened stars"),
+    ],
+)
+def test_the_example_guesses_columns_by_names_and_values(tmp_path, text, expected):
+    with pytest.raises(UserError) as caught:
+        read(file_of(tmp_path, text))
+    user, item, time, rating = expected.split()
+    example = "\n    ".join(
+        ["", f"user: {user}", f"item: {item}", f"time: {time}", f'rating: "{rating}"', ""]
+    )
+    assert example in str(caught.value)
+
+
+def test_a_log_that_needs_no_adapter_says_so(tmp_path):
+    path = file_of(tmp_path, "viewer,film,stars,when\na,b,4,1300000000\na,c,1,1300000001\n")
+    assert read(path)[1][0].labels.tolist() == [1, 0]
+    with pytest.raises(UserError) as caught:
+        read(path, "movielens")
+    told = "Leave --adapter out: they are read by their names (user viewer, item film, time when, "
+    assert told + "rating stars)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "text, adapter, message",
     [
         ("A1,B0,5.0,1356220800\n", None, "Name one of --adapter=amazon (user_id, item_id, rating,"),

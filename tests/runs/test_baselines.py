@@ -164,5 +164,7 @@ def test_amazon_prints_the_line_and_the_warning(tmp_path_factory, tmp_path):
     assert lines[place + 2] == (
         f"WARNING: dfar does not exceed the best untrained score: NDCG@10 {own}."
     )
+    assert " s to train 1 epoch, " in outcome.out
+    assert lines[place + 4].startswith("AT CHANCE: dfar AUC 0.")
     quiet = call("evaluate", f"--run_dir={tmp_path / 'run'}", "--untrained=")
     assert quiet.status == 0 and "untrained:" not in quiet.out

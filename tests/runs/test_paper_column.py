@@ -50,7 +50,9 @@ def run_on_another_log(factory, folder, *more):
         *more,
     )
     assert outcome.status == 0, outcome.err
-    return outcome.out
+    log = (folder / "run.log").read_text()  # what was printed, and the details
+    assert outcome.out[outcome.out.index("newest on ") :] in log
+    return log
 
 
 def test_another_log_ends_with_the_untrained_line_instead(tmp_path_factory, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import glob
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,8 @@ def test_the_folder_holds_whole_files_only(learnt):
     expected = {
         "hparams.yaml",
         "run.json",
+        "data.npz",
+        "checksums.json",
         "run.log",
         "results.json",
         "results.csv",
@@ -116,8 +119,11 @@ def test_the_folder_holds_whole_files_only(learnt):
         assert 1 <= len(kept) <= 2
 
 
-def test_the_log_holds_what_was_printed(learnt):
-    assert text_of(learnt.folder / "run.log") == learnt.outcome.out
+def test_the_log_holds_what_was_printed_and_the_details(learnt):
+    log, printed = text_of(learnt.folder / "run.log"), learnt.outcome.out.splitlines()
+    rest = iter(log.splitlines())
+    assert all(line in rest for line in printed)  # in the same order
+    assert len(printed) < len(log.splitlines()) - 100
     for sign in (
         "data: read 6000 records",
         "Device: CPU",
@@ -126,7 +132,21 @@ def test_the_log_holds_what_was_printed(learnt):
         "protocol released: split leave_one_out, 1 + 9 candidates by popularity (seed 2023)",
         "train targets positive, histories of 4",
     ):
-        assert sign in learnt.outcome.out
+        assert sign in log
+
+
+def test_a_run_begins_with_two_lines_and_an_epoch_has_one(learnt):
+    data, model, *epochs = learnt.outcome.out.splitlines()
+    epochs = epochs[: epochs.index("")]
+    assert data.startswith("data: SYNTHETIC_small (SYNTHETIC): ")
+    assert model.startswith("model: dfar, log_loss, seed 1, min_item_records=0, ")
+    assert "hidden_size=16" in model and "run folder " in model and "device" not in model
+    assert len(epochs) == EPOCHS
+    for number, line in enumerate(epochs, 1):
+        assert len(line) <= 80
+        left = r", <[\d.]+ (s|min) left" if number < EPOCHS else ""
+        form = rf"epoch +{number} of {EPOCHS}  loss \d\.\d{{4}}  auc \d\.\d{{4}}.*  [\d.]+ s{left}(  best)?$"
+        assert re.match(form, line), line
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
@@ -186,8 +206,11 @@ def test_metrics_of_a_synthetic_run_say_so(learnt, house):
 
 def test_results_json_and_csv_agree(learnt, results):
     with open(str(learnt.folder / "results.csv"), newline="") as stream:
-        rows = list(csv.DictReader(stream))
+        every = list(csv.DictReader(stream))
     hparams = prepare_hparams(str(learnt.folder / "hparams.yaml"))
+    rows = [row for row in every if row["metric"] != "observed_auc"]
+    observed = {row["split"]: float(row["ours"]) for row in every if row not in rows}
+    assert observed == results["observed_auc"] and set(observed) == {"valid", "test"}
     assert len(rows) == 2 * len(hparams.metrics)
     names = {"AUC": "auc", "GAUC": "gauc", "log loss": "logloss"}
     for row in rows:
@@ -246,8 +269,8 @@ def test_a_persons_own_data_are_not_called_synthetic(house):
 
 
 def test_two_models_are_scored_on_the_very_same_candidates(learnt, other):
-    assert "data: reused " in other.outcome.out
-    assert "data: prepared " in learnt.outcome.out
+    assert "data: reused " in text_of(other.folder / "run.log")
+    assert "data: prepared " in text_of(learnt.folder / "run.log")
     for split in ("valid", "test"):
         frames = [
             pd.read_csv(str(run.folder / f"predictions_{split}.csv")) for run in (learnt, other)
@@ -277,7 +300,8 @@ def test_evaluate_scores_the_best_checkpoint_to_the_same_numbers(learnt, results
     assert outcome.status == 0, outcome.err
     assert {name: text_of(learnt.folder / name) for name in names} == before
     assert read_json(str(learnt.folder / "results.json")) == results
-    assert text_of(learnt.folder / "run.log") == log + outcome.out
+    after = iter(text_of(learnt.folder / "run.log")[len(log) :].splitlines())
+    assert all(line in after for line in outcome.out.splitlines())
     table = log[log.index("dfar on SYNTHETIC_small, valid") :]
     assert table.split("parameters;")[0] in outcome.out
 
@@ -313,8 +337,8 @@ def test_offline_a_stand_in_is_made_and_says_so(tmp_path, monkeypatch):
     assert "paper, Table 1" not in outcome.out
     assert "paper, Table 1" in call("prepare", "--paper_column=amazon").out
     # Its items are not filtered again, unless a person says so.
-    assert "kept 2600 of 2600 records" in outcome.out
+    assert "2,600 of 2,600 records are left" in outcome.out
     assert (tmp_path / "data" / STAND_IN_NAME).is_file()
     filtered = call("prepare", "--min_item_records=30")
     assert filtered.status == 0, filtered.err
-    assert "kept 2600 of 2600 records" not in filtered.out
+    assert "2,600 of 2,600 records are left" not in filtered.out

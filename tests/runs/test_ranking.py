@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 import shutil
 
 import numpy as np
@@ -12,7 +13,7 @@ from small import call, learnt_run
 
 import dfar_tf
 from dfar_tf.runs.folder import REPORTING
-from dfar_tf.runs.observed import observed_table
+from dfar_tf.runs.observed import observed_auc, observed_line, observed_table
 from recommenders_utils.dataset.store import Instances
 from recommenders_utils.dataset.training import training_counts
 from recommenders_utils.errors import UserError
@@ -109,6 +110,9 @@ def test_figures_follow_from_the_files_alone(ranked):
     keys += ["full_hr@10_p-n", "full_ndcg@10_p-n"]
     assert row == [["10", *(f"{wanted[key]:.4f}" for key in keys)]]
     assert f"Gini {wanted['gini@10']:.4f}" in printed
+    assert (
+        f"HR@10 {wanted['full_hr@10_all']:.4f}, NDCG@10 {wanted['full_ndcg@10_all']:.4f}" in printed
+    )
     with open(str(folder / "results.csv"), newline="") as stream:
         stored = {row["metric"]: row["ours"] for row in csv.DictReader(stream)}
     assert {name: float(stored[name]) for name in wanted} == wanted
@@ -127,6 +131,7 @@ def test_a_run_without_the_keys_is_evaluated_and_resumed(ranked, tmp_path, tmp_p
     folder, learnt = tmp_path / "a run", learnt_run(tmp_path_factory)
     shutil.copytree(str(learnt.folder), str(folder))
     older(folder)
+    os.remove(str(folder / "checksums.json"))  # nor had it these
     arguments = [a for a in learnt.arguments if not a.startswith("--run_dir")]
     done = call(*arguments, f"--run_dir={folder}", "--resume", *FULL)
     assert done.status == 0, done.err
@@ -243,6 +248,42 @@ def test_observed_targets_are_scored_with_their_labels(stopped):
     assert "Trained with train_targets=positive, where every target has label 1" in printed
 
 
+def test_every_result_has_the_auc_of_liked_against_disliked_targets(stopped):
+    """In test what targets=observed gives by another way, in validation by the stored predictions."""
+    folder, _, printed = stopped
+    results = read_json(str(folder / "results.json"))
+    found = results["observed_auc"]
+    assert found["test"] == pytest.approx(results["observed"]["auc"], abs=1e-4)
+    valid = pd.read_csv(str(folder / "predictions_valid.csv"))
+    targets = valid.groupby("instance").first()  # a disliked one stands alone
+    assert set(targets["label"]) == {0, 1}
+    assert found["valid"] == pytest.approx(roc_auc_score(targets["label"], targets["score"]))
+    line = f"{found['valid']:.4f} validation, {found['test']:.4f} test"
+    assert f"observed feedback, AUC of liked against disliked targets: {line}" in printed
+    rows = pd.read_csv(str(folder / "results.csv")).set_index(["split", "metric"])["ours"]
+    assert rows["test", "observed_auc"] == found["test"]
+    # The rows of disliked test targets stay out of the test predictions.
+    assert (
+        results["test"]["instances"]
+        == pd.read_csv(str(folder / "predictions_test.csv"))["instance"].nunique()
+    )
+
+
+def test_targets_of_one_kind_have_no_observed_auc(ranked):
+    store = ranked[2].store
+    part = store.splits["valid"]
+    flat = {
+        "instance": np.arange(len(part)),
+        "user": np.asarray(part.users),
+        "score": np.random.RandomState(0).rand(len(part)),
+    }
+    labels = np.asarray(store.labels)[part.ends]
+    expected = roc_auc_score(labels, flat["score"])
+    assert observed_auc(flat, store, "valid") == pytest.approx(expected)
+    liked = dataclasses.replace(store, labels=np.ones_like(store.labels))
+    assert observed_auc(flat, liked, "valid") is None and observed_line({}) == ""
+
+
 def test_a_model_of_feedback_needs_no_warning():
     results = {"model": "dfar", "data": "x", "synthetic": False}
     bins = calibration([0, 1], [0.2, 0.9]).to_dict("records")
@@ -281,3 +322,27 @@ def test_observed_needs_disliked_targets(monkeypatch, ranked):
     assert done.status == 2
     assert "targets=observed: the test targets hold no disliked one" in done.err
     assert "imported released files need test_data_neg" in done.err
+
+
+@pytest.mark.parametrize(
+    ("trained", "said"),
+    [
+        (
+            {"train_targets": "feedback", "train_num_ngs": 9},
+            "Trained with drawn negatives of label 0",
+        ),
+        (
+            {"train_targets": "all", "train_num_ngs": 0},
+            "feedback and train_num_ngs=0\nto predict that",
+        ),
+        ({"train_targets": "feedback", "train_num_ngs": 0}, None),
+    ],
+)
+def test_observed_scores_say_what_their_training_was_for(trained, said):
+    figures = observed_figures(
+        {"label": [1, 0, 1], "score": [0.9, 0.2, 0.4], "user": ["a", "b", "b"]}
+    )
+    figures["calibration"] = calibration([1, 0, 1], [0.9, 0.2, 0.4]).fillna(0).to_dict("records")
+    results = {"model": "dfar", "data": "d", "synthetic": False, "protocol": trained}
+    text = observed_table(figures, results)
+    assert said in text if said else "Trained" not in text

@@ -1,5 +1,6 @@
 """A run opened from Python: any model scores and recommends what its graph gives."""
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from serving_case import ITEMS, T, folder_of_runs, made_run, opened, path_of, ra
 import dfar_tf
 from dfar_tf.estimator.training import best_checkpoint, predict
 from dfar_tf.models import model_names
+from dfar_tf.runs.folder import open_run
+from dfar_tf.runs.steps import prepare_data
 from recommenders_utils.errors import UserError
 
 
@@ -25,7 +28,7 @@ def test_every_model_ranks_the_catalogue_as_it_scores_it(tmp_path_factory, model
     user = str(run.store.user_ids[9])
     scores = run.score(user, run.store.item_ids)
     assert scores.dtype == np.float32 and len(np.unique(scores)) > 3
-    found = run.recommend(user, k=7)
+    found = run.recommend(user, k=7, exclude_seen=False, exclude_disliked=False)
     order = np.argsort(-scores, kind="stable")[:7]
     close(found["score"].to_numpy(), scores[order], 1e-6)
     assert list(found["rank"]) == list(range(1, 8))
@@ -93,9 +96,21 @@ def test_ids_may_be_numbers(tmp_path):
 def test_the_seen_are_left_out_the_old_ones_too(dfar):
     user = str(dfar.store.user_ids[11])
     seen = {record.rsplit(":", 1)[0] for record in text_of(dfar, 11).split(",")}
-    found = dfar.recommend(user, k=100, exclude_seen=True)
+    found = dfar.recommend(user, k=100)
     assert set(found["item"]) == set(dfar.store.item_ids) - seen
-    assert len(dfar.recommend(user, k=100)) == ITEMS
+    everything = dfar.recommend(user, k=100, exclude_seen=False, exclude_disliked=False)
+    assert len(everything) == ITEMS
+
+
+def test_the_disliked_do_not_come_back_unless_asked_for(dfar):
+    history = [("i:1", 1), ("i:4", 0), ("i:2", 1), ("i:2", 0)]
+    of = {
+        flags: set(dfar.recommend(history, 100, flags[0], exclude_disliked=flags[1])["item"])
+        for flags in ((True, True), (True, False), (False, True), (False, False))
+    }
+    everything = set(dfar.store.item_ids)
+    assert of[True, True] == of[True, False] == everything - {"i:1", "i:4", "i:2"}
+    assert of[False, True] == everything - {"i:4", "i:2"} and of[False, False] == everything
 
 
 @pytest.mark.parametrize(
@@ -129,8 +144,10 @@ def test_what_a_run_may_not_be_opened_with(tmp_path_factory, tmp_path):
         lines = stream.read().splitlines()
     other = tmp_path / "other.csv"
     other.write_text("\n".join(lines[:-1]) + "\n")
+    hparams = open_run(path).replace(ratings=str(other), cache_dir=str(tmp_path))
+    prepared = prepare_data(hparams, hparams.values(), lambda line: None)[0].items.filename
     with pytest.raises(UserError, match="holds a run on other data"):
-        dfar_tf.load(path, ratings=str(other))
+        dfar_tf.load(path, prepared=os.path.dirname(prepared))
 
 
 def test_k_is_one_or_more(dfar):

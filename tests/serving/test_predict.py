@@ -68,6 +68,23 @@ def test_rows_of_histories_in_files_of_every_kind(run, rows, tmp_path, name, out
     assert packed == output.endswith(".gz")
 
 
+@pytest.mark.parametrize(
+    "user, item",
+    [
+        ("user_id:token", "item_id:token"),
+        ("reviewerID", "asin"),
+        ("userId", "movieId"),
+        ("UID", "Video ID"),
+    ],
+)
+def test_columns_have_the_names_that_training_reads(run, rows, tmp_path, user, item):
+    frame = rows[["item", "user"]].assign(time=3).rename(columns={"user": user, "item": item})
+    found, counts = scored(run, frame, tmp_path, "r.tsv")
+    assert list(found.columns) == [item, user, "time", "score"]
+    close(found["score"].to_numpy(), rows["expected"].to_numpy(), 1e-6)
+    assert (counts.unseen_items, counts.unseen_users) == (0, 0)
+
+
 def test_each_history_is_encoded_once_and_big_groups_are_cut(run, rows, tmp_path, monkeypatch):
     monkeypatch.setattr("dfar_tf.serving.predict.PAIRS", 4)
     monkeypatch.setattr("dfar_tf.serving.predict.ENCODED", 3)
@@ -91,8 +108,12 @@ def test_unseen_items_have_no_score_and_unseen_users_an_empty_history(run, tmp_p
     close(found["score"][1], run.score([], ["i:1"])[0], 1e-7)
     assert np.isnan(found["score"][2])
     assert (counts.unseen_items, counts.unseen_users) == (1, 1)
-    assert "1 rows have no score" in counts.describe(run.store.meta)
-    assert "1 rows are scored with an empty history" in counts.describe(run.store.meta)
+    told = counts.describe(run.store.meta)
+    assert "1 row has no score: the run's data do not have the item" in told
+    assert "1 row is scored with an empty history" in told
+    counts.unseen_items = counts.unknown_records = 2
+    assert "2 rows have no score" in counts.describe(run.store.meta)
+    assert "2 records are left out of histories" in counts.describe(run.store.meta)
 
 
 def test_unknown_items_of_a_history_are_passed_over(run, tmp_path):
@@ -167,7 +188,7 @@ def test_the_command(path, rows, tmp_path):
     rows[["user", "item"]].to_csv(str(source), index=False)
     done = call("predict", f"--run_dir={path}", f"--input={source}", f"--output={target}")
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith("ratings: 61 rows in ") and "written: " in done.out
+    assert "\nratings: 61 rows in " in done.out and "written: " in done.out
     found = pd.read_csv(str(target))["score"].to_numpy()
     close(found, rows["expected"].to_numpy(), 1e-6)
     for missing in ("run_dir", "input", "output"):

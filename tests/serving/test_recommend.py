@@ -10,9 +10,14 @@ from graph import close
 from serving_case import ITEMS, USERS, opened, path_of, text_of
 from small import call
 
-from dfar_tf.estimator.scorer import Catalogue
+import dfar_tf
+from dfar_tf.estimator.catalogue import Catalogue
+from dfar_tf.runs.folder import open_run
+from dfar_tf.runs.run import run_experiment
 from dfar_tf.serving.lists import choose_users, recommend_lists
+from dfar_tf.serving.reasons import moved_by, read_titles, reasons
 from dfar_tf.serving.recommend import recommend
+from dfar_tf.settings import merge_hparams
 from recommenders_utils.errors import UserError
 
 
@@ -44,7 +49,7 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
             logits[np.asarray(run.store.items[start:stop]) - 1] = -1
         order = np.argsort(-logits, kind="stable")[:6]
         expected.append([run.store.item_ids[k] for k in order if logits[k] >= 0])
-    monkeypatch.setattr("dfar_tf.estimator.scorer.BLOCK", block)
+    monkeypatch.setattr("dfar_tf.estimator.catalogue.BLOCK", block)
     monkeypatch.setattr(run.scorer.model, "pairs", 3 * block)
     monkeypatch.setattr(run, "catalogue", Catalogue(run.scorer, run.vocabulary.model_ids[1:]))
     monkeypatch.setattr("dfar_tf.serving.recommend.ENCODED", 4)
@@ -52,7 +57,9 @@ def test_the_blocks_change_nothing_and_each_history_is_encoded_once(
     monkeypatch.setattr(
         run.scorer, "encode", lambda h: (encoded.append(len(h["user"])), original(h))[1]
     )
-    found = list(recommend(run, run.vocabulary.stored(users), 6, exclude_seen))
+    found = list(
+        recommend(run, run.vocabulary.stored(users), 6, exclude_seen, exclude_disliked=False)
+    )
     assert encoded == [4, 1]
     assert [each.row for each in found] == [0, 1, 2, 3, 4]
     assert [list(each.items["item"]) for each in found] == expected
@@ -83,10 +90,97 @@ def test_an_interest_without_records_has_no_cosine(run):
     assert found.head_groups is None and len(found.items) == 3
 
 
-def test_a_model_with_one_tower_has_nothing_to_explain(tmp_path_factory):
-    other = opened(tmp_path_factory, "gru4rec")
-    with pytest.raises(UserError, match="--explain: model 'gru4rec' has no tower per feedback"):
-        other.recommend("user 3", explain=True)
+def test_the_records_that_moved_an_item_are_those_left_out(run):
+    """Each gain is the score of the whole history minus that without the record, by the public API."""
+    history = [("i:3", 1), ("i:5", 0), ("i:8", 1), ("i:1", 0)]
+    items = np.array([0, 7, 11])
+    read, labels, gains = moved_by(run, run.histories(history), 0, items)
+    assert [str(n) for n in run.vocabulary.item_ids(read)] == [item for item, _ in history]
+    assert labels.tolist() == [1, 0, 1, 0]
+    raw = [str(name) for name in run.vocabulary.item_ids(items)]
+
+    def logits(records):
+        state = run.scorer.encode(run.vocabulary.arrays(run.histories(records)))
+        return run.scorer.score(state, run.vocabulary.candidates(items)[None])[0]
+
+    for k in range(len(history)):
+        shorter = history[:k] + history[k + 1 :]
+        close(gains[k], logits(history) - logits(shorter), 1e-5)
+    assert len(raw) == 3 and np.abs(gains).max() > 0.005
+
+
+def test_reasons_are_words_with_titles(run):
+    history = [("i:3", 1), ("i:5", 0), ("i:8", 1)]
+    items = np.array([0, 7, 11])
+    _, _, gains = moved_by(run, run.histories(history), 0, items)
+    why = reasons(run, run.histories(history), 0, items, {"i:3": "Three", "i:8": "Eight"})
+    names = ["liked Three", "disliked i:5", "liked Eight"]
+    for k, sentence in enumerate(why):
+        best, worst = int(np.argmax(gains[:, k])), int(np.argmin(gains[:, k]))
+        if gains[best, k] >= 0.005:
+            assert sentence.startswith(f"you {names[best]} ({gains[best, k]:+.2f})")
+        if gains[worst, k] <= -0.005:
+            assert sentence.endswith(f"against it: you {names[worst]} ({gains[worst, k]:+.2f})")
+    assert "anyone without a history" in reasons(run, run.histories([]), 0, items)[0]
+
+
+def test_titles_of_any_file(tmp_path):
+    expected = {"i1": "One, two", "i2": "Three"}
+    for name, text in {
+        "a.csv": 'i1,"One, two"\ni2,Three\n',
+        "b.tsv": "year\ttitle:token\titem_id:token\n1\tOne, two\ti1\n2\tThree\ti2\n",
+        "c.csv": 'Title,ID\n"One, two",i1\n\nThree,i2\n',
+    }.items():
+        (tmp_path / name).write_text(text)
+        assert read_titles(str(tmp_path / name)) == expected
+    (tmp_path / "d.csv").write_text("i1,One\ni2\n")
+    with pytest.raises(UserError, match=r"d.csv:2: 'i2' has no title"):
+        read_titles(str(tmp_path / "d.csv"))
+    with pytest.raises(UserError, match="no such file"):
+        read_titles(str(tmp_path / "none.csv"))
+
+
+def test_titles_and_reasons_are_printed_and_written(path, tmp_path):
+    items, target = tmp_path / "items.csv", tmp_path / "list.csv"
+    items.write_text("item,title\n" + "".join(f"i:{k},Title of {k}\n" for k in range(ITEMS)))
+    flags = (
+        "--history=i:1:1,i:2:0",
+        "--k=3",
+        "--explain",
+        f"--items={items}",
+        f"--output={target}",
+    )
+    outcome = call("recommend", f"--run_dir={path}", *flags)
+    assert outcome.status == 0, outcome.err
+    frame = pd.read_csv(str(target))
+    assert (frame["title"] == "Title of " + frame["item"].str[2:]).all()
+    for row in frame.itertuples():
+        assert f"   {row.rank}. {row.because}\n" in outcome.out
+    assert frame["because"].str.contains("liked Title of [12]").any()
+
+
+def knn(factory, folder):
+    ratings = path_of(factory, "dfar")  # whose data it shares
+    given = open_run(ratings)
+    run_dir = folder / "knn"
+    hparams = merge_hparams(
+        "amazon",
+        model_type="itemknn",
+        **{key: given.values()[key] for key in ("ratings", "cache_dir", "min_item_records")},
+        min_user_records=0,
+    )
+    run_experiment(hparams, run_dir=str(run_dir), echo=False)
+    return dfar_tf.load(str(run_dir))
+
+
+@pytest.mark.parametrize("model", ["gru4rec", "itemknn"])
+def test_every_model_says_why(model, tmp_path_factory, tmp_path):
+    other = (
+        opened(tmp_path_factory, model) if model == "gru4rec" else knn(tmp_path_factory, tmp_path)
+    )
+    frame = other.recommend("user 9", k=3, explain=True)
+    assert list(frame) == ["rank", "item", "score", "logit", "because"]
+    assert frame["because"].str.match("you |against it|no single record").all()
 
 
 def labels_of(run, user):
@@ -119,7 +213,13 @@ def test_users_are_named_listed_or_all(run, tmp_path):
 
 def test_the_command_writes_csv_for_all_users(run, path, tmp_path):
     target = tmp_path / "lists.csv"
-    flags = (f"--run_dir={path}", "--users=all", "--k=3", f"--output={target}")
+    flags = (
+        f"--run_dir={path}",
+        "--users=all",
+        "--k=3",
+        "--exclude_seen=false",
+        f"--output={target}",
+    )
     done = call("recommend", *flags)
     assert (done.status, done.err) == (0, "")
     assert f"the lists of {USERS - 10} more users are in {target}" in done.out
@@ -128,22 +228,22 @@ def test_the_command_writes_csv_for_all_users(run, path, tmp_path):
     assert list(found.columns) == ["user", "rank", "item", "score", "logit"]
     assert len(found) == 3 * USERS
     assert list(found["user"][::3]) == names(run, range(USERS))
-    expected = run.recommend(found["user"][6], k=3)
+    expected = run.recommend(found["user"][6], k=3, exclude_seen=False)
     assert list(found["item"][6:9]) == list(expected["item"])
 
 
 def test_the_command_writes_json_of_a_given_history(run, path, tmp_path):
     target = tmp_path / "list.json"
     text = text_of(run, 6)
-    flags = (f"--history={text},x:1", "--k=2", "--explain", "--exclude_seen", f"--output={target}")
+    flags = (f"--history={text},x:1", "--k=2", "--explain", f"--output={target}")
     done = call("recommend", f"--run_dir={path}", *flags)
     assert (done.status, done.err) == (0, "")
-    assert "1 records left out: the run's data do not have the item" in done.out
+    assert "1 record left out: the run's data do not have the item" in done.out
     assert "best 2 for (given history)" in done.out and "share of pairs" in done.out
     found = json.loads(target.read_text())
     assert (found["synthetic"], found["catalogue"], found["k"]) == (False, ITEMS, 2)
     (user,) = found["users"]
-    expected = run.recommend(names(run, [6])[0], k=2, exclude_seen=True)
+    expected = run.recommend(names(run, [6])[0], k=2)
     assert [each["item"] for each in user["items"]] == list(expected["item"])
     assert {"positive_logit", "negative_cosine"} < set(user["items"][0])
     assert user["seconds"] > 0 and "positive > negative" in user["head_groups"]

@@ -7,6 +7,8 @@ import sys
 import pytest
 from run_sh_box import BASH, CHECKOUT
 
+from dfar_tf import manual
+
 
 @pytest.mark.parametrize("arguments", [[], ["help"], ["-h"], ["--help"]])
 def test_commands_are_listed_without_any_python(box, arguments):
@@ -20,16 +22,36 @@ def test_commands_are_listed_without_any_python(box, arguments):
 @pytest.mark.parametrize(
     "word", ["amazn", "__init__", "_tools", "../amazon", "a b", "", "*", "--x"]
 )
-def test_an_unknown_command_lists_the_commands_and_fails(box, word):
+def test_an_unknown_command_is_told_with_the_nearest_and_fails(box, word):
     box.python("3.7.16")
     status, out, err = box.run(word)
     if word == "":  # an empty word is no word
         assert status == 0 and "amazon" in out
         return
     assert (status, out) == (2, "")
-    assert f"unknown command: {word}" in err.splitlines()[0]
-    assert "  amazon " in err
+    assert err.startswith(f"error: unknown command {word.replace('_', '-')!r}; ")
+    assert "amazon" in err
     assert not (box.checkout / ".envs").exists()
+
+
+@pytest.mark.parametrize("word", ["make-table", "test"])
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_installs_and_changes_nothing(box, word, flag):
+    box.python("3.7.16")
+    before = sorted(box.checkout.rglob("*"))
+    status, out, err = box.run(word, flag)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] in ("Make a table.", manual.TESTS.splitlines()[0])
+    assert sorted(box.checkout.rglob("*")) == before
+    assert box.calls("pip") == box.calls("venv") == box.calls("run") == []
+
+
+@pytest.mark.parametrize("arguments", [["make-table", "--help"], ["--version"], ["tabel"]])
+def test_a_question_makes_no_python(box, arguments):
+    box.conda("micromamba")
+    status, out, _ = box.run(*arguments)
+    assert status == 2 and "make-table" in out
+    assert box.calls("create") == [] and not (box.checkout / ".envs").exists()
 
 
 @pytest.mark.parametrize("word", ["make-table", "make_table"])
@@ -58,7 +80,6 @@ def test_the_callers_folder_is_not_imported_from(box):
     text = "import os, sys\nprint(__file__, sys.argv[1:], os.getcwd(), sep='|')\n"
     for root, module in [(box.checkout, text), (box.elsewhere, "raise SystemExit('wrong one')\n")]:
         (root / "dfar_tf").mkdir(exist_ok=True)
-        (root / "dfar_tf" / "__init__.py").write_text("")
         (root / "dfar_tf" / "__main__.py").write_text(module)
     (box.elsewhere / "runpy.py").write_text("raise SystemExit('shadowed')\n")
     status, out, err = box.run("amazon", "--a=b c", REAL_PYTHON=sys.executable)

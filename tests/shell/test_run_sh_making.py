@@ -1,10 +1,13 @@
 """run.sh: an environment is made once, whole or not at all."""
 
+import importlib
 import os
+import re
 import signal
 import time
 
 import pytest
+from places import CHECKOUT
 
 
 def test_an_environment_is_made_once(box):
@@ -149,3 +152,23 @@ def test_an_unwritable_checkout_is_an_error(box):
     (box.checkout / ".envs").write_text("a file where a folder is wanted")
     status, _, err = box.run("amazon")
     assert status == 1 and "Make the checkout writable" in err.splitlines()[-1]
+
+
+def test_progress_is_shown_while_packages_are_installed(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(CHECKOUT / "requirements"))
+    making = importlib.import_module("making")
+    monkeypatch.setattr(making, "ENVS", tmp_path)
+    monkeypatch.setattr(making, "EVERY", 0.01)
+    environment = making.Environment("tf2.15-py3.11")
+    environment._lock = os.open(str(tmp_path), os.O_RDONLY)
+    try:
+        lines = (
+            "Collecting numpy==1.0\\nCollecting scipy>=1\\n  Downloading numpy-1.0.whl (20 MB)\\n"
+        )
+        environment.logged("sh", "-c", f"printf '{lines}'; sleep 0.7")
+    finally:
+        os.close(environment._lock)
+    err = capsys.readouterr().err
+    assert re.search(r"0 min 00 s, [23] packages so far: Downloading numpy-1.0.whl", err)
+    with pytest.raises(making.Broken):
+        environment.logged("false")

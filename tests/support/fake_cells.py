@@ -40,6 +40,10 @@ def fake_training(lift_of):
         results = {
             "model": hparams.model_type,
             "loss": hparams.loss,
+            "data": hparams.name,
+            "seed": hparams.seed,
+            "statistics": {},
+            "protocol": {},
             "test": figures,
             "valid": figures,
             "seconds": {"all": 1.0, "train": 0.5},

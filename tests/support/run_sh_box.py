@@ -15,7 +15,11 @@ from places import CHECKOUT, SUPPORT
 BASH = shutil.which("bash")
 TOOLS = (*("bash", "cat", "chmod", "dirname", "env", "mkdir", "rm", "sed", "sleep", "tail"),)
 # What run.sh needs of the checkout: paths start with these.
-NEEDED = ("run.sh", "environment", "requirements/", ".ci/")
+NEEDED = (
+    *("run.sh", "environment", "requirements/", ".ci/"),
+    *("dfar_tf/__init__.py", "dfar_tf/version.py", "dfar_tf/paths.py", "dfar_tf/manual.py"),
+    *("recommenders_utils/__init__.py", "recommenders_utils/errors.py", "hparams/"),
+)
 
 
 class Box:
@@ -129,7 +133,7 @@ def copy_checkout(target):
             shutil.copy(str(CHECKOUT / name), str(target / name))
     commands = target / "dfar_tf" / "commands"
     commands.mkdir(parents=True)
-    (commands / "__init__.py").write_text('"""The commands."""\n')
+    shutil.copy(str(CHECKOUT / "dfar_tf/commands/__init__.py"), str(commands))
     (commands / "_tools.py").write_text('"""Shared by commands."""\n')
     (commands / "amazon.py").write_text('"""Train on a ratings file.\n\nAt length.\n"""\n')
     (commands / "make_table.py").write_text("# A comment.\n" + 'r"""Make a table."""\nimport os\n')

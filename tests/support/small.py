@@ -10,7 +10,7 @@ import signal
 
 import pandas as pd
 
-from dfar_tf.cli import main
+from dfar_tf.__main__ import run
 from recommenders_utils.synthetic.ratings import generate_ratings
 
 # Dense enough that a small DFAR learns what is planted in seconds: next items follow from the last
@@ -58,7 +58,7 @@ def call(*arguments):
     before = signal.getsignal(signal.SIGTERM)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = main(list(map(str, arguments)))
+            status = run(list(map(str, arguments)))
     finally:
         signal.signal(signal.SIGTERM, before)
     return Outcome(status, out.getvalue(), err.getvalue())
@@ -79,6 +79,12 @@ def tree(folder):
         for name in folders + files
         if name in files or not os.listdir(os.path.join(at, name))
     }
+
+
+def results_in(folder, ending=""):
+    """Names of a folder's results, not of the links to the newest."""
+    names = sorted(name for name in os.listdir(str(folder)) if name.endswith(ending))
+    return [name for name in names if not os.path.islink(os.path.join(str(folder), name))]
 
 
 @once

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.metrics.pairwise import cosine_similarity
 from untrained_case import SPLIT_RULES, random_store, training_rows
 
@@ -152,6 +153,26 @@ def test_of_a_long_user_the_newest_records_count():
     got = itemknn.similarities(store, 10.0, 0, 3).toarray()
     np.testing.assert_array_equal(got, want)
     assert (got != itemknn.similarities(store, 10.0, 0, 500).toarray()).any()
+
+
+def test_users_products_are_bounded_together(monkeypatch):
+    lengths = np.array([1, 3, 10, 40])
+    assert itemknn.affordable(lengths, 500) == 500
+    for limit in (4, 5, 50, 310, 1711):
+        monkeypatch.setattr(itemknn, "PRODUCTS", limit)
+        cap = itemknn.affordable(lengths, 500)
+        assert (np.minimum(lengths, cap) ** 2).sum() <= limit
+        more = (np.minimum(lengths, cap + 1) ** 2).sum()
+        assert more > limit or cap == 500
+    assert itemknn.affordable(lengths, 2) == 2
+
+
+def test_the_strongest_of_a_row_equal_ones_by_column():
+    table = sparse.csr_matrix([[2.0, 3, 2, 0, 2, 1], [0, 0, 0, 0, 0, 7], [1, 1, 1, 1, 1, 1]])
+    found = neighbours.strongest(table, 3)
+    expected = [[2, 3, 2, 0, 0, 0], [0, 0, 0, 0, 0, 7], [1, 1, 1, 0, 0, 0]]
+    np.testing.assert_array_equal(found.toarray(), expected)
+    assert found.nnz == 7 and found.has_sorted_indices
 
 
 def test_static_models():

@@ -7,6 +7,7 @@ import time
 
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, existing, step_of
 from dfar_tf.estimator.epochs import join_predictions
+from dfar_tf.estimator.messages import epoch_lines
 from dfar_tf.estimator.model_fn import EVALUATED
 from recommenders_utils.backend import tf
 from recommenders_utils.checksums import seal
@@ -81,12 +82,9 @@ class ValidationHook(tf.estimator.SessionRunHook):
             keep_best(path, self.best_dir)
         self.state.add(record)
         self._forget(path)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        logger.info(
-            f"epoch {record['epoch']:>2}  step {record['step']}  loss {record['train_loss']:.4f}  "
-            f"validation: {shown}  ({record['seconds']:.1f} s, "
-            f"{record['targets_per_second']:.0f} targets/s)" + ("  best" if best else "")
-        )
+        line, detail = epoch_lines(record, None, self.state.metric, best=best)
+        logger.info(line)
+        logger.debug(detail)
         if self.state.should_stop():
             raise EarlyStop
 

@@ -13,11 +13,12 @@ import numpy as np
 from dfar_tf.layers import random_draws as draws
 from dfar_tf.layers.attention import fast
 from dfar_tf.layers.attention.softmax import masked_softmax
+from dfar_tf.layers.precision import Float32Layer
 from dfar_tf.layers.shapes import size_of
 from recommenders_utils.backend import tf
 
 
-class MultiHeadAttention(tf.keras.layers.Layer):
+class MultiHeadAttention(Float32Layer):
     """Scaled dot-product attention with H independent heads.
 
     ::

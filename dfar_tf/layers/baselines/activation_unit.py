@@ -24,14 +24,16 @@ class LocalActivationUnit(tf.keras.layers.Layer):
       units: hidden widths of the MLP.
       activation: ``dice`` or a Keras activation.
       softmax: whether the weights of a history sum to 1.
+      scale: what the MLP's output is multiplied by.
       **kwargs: passed to ``tf.keras.layers.Layer``.
     """
 
-    def __init__(self, units=(80, 40), activation="dice", softmax=False, **kwargs):
+    def __init__(self, units=(80, 40), activation="dice", softmax=False, scale=1.0, **kwargs):
         super().__init__(**kwargs)
         self.units = list(units)
         self.activation = activation
         self.softmax = softmax
+        self.scale = scale
         self.hidden = [
             tf.keras.layers.Dense(width, name=f"dense_{i + 1}")
             for i, width in enumerate(self.units[1:])
@@ -84,7 +86,8 @@ class LocalActivationUnit(tf.keras.layers.Layer):
         hidden = self._activate(0, hidden, training)
         for i, layer in enumerate(self.hidden):
             hidden = self._activate(i + 1, layer(hidden), training)
-        return tf.reshape(self.out(hidden), [-1, count])  # [P, C]
+        weights = tf.reshape(self.out(hidden), [-1, count])  # [P, C]
+        return weights if self.scale == 1.0 else weights * self.scale
 
     def _make_activation(self, i):
         if self.activation == "dice":
@@ -99,5 +102,10 @@ class LocalActivationUnit(tf.keras.layers.Layer):
     def get_config(self):
         """See ``tf.keras.layers.Layer``."""
         config = super().get_config()
-        config.update(units=self.units, activation=self.activation, softmax=self.softmax)
+        config.update(
+            units=self.units,
+            activation=self.activation,
+            softmax=self.softmax,
+            scale=self.scale,
+        )
         return config

@@ -39,10 +39,20 @@ def sub_interest_states(state, vectors):
     return state[:, None] * (1.0 + tf.sigmoid(state[:, None] * vectors))
 
 
-def intents(items, skipped, vectors):
-    """argmax_k <e, u_k> of each item minus that of the item skipped before it: [B, T, D] twice -> [B, T]."""
-    choose = lambda embedded: tf.argmax(tf.tensordot(embedded, vectors, [[2], [1]]), -1)  # noqa: E731
-    return choose(items) - choose(skipped)
+def intents(items, skipped, there, vectors):
+    """argmax_k (<e, u_k> - <fb, u_k>): the sub-interest an item speaks for, and the skip before it against.
+
+    Args:
+      items: [B, T, D].
+      skipped: [B, T, D] of the item skipped right before each.
+      there: [B, T], 0 where none was: the term is then zero.
+      vectors: [K, D].
+
+    Returns:
+      [B, T] int.
+    """
+    difference = items - skipped * there[:, :, None]
+    return tf.argmax(tf.tensordot(difference, vectors, [[2], [1]]), -1)
 
 
 def distance_correlation(first, second, epsilon=1e-12):

@@ -19,6 +19,9 @@ class ReleasedDFN(DFN):
         attention = ReleasedMultiHeadAttention(self.hp.num_heads, causal=False, name="attention")
         return ReleasedBlock(attention, name=name)
 
+    def make_external(self):
+        """RELEASED, baselines: no external attention."""
+
     def make_wide(self):
         """RELEASED, baselines: no wide part."""
 

@@ -64,5 +64,5 @@ class NumpyEngine:
         extras = {name: values[kept] for name, values in extras.items()}
         ids = user_ids, item_ids
         store = sequences(users, items, labels, times, *ids, data.tie_order, extras)
-        say_filter(store, counts, say, clock)
+        say_filter(store, counts, data, say, clock)
         return store, reading, counts

@@ -1,7 +1,7 @@
 """What an engine says while it works."""
 
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 
 class Clock:
@@ -32,12 +32,43 @@ def say_reading(path: str, reading: Dict[str, Any], say: Callable[[str], Any], c
     say(f"data: read {reading['kept']} records from {path} ({clock.lap('read'):.2f} s)")
 
 
-def say_filter(store: Any, counts: Dict[str, Any], say: Callable[[str], Any], clock: Any) -> None:
-    """Reports what the filter left."""
-    read = counts["read"]
-    say(
-        f"data: kept {len(store.items)} of {read['records']} records, {store.num_users} of "
-        f"{read['users']} users, {store.num_items} of {read['items']} items; "
-        f"{counts['duplicates']} repetitions of a user and item dropped "
-        f"({clock.lap('filter'):.2f} s)"
+def say_filter(
+    store: Any, counts: Dict[str, Any], data: Any, say: Callable[[str], Any], clock: Any
+) -> None:
+    """Reports what the filters left and by which keys; ``data`` has the keys."""
+    counts["seconds"] = clock.lap("filter")
+    for line in filter_lines(store.statistics(), counts, vars(data)):
+        say("data: " + line)
+
+
+def filter_lines(
+    kept: Dict[str, Any], counts: Dict[str, Any], protocol: Dict[str, Any]
+) -> List[str]:
+    """What the filters did, a sentence each.
+
+    Args:
+      kept: Table 1's counts of what is left.
+      counts: of the filter: ``read``, the same counts before it, and ``duplicates``.
+      protocol: the keys of the filters with their values.
+    """
+    read, lines = counts["read"], []
+    least = {key: protocol[key] for key in ("min_user_records", "min_item_records")}
+    if counts["duplicates"]:
+        which = protocol.get("duplicates", "first")
+        lines.append(
+            f"{counts['duplicates']:,} of {read['records']:,} records repeat a user and item and are "
+            f"dropped (duplicates={which})"
+        )
+    if least["min_user_records"] > 1 or kept["users"] < read["users"]:
+        of_items = least["min_item_records"] > 1
+        lines.append(
+            f"{kept['users']:,} of {read['users']:,} users have at least "
+            f"min_user_records={least['min_user_records']} records"
+            + f" of items with at least min_item_records={least['min_item_records']}"
+            * of_items
+        )
+    lines.append(
+        f"{kept['items']:,} of {read['items']:,} items and {kept['records']:,} of "
+        f"{read['records']:,} records are left"
     )
+    return lines
