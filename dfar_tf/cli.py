@@ -16,7 +16,6 @@ from dfar_tf.paths import PROGRAM, taken
 from dfar_tf.settings import PAPER_SETTINGS, merge_hparams
 from dfar_tf.terminal import escaped_output
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
-from recommenders_utils.reading.adapters import is_path
 from recommenders_utils.tables import printable
 
 # Flags whose value is a path: taken from the directory the user is in.
@@ -158,8 +157,11 @@ def parse(module, arguments):
     chosen = {name: values[name].value for name in own}
     for table in (given, chosen):
         for name in PATHS:
-            if name == "adapter" and not is_path(table.get(name, "")):
-                continue  # one of ours, by name
+            if name == "adapter" and table.get(name):
+                from recommenders_utils.reading.adapters import is_path  # pandas
+
+                if not is_path(table[name]):
+                    continue  # one of ours, by name
             if table.get(name) and table[name] != "null":
                 table[name] = taken(table[name])
     words = [PROGRAM, *map(shlex.quote, arguments)]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import textwrap
 
 from dfar_tf.experiments.results import say_written, write_results
 from dfar_tf.models import about_model, get_model, model_names, untrained_names
@@ -49,19 +50,18 @@ def run_models(dataset, given=None, command="", output=None, say=print):
         rows.append([name, about["title"], about["paper"], count, about["feedback"], settings])
     hp = merge_hparams(dataset, **given)
     title = (
-        f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}), width "
-        f"{hp.hidden_size}, histories of {hp.max_seq_length}"
+        f"parameters for Table 1's {shape['users']:,} users and {shape['items']:,} items ({column}),\n"
+        f"width {hp.hidden_size}, histories of {hp.max_seq_length}"
     )
-    say(format_table(HEADERS[:4], [row[:4] for row in rows], title, "lllr"))
-    say(
-        "\n"
-        + format_table(["model", "what it makes of the feedback"], [[r[0], r[4]] for r in rows])
-    )
+    shown = [[row[0], row[2], row[3]] for row in rows]
+    say(title + "\n\n" + format_table(("model", "paper", "parameters"), shown, None, "llr"))
+    say("\nwhat each makes of the feedback\n\n" + _listed([row[0], row[4]] for row in rows))
     own = untrained_rows()
     title = "untrained: fitted by counting, without parameters, in seconds"
-    say("\n" + format_table(UNTRAINED, own, title))
+    say(f"\n{title}\n")
+    say(_listed([row[0], ", ".join(filter(None, row[1:]))] for row in own))
     say(
-        f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one, "
+        f"\nsettings: hparams/model_NAME.yaml; {typed('amazon --model=NAME')} trains one,\n"
         f"{typed('table2')} compares them"
     )
     if output:
@@ -69,6 +69,14 @@ def run_models(dataset, given=None, command="", output=None, say=print):
         record = {"untrained": {"headers": list(UNTRAINED), "rows": own}}
         say_written(write_results("models", HEADERS, rows, about, output, record=record), say=say)
     return rows
+
+
+def _listed(pairs):
+    """Names with texts beside them, for a terminal of 80 columns."""
+    indent, lines = " " * 15, []
+    for name, text in pairs:
+        lines += textwrap.wrap(text, 80, initial_indent=name.ljust(15), subsequent_indent=indent)
+    return "\n".join(lines)
 
 
 def untrained_rows():

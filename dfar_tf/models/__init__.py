@@ -56,6 +56,10 @@ def about_model(name):
     with open(path, encoding="utf-8") as stream:
         tree = ast.parse(stream.read())
     about = dict.fromkeys(("title", "paper", "feedback"), "")
+    for node in tree.body:  # of the model that it derives from, if it does
+        base = getattr(node, "module", None) or ""
+        if base.rpartition(".")[2] in model_names() and base.startswith("dfar_tf.models."):
+            about.update(about_model(base.rpartition(".")[2]))
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for each in node.body:

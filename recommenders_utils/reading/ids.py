@@ -47,8 +47,7 @@ def as_id(value: Any) -> str:
         value = value.decode("utf-8", "replace")
     if isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_)):
         with contextlib.suppress(OverflowError, ValueError):  # infinite, not a number: no such id
-            whole = int(float(value)) if not isinstance(value, numbers.Integral) else int(value)
-            value = whole if value == whole else value
+            value = int(value) if value == int(value) else value  # type: ignore[call-overload]
     try:
         return str(value).strip()
     except (ValueError, RecursionError):  # thousands of digits, endless nesting: no such id

@@ -13,7 +13,7 @@ import os
 import re
 import typing
 import zlib
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -111,7 +111,7 @@ def header_of(path: str) -> str:
     return line
 
 
-def first_record(stream):
+def first_record(stream: Iterable[str]) -> str:
     """The text of the first row after the header; of no more than ``LONGEST_RECORD`` characters."""
     lines, quotes, length = [], 0, 0
     for line in stream:
@@ -140,7 +140,7 @@ def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int,
     Raises:
       UserError: UTF-16, a line of over a million characters, over ``MOST_BLANK`` blank lines.
     """
-    found = []
+    found: List[Tuple[int, int, str]] = []
     with open_bounded(path, compressed) as stream:
         head = stream.peek(3)[:3]
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):

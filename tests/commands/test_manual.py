@@ -1,5 +1,6 @@
 """What the program tells about itself: in a moment, on one screen, with nothing but a bare Python."""
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from small import call
 
 from dfar_tf import manual, settings
 from dfar_tf.commands import command_names, get_command
+from dfar_tf.models import about_model, get_model, model_names
 from dfar_tf.version import __version__
 from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.hparams.schema import to_yaml
@@ -132,3 +134,28 @@ def test_a_misspelt_model_is_told_without_tensorflow():
     )
     assert done.returncode == 2
     assert b"unknown model 'dfra'; did you mean dfar" in done.stderr
+
+
+def test_the_models_are_listed_without_tensorflow():
+    program = (
+        "import sys; from dfar_tf.__main__ import run; s = run(['models']);"
+        "assert 'tensorflow' not in sys.modules; sys.exit(s)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(os.environ, PYTHONPATH=str(CHECKOUT)),
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) <= 60 and max(map(len, lines)) <= 80
+
+
+def test_what_is_read_of_a_model_is_what_its_class_says():
+    for name in model_names():
+        model = get_model(name)
+        assert about_model(name) == {
+            "title": model.title,
+            "paper": model.paper,
+            "feedback": model.feedback,
+        }

@@ -6,8 +6,11 @@ import pytest
 from dfar_case import ITEMS, USERS, model_hparams
 from small import call
 
-from dfar_tf.experiments.models import count_parameters
+from dfar_tf.experiments.models import RECORDED, count_parameters, sizes_digest
 from dfar_tf.models import get_model, model_names, untrained_names
+from dfar_tf.runs.paper import paper_table1
+from dfar_tf.settings import merge_hparams
+from recommenders_utils.files import read_json
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,8 @@ def test_every_model_is_listed(listed):
 def test_untrained_models_have_a_part_of_their_own(listed):
     out, rows = listed
     part = out[out.index("untrained: fitted by counting") : out.index("settings: hparams/")]
-    assert [line.split()[0] for line in part.splitlines()[4:] if line] == untrained_names()
+    lines = [line for line in part.splitlines()[1:] if line and not line.startswith(" ")]
+    assert [line.split()[0] for line in lines] == untrained_names()
     assert not {row["model"] for row in rows} & set(untrained_names())
     assert "Sarwar et al., WWW 2001" in part
 
@@ -59,3 +63,14 @@ def test_users_count_where_they_are_embedded():
 def test_a_data_set_without_a_paper_column_is_refused(monkeypatch):
     outcome = call("models", "--data=protocol_paper")
     assert outcome.status == 2 and "paper_column is none" in outcome.err
+
+
+def test_the_recorded_parameters_are_those_of_the_graphs():
+    recorded, shape = read_json(RECORDED), paper_table1("amazon")
+    for name in model_names():
+        hparams = merge_hparams("amazon", model_type=name)
+        sizes = shape["items"], shape["users"]
+        found = recorded[sizes_digest(hparams, *sizes)]
+        assert found == count_parameters(hparams, *sizes), (
+            "run tests/support/data/record_parameters.py"
+        )

@@ -337,8 +337,8 @@ def test_offline_a_stand_in_is_made_and_says_so(tmp_path, monkeypatch):
     assert "paper, Table 1" not in outcome.out
     assert "paper, Table 1" in call("prepare", "--paper_column=amazon").out
     # Its items are not filtered again, unless a person says so.
-    assert "kept 2600 of 2600 records" in outcome.out
+    assert "2,600 of 2,600 records are left" in outcome.out
     assert (tmp_path / "data" / STAND_IN_NAME).is_file()
     filtered = call("prepare", "--min_item_records=30")
     assert filtered.status == 0, filtered.err
-    assert "kept 2600 of 2600 records" not in filtered.out
+    assert "2,600 of 2,600 records are left" not in filtered.out
