@@ -48,6 +48,10 @@ def fake_training(lift_of):
             "valid": figures,
             "seconds": {"all": 1.0, "train": 0.5},
             "parameters": 1234,
+            "data": "made up",
+            "seed": hparams.seed,
+            "statistics": {},
+            "protocol": {},
             "best_epoch": 2,
         }
         with open(os.path.join(run_dir, "results.json"), "w") as stream:
