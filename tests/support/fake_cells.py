@@ -40,7 +40,7 @@ def fake_training(lift_of):
         results = {
             "model": hparams.model_type,
             "loss": hparams.loss,
-            "data": hparams.name,
+            "data": "made up",
             "seed": hparams.seed,
             "statistics": {},
             "protocol": {},
@@ -48,10 +48,6 @@ def fake_training(lift_of):
             "valid": figures,
             "seconds": {"all": 1.0, "train": 0.5},
             "parameters": 1234,
-            "data": "made up",
-            "seed": hparams.seed,
-            "statistics": {},
-            "protocol": {},
             "best_epoch": 2,
         }
         with open(os.path.join(run_dir, "results.json"), "w") as stream:
