@@ -1,4 +1,4 @@
-"""measure speed and memory of training, attention, ranking, retrieval
+"""measure speed and memory of training, attention and ranking
 
 ``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``;
 prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,

@@ -50,7 +50,7 @@ def load(run_dir, say=lambda line: None, **given):
     """
     run_dir = _folder(run_dir)
     given = with_files(given, given.get("cache_dir") or DEFAULT_CACHE)
-    log = {key: given[key] for key in ("ratings", "interactions") if given.get(key)}
+    log = {key: given[key] for key in ("ratings", "interactions") if given.get(key) is not None}
     own = {key: value for key, value in given.items() if not (log and key in _OF_LOG)}
     hparams, store = open_data(run_dir, own, say)
     newer = _newer(hparams, store, given, say) if log else None

@@ -1,5 +1,6 @@
 """A ``SequenceStore`` as one small file: its arrays, as differences where these are smaller, compressed."""
 
+import io
 import json
 import zipfile
 import zlib
@@ -30,8 +31,11 @@ def pack(store: SequenceStore, path: str) -> None:
     for name, (array, dtype) in store.named_arrays().items():
         array, name = np.asarray(array, dtype=dtype), name[: -len(".npy")]
         packed[name] = np.diff(array, prepend=array.dtype.type(0)) if name in _RISING else array
+    # In memory first: where the disk is full, a half-written archive would complain once more when deleted.
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **packed)
     with atomic_write(path, "wb") as stream:
-        np.savez_compressed(stream, **packed)
+        stream.write(archive.getbuffer())
 
 
 def unpack(path: str) -> SequenceStore:

@@ -267,7 +267,7 @@ def test_data_of_one_engine_serve_the_other(data, tmp_path):
     first = prepare(path, data, say=lambda line: None)
     lines = []
     again = prepare(path, data, say=lines.append, engine=SparkEngine())
-    assert "reused" in lines[-1] and again.meta == first.meta
+    assert any("reused" in line for line in lines) and again.meta == first.meta
 
 
 def test_a_block_is_parsed_by_the_rules(data, tmp_path):

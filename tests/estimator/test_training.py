@@ -12,6 +12,7 @@ from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import best_checkpoint, predict
 from recommenders_utils.backend import tf
+from recommenders_utils.checksums import write_checked_json
 from recommenders_utils.errors import UserError
 
 
@@ -37,7 +38,6 @@ def test_epochs_run_and_the_best_is_kept(undisturbed):
     assert state == {"epochs": trained.epochs}
     epochs = [line for line in lines if line.startswith("epoch")]
     assert [line.endswith("best") for line in epochs] == [True, True, True, False]
-    assert "CPU" in lines[0]
     size = {k: v for k, v in variables(trained.checkpoint).items() if "Adam" not in k}
     trainable = [v.size for k, v in size.items() if "moving" not in k and "_power" not in k]
     assert trained.parameters == sum(trainable) - 1  # but the step
@@ -105,7 +105,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(undisturbed, tmp_path
     state = json.loads(path.read_text("utf-8"))
     assert [e["epoch"] for e in state["epochs"]] == [1, 2]
     state["epochs"].append(dict(state["epochs"][1], epoch=3, validation={"auc": 0.99}))
-    path.write_text(json.dumps(state), "utf-8")
+    write_checked_json(str(path), state)
     rest = Scripted(*whole.values[2:])
     resumed, _ = run(tmp_path, rest, epochs=4)
     assert len(rest.seen) == 2
@@ -136,7 +136,7 @@ def test_state_remembers_the_earliest_best_and_lower_logloss(tmp_path):
     def best(metric, *values):
         state = TrainingState(str(tmp_path / metric), metric, 2)
         for epoch, value in enumerate(values, 1):
-            state.add({"epoch": epoch, "validation": {metric: value}})
+            state.add({"epoch": epoch, "step": 3 * epoch, "validation": {metric: value}})
         again = TrainingState(str(tmp_path / metric), metric, 2)
         assert again.epochs == state.epochs
         return state.best_epoch(), state.should_stop()

@@ -89,7 +89,7 @@ def test_the_wheel_holds_every_module_and_every_yaml(wheel):
     expected = set()
     for package in PACKAGES:
         for path in (CHECKOUT / package).rglob("*"):
-            if path.suffix in (".py", ".yaml"):
+            if path.suffix in (".py", ".yaml", ".css", ".json"):
                 expected.add(path.relative_to(CHECKOUT).as_posix())
     for path in (CHECKOUT / "hparams").rglob("*.yaml"):
         expected.add("dfar_tf/" + path.relative_to(CHECKOUT).as_posix())

@@ -137,6 +137,7 @@ def test_the_hyper_parameter_reaches_every_attention_and_changes_no_model(name):
             assign(bench.session, random_values(case.model.weights, seed=5))
             found.append(case.run([logits, gradients], dfar_case.batch()))
     expected = {"dfar", "dfn", "feedrec", "sasrec", "sine", "tha4rec"}
+    expected |= {"esasrec", "gsasrec", "pnfrec"}
     assert bool(made) == (name in expected)
     (quick, ours), (plain, theirs) = found
     close(quick, plain, 1e-4)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -16,7 +17,8 @@ from dfar_tf.runs.folder import RunFolder
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.errors import UserError
 context = multiprocessing.get_context("fork")
-store = types.SimpleNamespace(meta={"synthetic": False, "name": "a", "fingerprint": "f"})
+meta = {"synthetic": False, "name": "a", "fingerprint": "f"}
+store = types.SimpleNamespace(meta=meta, named_arrays=dict)
 gate, out = context.Barrier(2), context.Queue()
 
 def start(seed, folders):
@@ -80,7 +82,8 @@ def test_default_names_carry_the_seed_and_never_collide(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "in_checkout", lambda path: str(tmp_path / path))
     hparams = merge_hparams(None, model_type="itemknn", seed="7")
-    made = [module._make_new({"seed": 7}, hparams) for _ in range(3)]
+    store = types.SimpleNamespace(meta={"name": "a"}, named_arrays=dict)
+    made = [module._make_new({"seed": 7}, hparams, store) for _ in range(3)]
     assert len(set(made)) == 3
     assert all("-seed7-" in os.path.basename(path) for path in made)
     assert all(os.path.exists(os.path.join(path, "hparams.yaml")) for path in made)

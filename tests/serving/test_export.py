@@ -52,7 +52,8 @@ def exports(tmp_path_factory):
         path = path_of(tmp_path_factory, model)
         done = call("export", f"--run_dir={path}", f"--output={folders[model]}")
         assert (done.status, done.err) == (0, "")
-        data, told = done.out.splitlines()
+        data, objective, warning, told = done.out.splitlines()
+        assert objective.startswith("objective: ranking, loss ") and warning.startswith("WARNING: ")
         assert data.startswith("data: ratings, prepared in ")
         assert told == f"SavedModel of {model}, 23 items: {folders[model]}"
     return folders

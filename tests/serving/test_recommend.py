@@ -262,7 +262,10 @@ def test_generated_data_are_called_so_everywhere(run, tmp_path, monkeypatch):
     [
         ([], "--users and --history: give exactly one of the two."),
         (["--users=user 1", "--history="], "--users and --history: give exactly one of the two."),
-        (["--users=user 1", "--k=0"], "--k: '0' is not a positive whole number."),
+        (
+            ["--users=user 1", "--k=0"],
+            "--k: '0' is not a positive whole number of at most four digits.",
+        ),
         (["--users=user 1", "--output=x.txt"], "expected a name that ends in .csv or .json"),
         (["--history=i:3"], "--history: 'i:3' is not a record of a history; expected item:label"),
         (["--users=user 1", "--hidden_size=9"], "hidden_size: a finished run is served as it was"),
