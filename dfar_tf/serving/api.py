@@ -78,7 +78,7 @@ def _newer(hparams, store, given, say):
     """The users and histories of a log that is given, read with the run's settings."""
     chosen = {key: given.get(key) for key in ("ratings", "interactions", "prepared")}
     of_log = {key: given[key] for key in _OF_LOG if key in given}
-    if chosen["ratings"]:
+    if chosen["ratings"] is not None:
         of_log["adapter"] = given.get("adapter")
     data = hparams.replace(**{**chosen, **of_log})
     source, reader = find_data(data, say=say)
