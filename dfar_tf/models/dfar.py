@@ -119,19 +119,22 @@ class DFAR(SequentialModel):
     def encode(self, history, training):
         """The sum of S [B, D]; of each feedback the sequence [B, S, D], its mask [B, S], its sum [B, D]."""
         mask = history["history_mask"]
-        encoded, sides = self._encoded(history, training)
+        encoded, labels = self._encoded(history, training)
         state = {"sum": self._pool(encoded, mask)}
-        for side, (own, own_mask, _) in sides.items():
+        for side, _ in SIDES:
+            own, own_mask, _ = self._of_side(encoded, mask, labels, side, training)
             state[side], state[side + "_mask"] = own, own_mask
             state[side + "_sum"] = self._pool(own, own_mask)
         return state
 
     def encode_positions(self, history, at, training):
         """``encode`` of the prefix that ends at each of ``at``, and the whole for ``score_shared``."""
-        encoded, sides = self._encoded(history, training)
+        mask = history["history_mask"]
+        encoded, labels = self._encoded(history, training)
         rows = at[:, 0]
         state = {"sum": self._pool_prefix(encoded, at), "rows": rows}
-        for side, (own, own_mask, kept) in sides.items():
+        for side, _ in SIDES:
+            own, own_mask, kept = self._of_side(encoded, mask, labels, side, training)
             counts = tf.cast(tf.gather_nd(tf.cumsum(kept, 1), at), tf.int32)  # [N]
             state[side] = tf.gather(own, rows)  # [N, S, D]
             state[side + "_mask"] = tf.sequence_mask(counts, tf.shape(own)[1], tf.float32)
@@ -142,19 +145,19 @@ class DFAR(SequentialModel):
         return state
 
     def _encoded(self, history, training):
-        """S [B, T, D], and of each feedback (sequence [B, S, D], its mask [B, S], its records [B, T])."""
+        """S [B, T, D], and the labels as numbers [B, T]."""
         mask = history["history_mask"]  # [B, T]
         labels = tf.cast(history["history_labels"], tf.float32)  # [B, T]
         inputs = draws.dropout(self.embed_history(history), self.embed_dropout, training)
         # Eq. 12
-        encoded = self.encoder(inputs, mask, training, **self._feedback(labels))  # [B, T, D]
-        sides = {}
-        for side, _ in SIDES:
-            of_side, kept = self.decouple(encoded, mask, labels, side)
-            own, own_mask = packed(of_side, kept)  # [B, S, D], [B, S]
-            # Eq. 14
-            sides[side] = self.decouplers[side](own, own_mask, training), own_mask, kept
-        return encoded, sides
+        return self.encoder(inputs, mask, training, **self._feedback(labels)), labels
+
+    def _of_side(self, encoded, mask, labels, side, training):
+        """Of one feedback: the sequence [B, S, D], its mask [B, S], which records are of it [B, T]."""
+        of_side, kept = self.decouple(encoded, mask, labels, side)
+        own, own_mask = packed(of_side, kept)  # [B, S, D], [B, S]
+        # Eq. 14
+        return self.decouplers[side](own, own_mask, training), own_mask, kept
 
     @staticmethod
     def decouple(encoded, mask, labels, side):
