@@ -21,7 +21,7 @@ CASES = [
     ("sasrec", {**ALL, "dislike_loss": "not_to_recommend"}),
     ("sasrec", {**ALL, "dislike_loss": "contrast", "train_targets": "positive"}),
     ("dfar", {**ALL, "causal": True}),
-    ("dfar", {**ALL, "causal": True, "scorer": "tower", "tower_norm": "none"}),
+    ("dfar", {**ALL, "causal": True, "scorer": "tower"}),
     ("dfar", {**DOT, "train_targets": "positive"}),
     ("feedrec", {**DOT, "dislike_loss": "contrast"}),
     ("caser", DOT),
