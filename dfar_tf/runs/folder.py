@@ -359,7 +359,10 @@ def _fill(folder, record, hparams, store):
     try:
         _write_settings(folder, record, hparams, store)
     except BaseException:
-        os.unlink(claim)
+        # The claim last: until then no other process writes here.
+        for path in (*(os.path.join(folder, name) for name in (DATA_FILE, HPARAMS_FILE)), claim):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
         raise
 
 

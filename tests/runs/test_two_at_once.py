@@ -1,5 +1,6 @@
 """Two processes that start a run in one folder at the same moment: one of them gets it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -87,3 +88,18 @@ def test_default_names_carry_the_seed_and_never_collide(tmp_path, monkeypatch):
     assert len(set(made)) == 3
     assert all("-seed7-" in os.path.basename(path) for path in made)
     assert all(os.path.exists(os.path.join(path, "hparams.yaml")) for path in made)
+
+
+def test_an_empty_folder_that_cannot_be_filled_is_empty_again(tmp_path, monkeypatch):
+    from dfar_tf.runs import folder as module
+    from dfar_tf.settings import merge_hparams
+
+    def full(folder):
+        assert sorted(os.listdir(folder)) == ["data.npz", "hparams.yaml", "run.json"]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "seal", full)
+    store = types.SimpleNamespace(meta={"name": "a"}, named_arrays=dict)
+    with pytest.raises(OSError, match="No space left"):
+        module._fill(str(tmp_path), {}, merge_hparams(None, model_type="itemknn"), store)
+    assert os.listdir(str(tmp_path)) == []

@@ -14,6 +14,7 @@ from recommenders_utils.checksums import write_checked_json
 from recommenders_utils.dataset.packed import pack, unpack
 from recommenders_utils.dataset.store import DamagedStore
 from recommenders_utils.errors import UserError
+from recommenders_utils.io import RetrievalIterator, make_iterator
 
 RESULTS = {"model": "caser", "loss": "log_loss", "data": "ratings", "synthetic": False, "seed": 1}
 RESULTS.update(
@@ -85,6 +86,20 @@ def test_a_run_folder_copied_elsewhere_does_everything(moved, tmp_path):
         done = call(command, f"--run_dir={path}", *flags)
         assert (done.status, done.err) == (0, ""), command
         assert done.out.count("the copy in ") == 1, command
+
+
+def test_a_run_trained_on_every_position_serves_alone(tmp_path):
+    path = made_run(tmp_path, "sasrec", positions="all", loss="softmax", shared_negatives=True)
+    write_checked_json(os.path.join(path, "results.json"), {**RESULTS, "model": "sasrec"})
+    with dfar_tf.load(path) as run:
+        assert isinstance(make_iterator(run.store, run.hparams), RetrievalIterator)
+        expected = run.score(HISTORY, ["i:1", "i:3"])
+    os.unlink(ratings_file(tmp_path))
+    shutil.rmtree(str(tmp_path / "prepared"))
+    said = []
+    with dfar_tf.load(path, say=said.append) as run:
+        assert "the copy in" in said[0]
+        close(run.score(HISTORY, ["i:1", "i:3"]), expected, 1e-7)
 
 
 def test_a_changed_log_and_damaged_prepared_data_do_not_matter(lists, tmp_path):
