@@ -11,7 +11,6 @@ from recommenders_utils.backend import tf
 from recommenders_utils.dataset.negatives import NegativeSampler
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.dataset.training import training_counts
-from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import HParams
 from recommenders_utils.io.sequential_iterator import BATCH, SequentialIterator
 
@@ -166,18 +165,7 @@ class RetrievalIterator(SequentialIterator):
         shard: Tuple[int, int] = (0, 1),
     ) -> tf.data.Dataset:
         """As of ``SequentialIterator.train_dataset``."""
-        if shard[1] > self.num_rows():
-            raise UserError(
-                f"{shard[1]} processes train, but there are {self.num_rows()} training rows; expected at "
-                "least one each. Use fewer workers."
-            )
-
-        def batches():
-            epoch, first = first_epoch, first_batch
-            while True:
-                yield from self.train_batches(epoch, batch_size, first, shard)
-                epoch, first = epoch + 1, 0
-
+        batches = self._endless(first_epoch, batch_size, first_batch, shard)
         length = self.hp.max_seq_length
         width = 1 if self.shared else 1 + self.sampler.count
         shapes = {

@@ -77,6 +77,10 @@ class SequentialIterator:
         """Training instances of an epoch."""
         return len(self.train_rows)
 
+    def num_rows(self) -> int:
+        """Rows of an epoch's batches: its instances."""
+        return self.num_train()
+
     def steps_per_epoch(self, batch_size: Optional[int] = None, shards: int = 1) -> int:
         """Training steps of an epoch over all its shards; each shard's last batch may be smaller."""
         step = batch_size or self.hp.batch_size
@@ -169,9 +173,14 @@ class SequentialIterator:
         Raises:
           UserError: there are more shards than instances.
         """
-        if shard[1] > self.num_train():
+        batches = self._endless(first_epoch, batch_size, first_batch, shard)
+        return self._dataset(batches, 1 + self.hp.train_num_ngs)
+
+    def _endless(self, first_epoch, batch_size, first_batch, shard):
+        """The generator function behind ``train_dataset``; arguments and errors as of it."""
+        if shard[1] > self.num_rows():
             raise UserError(
-                f"{shard[1]} processes train, but there are {self.num_train()} training instances; "
+                f"{shard[1]} processes train, but there are {self.num_rows()} training instances; "
                 "expected at least one each. Use fewer workers."
             )
 
@@ -181,7 +190,7 @@ class SequentialIterator:
                 yield from self.train_batches(epoch, batch_size, first, shard)
                 epoch, first = epoch + 1, 0
 
-        return self._dataset(batches, 1 + self.hp.train_num_ngs)
+        return batches
 
     def eval_dataset(self, split: str, batch_size: Optional[int] = None) -> tf.data.Dataset:
         """A ``tf.data`` pipeline over a split, once, in order."""
