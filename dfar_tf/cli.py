@@ -31,6 +31,8 @@ PATHS = (
         "interactions",
         "adapter",
         "input",
+        "data_dir",
+        "cells",
     ),
 )
 LONGEST_NAME = 60  # characters of a flag's name

@@ -1,0 +1,349 @@
+"""A benchmark file of ``hparams/benchmarks/``: logs, objectives, models, budgets and seeds, checked."""
+
+import functools
+import os
+import typing
+
+import yaml
+
+from dfar_tf.experiments.cells import compared_models
+from dfar_tf.models import about_model, model_names, untrained_names
+from dfar_tf.paths import HPARAMS, in_checkout
+from dfar_tf.runs.paper import paper_datasets
+from dfar_tf.settings import hparams_file
+from recommenders_utils.errors import UserError, shortened, suggest
+from recommenders_utils.hparams import prepare_hparams
+from recommenders_utils.hparams.safe_yaml import TreeLoader, parsed, read_text
+from recommenders_utils.hparams.schema import Key, brief
+
+FOLDER = os.path.join(HPARAMS, "benchmarks")
+SOURCES = ("prepared", "ratings", "interactions")  # keys that name a log's file or folder
+EXTRAS = ("published", "ablations", "weights")
+TUNING = {
+    "draws": (8, "int >= 0"),
+    "share": (1 / 3, "float in (0, 1]"),
+    "finalists": (3, "int >= 1"),
+    "seed": (1, "int >= 0"),
+}
+SEEDS = {
+    "first": (1, "int >= 0"),
+    "most": (5, "int >= 1"),
+    "best_others": (3, "int >= 0"),
+    "rest": (3, "int >= 1"),
+}
+
+
+class Log(typing.NamedTuple):
+    """A log of a benchmark.
+
+    Attributes:
+      name, title: as the file and as tables call it.
+      data: name of a data set's file in ``hparams/``.
+      source: absolute path of its file or prepared folder.
+      settings: hyper-parameters, the source's key among them.
+      objectives: ``{objective: further hyper-parameters}``.
+      paper: column of the paper whose claims are judged on it.
+    """
+
+    name: str
+    title: str
+    data: str
+    source: str
+    settings: dict
+    objectives: dict
+    paper: str
+
+
+class Part(typing.NamedTuple):
+    """One log with one objective: cells that are compared with each other.
+
+    Attributes:
+      log, objective: names.
+      models: names of the trained ones.
+      extras: among ``EXTRAS``.
+      tuned_as: (log, objective) of the part whose settings it takes, or None if it is tuned itself.
+    """
+
+    log: str
+    objective: str
+    models: tuple
+    extras: tuple
+    tuned_as: typing.Optional[tuple]
+
+    @property
+    def name(self):
+        """``toys_released, ranking``."""
+        return f"{self.log}, {self.objective}"
+
+    @property
+    def key(self):
+        """(log, objective)."""
+        return self.log, self.objective
+
+
+class Benchmark(typing.NamedTuple):
+    """What a benchmark file says; see ``hparams/benchmarks/book.yaml`` for the meaning of its keys."""
+
+    name: str
+    path: str
+    logs: dict
+    objectives: dict
+    parts: tuple
+    untrained: tuple
+    tuning: dict
+    values: dict
+    seeds: dict
+    seconds: dict
+    resamples: int
+    complexity: bool
+
+    def part(self, key):
+        """The Part of a (log, objective)."""
+        return next(part for part in self.parts if part.key == key)
+
+
+def find_benchmark(name):
+    """Path of a benchmark: a file's own, or that of a name in ``hparams/benchmarks/``.
+
+    Raises:
+      UserError: there is none.
+    """
+    if os.path.isfile(name):
+        return name
+    path = os.path.join(FOLDER, name + ".yaml")
+    if not os.path.isfile(path):
+        known = sorted(each[: -len(".yaml")] for each in os.listdir(FOLDER))
+        raise UserError(
+            f"{shortened(name)}: no such benchmark; {suggest(name, known)} Or give the path of a file."
+        )
+    return path
+
+
+def read_benchmark(path, data_dir=None):
+    """Reads and checks a benchmark file.
+
+    Args:
+      path: of the file.
+      data_dir: folder of the logs' files; ``data/`` in the checkout if None.
+
+    Raises:
+      UserError: not YAML; an unknown log, model, objective or key; a value of another type. It names the
+        file and the key.
+    """
+    with parsed(path, "'key: value' lines"):
+        content = yaml.load(read_text(path), Loader=TreeLoader)
+    reader = _Reader(path)
+    top = reader.mapping(content, "", ("logs", "objectives", "parts"), _TOP)
+    folder = data_dir or in_checkout("data")
+    models = reader.models(top.get("models"), "models", model_names()) or compared_models()
+    objectives = {
+        name: reader.settings(values, f"objectives: {name}")
+        for name, values in reader.table(top["objectives"], "objectives").items()
+    }
+    logs = {
+        name: reader.log(name, values, folder, objectives)
+        for name, values in reader.table(top["logs"], "logs").items()
+    }
+    tuning = reader.mapping(top.get("tuning", {}), "tuning", (), (*TUNING, "values"))
+    return Benchmark(
+        name=os.path.splitext(os.path.basename(path))[0],
+        path=path,
+        logs=logs,
+        objectives=objectives,
+        parts=reader.parts(top["parts"], logs, objectives, models),
+        untrained=tuple(
+            reader.models(top.get("untrained"), "untrained", untrained_names()) or untrained_names()
+        ),
+        tuning=reader.numbers(tuning, "tuning", TUNING),
+        values=reader.values(tuning.get("values", {})),
+        seeds=reader.numbers(
+            reader.mapping(top.get("seeds", {}), "seeds", (), SEEDS), "seeds", SEEDS
+        ),
+        seconds=reader.seconds(top.get("seconds", {})),
+        resamples=reader.number(top.get("resamples", 2000), "resamples", "int >= 20"),
+        complexity=Key("complexity", "", "bool", (), (), "").check(
+            top.get("complexity", False), path
+        ),
+    )
+
+
+_TOP = ("models", "untrained", "tuning", "seeds", "seconds", "resamples", "complexity")
+
+
+class _Reader:
+    """Checks of one file; every message names the file and the key."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def fail(self, where, text):
+        raise UserError(f"{self.path}: {where}{': ' if where else ''}{text}")
+
+    def mapping(self, value, where, needed, optional):
+        value = {} if value is None else value
+        if not isinstance(value, dict):
+            self.fail(where, f"expected 'key: value' lines, got {brief(value)}")
+        known = (*needed, *optional)
+        for key in value:
+            if key not in known:
+                self.fail(where, f"unknown key {shortened(str(key))!r}; {suggest(str(key), known)}")
+        for key in needed:
+            if not value.get(key):
+                self.fail(where, f"{key!r} is missing")
+        return value
+
+    def table(self, value, where):
+        """A mapping whose keys are names of the file's own choice."""
+        if not isinstance(value, dict):
+            self.fail(where, f"expected 'name: ...' lines, got {brief(value)}")
+        for name in value:
+            if not isinstance(name, str) or not name.isidentifier():
+                self.fail(where, f"{brief(name)} cannot be a name; use letters, digits and _")
+        return value
+
+    def number(self, value, where, kind):
+        name = where.split(": ")[-1]
+        op, _, limit = kind.partition(" >= ")
+        if kind == "float in (0, 1]":
+            key = Key(name, "", "float", (), ((">", 0.0), ("<=", 1.0)), "")
+        else:
+            key = Key(name, "", op, (), ((">=", float(limit)),), "")
+        return key.check(value, f"{self.path}: {where}")
+
+    def numbers(self, values, where, table):
+        return {
+            key: self.number(values.get(key, default), f"{where}: {key}", kind)
+            for key, (default, kind) in table.items()
+        }
+
+    def names(self, value, where):
+        """A list of text, or None if there is none."""
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            self.fail(where, f"expected a list of names such as [a, b], got {brief(value)}")
+        return list(dict.fromkeys(value))
+
+    def models(self, value, where, known):
+        names = self.names(value, where)
+        for name in names or ():
+            if name not in known:
+                self.fail(where, f"unknown model {shortened(name)!r}; {suggest(name, known)}")
+        return names
+
+    def one_of(self, value, where, what, known):
+        if value not in known:
+            self.fail(
+                where, f"unknown {what} {shortened(str(value))!r}; {suggest(str(value), known)}"
+            )
+        return value
+
+    def settings(self, values, where):
+        """Hyper-parameters by key, checked against every model's schema."""
+        if values is None:
+            return {}
+        if not isinstance(values, dict):
+            self.fail(where, f"expected 'key: value' lines, got {brief(values)}")
+        schema = all_keys()
+        for key, value in values.items():
+            self.one_of(key, where, "hyper-parameter", schema)
+            schema[key].check(value, f"{self.path}: {where}")
+        return dict(values)
+
+    def values(self, table):
+        """``{key: its values}`` of the random search."""
+        where, schema = "tuning: values", all_keys()
+        if not isinstance(table, dict):
+            self.fail(where, f"expected 'key: [value, value]' lines, got {brief(table)}")
+        for key, values in table.items():
+            self.one_of(key, where, "hyper-parameter", schema)
+            if not isinstance(values, list) or not values:
+                self.fail(f"{where}: {key}", f"expected a list of values, got {brief(values)}")
+            for value in values:
+                schema[key].check(value, f"{self.path}: {where}")
+        return table
+
+    def log(self, name, values, folder, objectives):
+        where = f"logs: {name}"
+        optional = ("title", "settings", "objectives", "paper", *SOURCES)
+        values = self.mapping(values, where, ("data",), optional)
+        given = [key for key in SOURCES if values.get(key)]
+        if len(given) != 1 or not isinstance(values[given[0]], str):
+            self.fail(where, f"expected the name of a file under one of {', '.join(SOURCES)}")
+        if not os.path.isfile(hparams_file(str(values["data"]))):
+            self.fail(f"{where}: data", f"there is no hparams/{values['data']}.yaml")
+        own = self.table(values.get("objectives", {}), f"{where}: objectives")
+        for objective in own:
+            self.one_of(objective, f"{where}: objectives", "objective", objectives)
+        source = os.path.join(folder, values[given[0]])
+        title = str(values.get("title", name))
+        return Log(
+            name,
+            title,
+            values["data"],
+            source,
+            {
+                "name": title,
+                **self.settings(values.get("settings"), f"{where}: settings"),
+                given[0]: source,
+            },
+            {
+                each: self.settings(chosen, f"{where}: objectives: {each}")
+                for each, chosen in own.items()
+            },
+            self.one_of(
+                values.get("paper", "amazon"), f"{where}: paper", "column", paper_datasets()
+            ),
+        )
+
+    def parts(self, value, logs, objectives, models):
+        if not isinstance(value, list):
+            self.fail("parts", f"expected a list of logs and objectives, got {brief(value)}")
+        parts = []
+        for number, each in enumerate(value, 1):
+            where = f"parts: {number}"
+            each = self.mapping(
+                each, where, ("log", "objective"), ("models", "extras", "settings_of")
+            )
+            log = self.one_of(each["log"], f"{where}: log", "log", logs)
+            objective = self.one_of(
+                each["objective"], f"{where}: objective", "objective", objectives
+            )
+            extras = self.names(each.get("extras"), f"{where}: extras") or []
+            for extra in extras:
+                self.one_of(extra, f"{where}: extras", "extra", EXTRAS)
+            own = self.models(each.get("models"), f"{where}: models", model_names()) or models
+            as_log = each.get("settings_of")
+            tuned_as = None
+            if as_log is not None:
+                tuned_as = (as_log, objective)
+                if tuned_as not in [part.key for part in parts]:
+                    self.fail(f"{where}: settings_of", "expected the log of a part before this one")
+            if (log, objective) in [part.key for part in parts]:
+                self.fail(where, f"{log} with {objective} is there twice; keep one of them")
+            parts.append(Part(log, objective, tuple(own), tuple(extras), tuned_as))
+        return tuple(parts)
+
+    def seconds(self, table):
+        table = self.mapping(table, "seconds", (), model_names())
+        return {k: self.number(v, f"seconds: {k}", "float >= 0") for k, v in table.items()}
+
+
+@functools.lru_cache(maxsize=None)
+def keys_of(model):
+    """``{name: Key}`` of the hyper-parameters that a model has."""
+    return prepare_hparams(hparams_file("base"), hparams_file("model_" + model)).schema
+
+
+@functools.lru_cache(maxsize=None)
+def all_keys():
+    """``{name: Key}`` of every hyper-parameter of any model."""
+    found = {}
+    for name in [*model_names(), *untrained_names()]:
+        found.update(keys_of(name))
+    return found
+
+
+def title_of(model):
+    """A model's name in tables."""
+    return model if model in untrained_names() else about_model(model)["title"]
