@@ -29,7 +29,8 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
 
     Before: blocks of ``PAIRS`` pairs through ``score``. First: the first call of a ``Catalogue``. After:
     a later one, with kept products. The three alternate for some rounds; of each the fastest counts.
-    The weights are random. The memory of later calls is that of a process of its own, which does nothing else.
+    The weights are random. The memory is that of a process of its own,
+    which only scores the catalogue.
 
     Args:
       hparams: ``device``, ``seed`` and ``max_seq_length``.
@@ -77,8 +78,8 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
     notes = [
         "before: one call for each block of 8,192 pairs, each history by itself in a larger catalogue; "
         "first call, after: histories together, what depends on an item alone computed once for them, "
-        "after the first call kept. The fastest of alternating rounds. GiB: the most that a process took that "
-        "only did a first call and two later ones."
+        "after the first call kept. The fastest of alternating rounds. GiB: the most of a process "
+        "that only did a first call and two later ones."
     ]
     say_written(
         write_results(

@@ -42,7 +42,7 @@ def run_suites(suite, hparams, steps=None, output=None, command="", models=None)
         raise UserError(f"--suite: {suite!r} is none of {', '.join(SUITES)}, all.")
     if models and suite not in OF_MODELS:
         raise UserError(
-            f"--models: suite {suite} measures one model. Give --model=NAME, or --suite={' or '.join(OF_MODELS)}."
+            f"--models: suite {suite} measures one model. Give --model=NAME, or --suite=ranking or retrieval."
         )
     more = {} if steps is None else {"steps": positive_number(steps, "steps")}
     if models:
