@@ -3,6 +3,7 @@
 Letters: H histories, T history, I items of the catalogue.
 """
 
+import multiprocessing
 import time
 
 import numpy as np
@@ -28,7 +29,8 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
 
     Before: blocks of ``PAIRS`` pairs through ``score``. First: the first call of a ``Catalogue``. After:
     a later one, with kept products. The three alternate for some rounds; of each the fastest counts.
-    The weights are random.
+    The weights are random. The memory is that of a process of its own,
+    which only scores the catalogue.
 
     Args:
       hparams: ``device``, ``seed`` and ``max_seq_length``.
@@ -40,7 +42,7 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
 
     Returns:
       Rows: model, items, users, ms a user before, first, after, ratio of before to after, largest
-      difference of the scores.
+      difference of the scores, GiB that a process took for the calls first and after.
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0])
     kept = {name: getattr(hparams, name) for name in ("device", "seed", "max_seq_length")}
@@ -49,9 +51,9 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
     for name, items in tqdm(points, "ranking", unit="point", leave=False):
         users = max(4, steps * CATALOGUES[0] // items)
         hp = merge_hparams("amazon", **{**kept, "model_type": name})
-        rows.append([name, items, users, *_measured(hp, items, users)])
+        rows.append([name, items, users, *_measured(hp, items, users), alone(hp, items, users)])
     headers = ["model", "items", "users", "before, ms a user", "first call", "after", "ratio"]
-    headers.append("largest difference")
+    headers += ["largest difference", "GiB"]
     about = {
         "command": command,
         "data": f"SYNTHETIC random histories of {hparams.max_seq_length}, random weights",
@@ -64,7 +66,7 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
         [
             *(r[0], f"{r[1]:,}", str(r[2])),
             *(f"{value:.1f}" for value in r[3:6]),
-            *(f"{r[6]:.1f} x", f"{r[7]:.0e}"),
+            *(f"{r[6]:.1f} x", f"{r[7]:.0e}", f"{r[8]:.2f}"),
         ]
         for r in rows
     ]
@@ -72,11 +74,12 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
         f"TensorFlow {tf.__version__}, {about['device']}, {cores()} cores, SYNTHETIC histories; all in "
         f"one run, peak {about['peak GiB']} GiB"
     )
-    say("\n" + format_table(headers, shown, title, "lrrrrrrr"))
+    say("\n" + format_table(headers, shown, title, "lrrrrrrrr"))
     notes = [
         "before: one call for each block of 8,192 pairs, each history by itself in a larger catalogue; "
         "first call, after: histories together, what depends on an item alone computed once for them, "
-        "after the first call kept. The fastest of alternating rounds."
+        "after the first call kept. The fastest of alternating rounds. GiB: the most of a process "
+        "that only did a first call and two later ones."
     ]
     say_written(
         write_results(
@@ -89,15 +92,7 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
 
 def _measured(hp, items, users):
     """ms a user before, first and after, a ratio, and the largest difference of the scores."""
-    random = np.random.RandomState(hp.seed)
-    shape = [users, hp.max_seq_length]
-    histories = {
-        "history_items": random.randint(1, items + 1, shape),
-        "history_labels": random.randint(0, 2, shape),
-        "history_mask": np.ones(shape, np.float32),
-        "user": np.arange(users),
-    }
-    ids = np.arange(1, items + 1, dtype=np.int32)
+    histories, ids = _histories(hp, items, users), np.arange(1, items + 1, dtype=np.int32)
     scorer = Scorer(hp, items, users)
     try:
         few = {name: value[:2] for name, value in histories.items()}
@@ -120,6 +115,35 @@ def _measured(hp, items, users):
         scorer.close()
     fastest = np.min(rounds, 0)
     return [*(1e3 * fastest / users).tolist(), float(fastest[0] / fastest[2]), gap]
+
+
+def _histories(hp, items, users):
+    random = np.random.RandomState(hp.seed)
+    shape = [users, hp.max_seq_length]
+    return {
+        "history_items": random.randint(1, items + 1, shape),
+        "history_labels": random.randint(0, 2, shape),
+        "history_mask": np.ones(shape, np.float32),
+        "user": np.arange(users),
+    }
+
+
+def alone(hp, items, users):
+    """GiB that a new process takes to score all items for the histories three times."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak, (hp.values(), items, users))
+
+
+def _peak(values, items, users):
+    hp = merge_hparams("amazon", **values)
+    scorer = Scorer(hp, items, users)
+    try:
+        kept = Catalogue(scorer, np.arange(1, items + 1, dtype=np.int32))
+        for _ in range(3):
+            kept.scores(scorer.encode(_histories(hp, items, users)))
+    finally:
+        scorer.close()
+    return peak_gib()
 
 
 def _timed(way):

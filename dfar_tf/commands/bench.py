@@ -10,6 +10,10 @@ FLAGS = {
         "step",
         "what to measure: step, options, attention, scale, ranking, retrieval, or all",
     ),
+    "models": (
+        None,
+        "models of the suites ranking and retrieval, comma-separated; all if not given",
+    ),
     "steps": (None, "measured steps of each kind; by default each suite's own number"),
     "output": (None, "folder for the results; results/ in the checkout if not given"),
 }
@@ -20,5 +24,10 @@ def run(options):
     from dfar_tf.bench.suites import run_suites
 
     run_suites(
-        options.suite, options.hparams("amazon"), options.steps, options.output, options.command
+        options.suite,
+        options.hparams("amazon"),
+        options.steps,
+        options.output,
+        options.command,
+        options.models,
     )

@@ -13,8 +13,10 @@ from dfar_tf.bench import retrieval as bench_retrieval
 from dfar_tf.bench import scale as bench_scale
 from dfar_tf.bench import steps as bench
 from dfar_tf.bench.matrix_rate import executed_products, matrix_rate, padded_products
+from dfar_tf.bench.suites import run_suites
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
+from recommenders_utils.errors import UserError
 from recommenders_utils.synthetic.ratings import generate_ratings
 
 TINY = {"hidden_size": 8, "batch_size": 6, "tower_layers": [4], "device": "cpu", "init_stddev": 0.3}
@@ -100,6 +102,7 @@ def test_a_bad_suite_or_number_of_steps_is_refused(flags):
 def test_ranking_is_measured_before_and_after_in_one_run(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_ranking, "CATALOGUES", (50, 130))
     monkeypatch.setattr(bench_ranking, "PAIRS", 40)
+    monkeypatch.setattr(bench_ranking, "alone", lambda hp, items, users: items / users)
     lines = []
     rows = bench_ranking.bench_ranking(
         hparams(), 10, str(tmp_path), "it", lines.append, ["dfar", "gru4rec"]
@@ -112,10 +115,28 @@ def test_ranking_is_measured_before_and_after_in_one_run(tmp_path, monkeypatch):
     ]
     for row in rows:
         assert row[3] > 0 and row[4] > 0 and row[5] > 0 and row[6] == pytest.approx(row[3] / row[5])
-        assert row[7] < 1e-4
+        assert row[7] < 1e-4 and row[8] == row[1] / row[2]
     with open(str(tmp_path / "bench-ranking.json")) as stream:
         assert json.load(stream)["synthetic"] is True
     assert "SYNTHETIC" in "".join(lines) and "before, ms a user" in "".join(lines)
+
+
+def test_memory_is_that_of_a_process_of_its_own():
+    filled = np.ones([1 << 28], np.int8)  # .25 GiB of this process
+    found = bench_ranking.alone(hparams(model_type="gru4rec"), 50, 3)
+    assert 0.1 < found < bench.peak_gib() - 0.2 * filled[0]
+
+
+@pytest.mark.parametrize(
+    "suite, models, words",
+    [
+        ("ranking", "dfar,dfer", "'dfer'"),
+        ("step", "dfar", "--model=NAME, or --suite=ranking or retrieval"),
+    ],
+)
+def test_models_of_a_suite_are_checked(suite, models, words):
+    with pytest.raises(UserError, match=words):
+        run_suites(suite, hparams(), models=models)
 
 
 def test_retrieval_is_measured_for_each_model_with_and_without_shared_negatives(
