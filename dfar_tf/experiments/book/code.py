@@ -60,7 +60,8 @@ def _digest(model, root):
 def modules_of(model, root=None):
     """Dotted names of the modules whose code ``code_digest`` counts."""
     root = root or os.path.dirname(PACKAGE)
-    own, left_out = (*TRAINED, f"dfar_tf.models.{model}"), NOT_COUNTED
+    own = (*TRAINED, f"dfar_tf.models.{model}")
+    left_out = (*NOT_COUNTED, "recommenders_utils.untrained")
     if is_untrained(model):
         own, left_out = UNTRAINED, (*NOT_COUNTED, *OF_TRAINING)
     waiting, found = [*ROOTS, *own], set()
