@@ -1,4 +1,4 @@
-"""train every table of the paper, tuned alike, and write the results book
+"""train the paper's tables, every model tuned alike: a book
 
 ``bash run.sh benchmark [book] [--data_dir=DIR] [--only=toys_released,log_loss]
 [--minutes=60]``: trains the missing cells of ``hparams/benchmarks/book.yaml``, cheapest first, and

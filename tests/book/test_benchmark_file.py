@@ -8,8 +8,10 @@ from places import HPARAMS
 
 from dfar_tf.experiments.book.benchmark import FOLDER, find_benchmark, read_benchmark
 from dfar_tf.experiments.book.session import narrowed
-from dfar_tf.experiments.book.shelf import check_models
+from dfar_tf.experiments.book.shelf import Shelf, check_models
 from dfar_tf.experiments.book.tuning import draws
+from dfar_tf.experiments.book.works import Planner
+from dfar_tf.models import check_model
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.errors import UserError
 
@@ -36,6 +38,18 @@ def test_the_book_is_what_was_agreed():
     assert [key for key in order if key[1] == "softmax"] == order[-2:]
     assert book.part(("toys_users10", "log_loss")).tuned_as == ("toys_released", "log_loss")
     assert "dfar" in book.parts[0].models and len(book.parts[0].models) == 10
+
+
+def test_every_draw_of_the_book_can_be_trained(tmp_path):
+    book = read_benchmark(find_benchmark("book"), str(tmp_path))
+    shelf = Shelf(book, str(tmp_path), say=lambda _: None)
+    planner, checked = Planner(book, shelf), set()
+    for part in book.parts:
+        for work in planner.of_part(part):
+            if work.kind == "draw" and (part.objective, work.model, work.name) not in checked:
+                check_model(shelf.hparams(work))
+                checked.add((part.objective, work.model, work.name))
+    assert len(checked) == 8 * (10 + 9 + 10)
 
 
 def changed(place, value):
@@ -71,6 +85,7 @@ MISTAKES = {
         ["x"],
         ("tuning: values", "dropout", "'x'"),
     ),
+    "values of no objective": (("tuning", "objectives"), {"x": {}}, ("tuning: objectives", "'x'")),
     "values no list": (("tuning", "values", "dropout"), 0.5, ("dropout", "a list of values")),
     "unknown setting": (("objectives", "log_loss", "epoch"), 3, ("objectives: log_loss", "epochs")),
     "setting of a type": (("objectives", "log_loss", "epochs"), "x", ("log_loss", "epochs", "'x'")),

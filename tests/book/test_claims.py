@@ -138,7 +138,8 @@ def test_the_text_says_who_leads_and_what_is_missing():
     assert "NDCG@10: DFAR is level (+0.0020) against DIEN" in said
     assert "NDCG@10: Caser 0.7200 is above the best untrained, newest 0.6300." in said
     assert "| DFAR | AUC 0.8100 | dropout 0.2 | dropout 0.2 | defaults |" in said
-    assert "does not 1" in said and "| Toys, log loss | tuned | 5 | 0 | 1 |" in said
+    assert "does not: 1" in said and "| Toys, log loss | 1 of 1 | 1 of 1 | 5 of 6 | 0 |" in said
+    assert "- Toys, log loss: Table 2 (6), Table 3 (17), " in said
 
 
 def test_rows_read_back_as_written(tmp_path):

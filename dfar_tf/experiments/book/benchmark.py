@@ -92,10 +92,15 @@ class Benchmark(typing.NamedTuple):
     untrained: tuple
     tuning: dict
     values: dict
+    own_values: dict
     seeds: dict
     seconds: dict
     resamples: int
     complexity: bool
+
+    def values_of(self, objective):
+        """``{key: its values}`` of the random search for an objective."""
+        return {**self.values, **self.own_values.get(objective, {})}
 
     def part(self, key):
         """The Part of a (log, objective)."""
@@ -144,7 +149,10 @@ def read_benchmark(path, data_dir=None):
         name: reader.log(name, values, folder, objectives)
         for name, values in reader.table(top["logs"], "logs").items()
     }
-    tuning = reader.mapping(top.get("tuning", {}), "tuning", (), (*TUNING, "values"))
+    tuning = reader.mapping(top.get("tuning", {}), "tuning", (), (*TUNING, "values", "objectives"))
+    own = reader.table(tuning.get("objectives", {}), "tuning: objectives")
+    for name in own:
+        reader.one_of(name, "tuning: objectives", "objective", objectives)
     return Benchmark(
         name=os.path.splitext(os.path.basename(path))[0],
         path=path,
@@ -155,7 +163,10 @@ def read_benchmark(path, data_dir=None):
             reader.models(top.get("untrained"), "untrained", untrained_names()) or untrained_names()
         ),
         tuning=reader.numbers(tuning, "tuning", TUNING),
-        values=reader.values(tuning.get("values", {})),
+        values=reader.values(tuning.get("values", {}), "tuning: values"),
+        own_values={
+            name: reader.values(table, f"tuning: objectives: {name}") for name, table in own.items()
+        },
         seeds=reader.numbers(
             reader.mapping(top.get("seeds", {}), "seeds", (), SEEDS), "seeds", SEEDS
         ),
@@ -250,9 +261,9 @@ class _Reader:
             schema[key].check(value, f"{self.path}: {where}")
         return dict(values)
 
-    def values(self, table):
+    def values(self, table, where):
         """``{key: its values}`` of the random search."""
-        where, schema = "tuning: values", all_keys()
+        schema = all_keys()
         if not isinstance(table, dict):
             self.fail(where, f"expected 'key: [value, value]' lines, got {brief(table)}")
         for key, values in table.items():

@@ -1,6 +1,7 @@
 """``benchmark``: plans, trains what is missing, and writes the book from what there is."""
 
 import os
+import shutil
 import sys
 import time
 
@@ -144,7 +145,8 @@ def train(planner, minutes=None, say=print):
             if minutes is not None and clock.elapsed() >= 60 * minutes:
                 say(f"{minutes:g} minutes are over; {told}")
                 return
-            bar.set_description_str(f"{told}; {work.title}")
+            room = shutil.get_terminal_size().columns - 1
+            bar.set_description_str(f"{told}; {work.title}"[:room])
             expected = estimate(planner, work)
             found = shelf.train(work)
             clock.count(expected)

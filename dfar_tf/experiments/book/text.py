@@ -5,7 +5,8 @@ import json
 import statistics
 
 from dfar_tf.experiments.book.benchmark import title_of
-from dfar_tf.experiments.book.claims import best_other, told
+from dfar_tf.experiments.book.claims import UNKNOWN, best_other, told
+from dfar_tf.experiments.book.works import KINDS
 from dfar_tf.experiments.table2 import OURS
 from dfar_tf.runs.tables import metric_name
 from recommenders_utils.tables import to_markdown
@@ -34,20 +35,28 @@ def book_text(titles, cells, pairs, claims, level=2):
 
 
 def cells_text(titles, cells):
-    """How many cells of each part and kind there are, and how long they took."""
+    """How many cells of each part and kind are done, of how many, and how long they took."""
+    count = collections.Counter((row["log"], row["objective"], row["kind"]) for row in cells)
+    done, failed = (
+        collections.Counter(
+            (row["log"], row["objective"], row["kind"]) for row in cells if row["status"] == status
+        )
+        for status in ("done", "failed")
+    )
+    kinds = [kind for kind in KINDS if any(key[2] == kind for key in count)]
     rows = []
     for key, title in titles.items():
-        own = [row for row in cells if (row["log"], row["objective"]) == key]
-        for kind in dict.fromkeys(row["kind"] for row in own):
-            status = collections.Counter(row["status"] for row in own if row["kind"] == kind)
-            rows.append([title, kind, *(status[s] for s in ("done", "failed", "missing"))])
+        of = [(*key, kind) for kind in kinds]
+        rows.append([title, *(f"{done[k]} of {count[k]}" if count[k] else "" for k in of)])
+        rows[-1].append(sum(failed[k] for k in of))
+    table = to_markdown(["part", *kinds, "failed"], rows, "l" + "r" * (len(kinds) + 1))
     runs = {row["folder"]: row for row in cells if row["status"] == "done"}
     hours = sum(row["seconds"] for row in runs.values()) / 3600
-    done = f"{len(runs)} runs, {hours:.1f} hours of training and scoring"
+    spent = f"{len(runs)} runs, {hours:.1f} hours of training and scoring"
     codes = len({row["code"] for row in runs.values() if row["kind"] != "untrained"})
     commits = sorted({row["commit"] for row in runs.values() if row["commit"]})
-    made = f"{done}; commits {', '.join(commits) or 'unknown'}, {codes} digests of models' code."
-    return to_markdown(["part", "kind", "done", "failed", "missing"], rows) + f"\n\n{made}"
+    made = f"commits {', '.join(commits) or 'unknown'}, {codes} digests of models' code"
+    return f"{table}\n\n{spent}; {made}. The other cells are missing."
 
 
 def part_text(cells, pairs):
@@ -179,12 +188,27 @@ def settings_text(settings):
 
 
 def claims_text(titles, claims):
-    """The table of claims with their verdicts, and how many there are of each."""
+    """The table of the claims that were measured, and how many were not."""
     rows = []
     for row in claims:
-        title = titles.get((row["log"], row["objective"]), "any log")
-        rows.append([row["of"], title, row["claim"], row["evidence"] or "-", row["verdict"]])
+        if row["verdict"] != UNKNOWN:
+            title = titles.get((row["log"], row["objective"]), "any log")
+            rows.append([row["of"], title, row["claim"], row["evidence"], row["verdict"]])
     count = collections.Counter(row["verdict"] for row in claims)
-    said = ", ".join(f"{verdict} {number}" for verdict, number in count.items())
-    headers = ["of", "part", "claim", "evidence here", "verdict"]
-    return f"{said}.\n\n" + to_markdown(headers, rows)
+    blocks = [", ".join(f"{verdict}: {number}" for verdict, number in sorted(count.items())) + "."]
+    if rows:
+        blocks.append(to_markdown(["of", "part", "claim", "evidence here", "verdict"], rows))
+    waiting = collections.OrderedDict()
+    for row in claims:
+        if row["verdict"] == UNKNOWN:
+            title = titles.get((row["log"], row["objective"]), "any log")
+            waiting.setdefault(title, collections.Counter())[row["of"]] += 1
+    lines = [
+        f"- {title}: " + ", ".join(f"{of} ({number})" for of, number in found.items())
+        for title, found in waiting.items()
+    ]
+    if lines:
+        blocks.append(
+            "Not measured, as their cells are missing (number of claims):\n\n" + "\n".join(lines)
+        )
+    return "\n\n".join(blocks)

@@ -84,11 +84,11 @@ class Planner:
         tuning = self.benchmark.tuning
         if part.tuned_as:
             return []
-        if model not in self._draws:
-            self._draws[model] = draws(
-                model, keys_of(model), self.benchmark.values, tuning["draws"], tuning["seed"]
-            )
-        points = self._draws[model]
+        key = part.objective, model
+        if key not in self._draws:
+            values, seed = self.benchmark.values_of(part.objective), tuning["seed"]
+            self._draws[key] = draws(model, keys_of(model), values, tuning["draws"], seed)
+        points = self._draws[key]
         first, share = self.benchmark.seeds["first"], tuning["share"]
         return [
             Work(part, "draw", model, f"draw {number}", first, point, share)

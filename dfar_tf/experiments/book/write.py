@@ -2,12 +2,21 @@
 
 import os
 
+import numpy as np
+
 from dfar_tf.experiments.book import claims, comparisons
 from dfar_tf.experiments.book.csvfile import write_rows
 from dfar_tf.experiments.book.rows import FIGURES, HEADERS, cell_rows, entries_of
 from dfar_tf.experiments.book.text import book_text
 from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry
-from dfar_tf.experiments.figure4 import FEEDBACK, accumulate, grouped, share
+from dfar_tf.experiments.figure4 import (
+    FEEDBACK,
+    accumulate,
+    draw_shares,
+    grouped,
+    share,
+    shares_table,
+)
 from dfar_tf.experiments.figure5 import MODELS, candidates_of, draw_lengths, split_by_length
 from dfar_tf.experiments.page import TITLES
 from dfar_tf.experiments.plotting import COLOURS, MARKERS, new_figure, save_figure
@@ -42,15 +51,19 @@ def write_book(planner, output, say=print):
         entries = entries_of(planner, part)
         synthetic |= any(e.results[0]["synthetic"] for e in entries.values())
         found = comparisons.compare_part(part, entries, benchmark.resamples)
-        seen = attention_rows(planner, part)
+        maps = attention_of(planner, part)
+        seen = attention_rows(part, maps)
         own = [row for row in cells if (row["log"], row["objective"]) == part.key]
         if benchmark.objectives[part.objective].get("objective", "ranking") == "ranking":
             paper = benchmark.logs[part.log].paper
             judged += claims.claim_rows(*part.key, paper, own, found, seen)
         pairs, attention = pairs + found, attention + seen
         if entries:
-            write_part(planner, part, entries, found, output)
+            write_part(planner, part, entries, found, maps, output)
     judged.append(claims.complexity_claim(complexity_rows(output)))
+    about = {"command": shelf.command, "data": benchmark.name, "synthetic": synthetic}
+    headers, rows = list(claims.HEADERS), [[row[h] for h in claims.HEADERS] for row in judged]
+    write_results("claims", headers, rows, about, output)  # for the report
     tables = {
         "cells": (HEADERS, cells),
         "pairs": (comparisons.HEADERS, pairs),
@@ -66,9 +79,6 @@ def write_book(planner, output, say=print):
         stream.write(
             f"# Results book: {benchmark.name}\n\n{note}" + book_text(titles, cells, pairs, judged)
         )
-    about = {"command": shelf.command, "data": benchmark.name, "synthetic": synthetic}
-    headers, rows = list(claims.HEADERS), [[row[h] for h in claims.HEADERS] for row in judged]
-    write_results("claims", headers, rows, about, output)
     run_report(
         output,
         os.path.join(output, "report.html"),
@@ -101,32 +111,31 @@ def part_titles(benchmark):
     ]
 
 
-def attention_rows(planner, part):
-    """Figure 4's shares of our tuned cells, dicts by ``ATTENTION_HEADERS``; none where it does not apply."""
-    rows, shelf = [], planner.shelf
+def attention_of(planner, part):
+    """``{seed: what accumulate gave}`` of our tuned cells (Figure 4); empty where it does not apply."""
+    found, shelf = {}, planner.shelf
     for work in planner.of_part(part):
-        found = shelf.look(work)
-        if work.kind != "tuned" or work.model != OURS or found.status != "done":
+        cell = shelf.look(work)
+        if work.kind != "tuned" or work.model != OURS or cell.status != "done":
             continue
         if objective_of(shelf.hparams(work)) != "ranking":
             continue
-        path = os.path.join(found.folder, ATTENTION)
+        path = os.path.join(cell.folder, ATTENTION)
         if not os.path.exists(path):
-            seen = accumulate(shelf.store(work), shelf.hparams(work), found.folder)
-            shares = {"attention": share(grouped(seen["attention"])), "pairs": share(seen["pairs"])}
-            write_json(path, {name: matrix.tolist() for name, matrix in shares.items()})
-        kept = read_json(path)
-        for i, query in enumerate(FEEDBACK):
-            for j, key in enumerate(FEEDBACK):
-                values = (
-                    *part.key,
-                    work.seed,
-                    query,
-                    key,
-                    kept["attention"][i][j],
-                    kept["pairs"][i][j],
-                )
-                rows.append(dict(zip(ATTENTION_HEADERS, values)))
+            seen = accumulate(shelf.store(work), shelf.hparams(work), cell.folder)
+            write_json(path, {name: matrix.tolist() for name, matrix in seen.items()})
+        found[work.seed] = {name: np.array(matrix) for name, matrix in read_json(path).items()}
+    return found
+
+
+def attention_rows(part, found):
+    """Figure 4's shares by seed, dicts by ``ATTENTION_HEADERS``."""
+    rows = []
+    for seed, seen in found.items():
+        attention, pairs = share(grouped(seen["attention"])), share(seen["pairs"])
+        for i, j in np.ndindex(2, 2):
+            values = (*part.key, seed, FEEDBACK[i], FEEDBACK[j], attention[i, j], pairs[i, j])
+            rows.append(dict(zip(ATTENTION_HEADERS, values)))
     return rows
 
 
@@ -139,8 +148,8 @@ def complexity_rows(output):
     return [dict(zip(record["headers"], row)) for row in record["rows"]]
 
 
-def write_part(planner, part, entries, pairs, output):
-    """Table 2, the weights and the lengths of one part, as files that ``report`` reads, with figures."""
+def write_part(planner, part, entries, pairs, maps, output):
+    """The tables of one part as files that ``report`` reads, with figures."""
     groups = {}
     for (kind, *_), entry in entries.items():
         groups.setdefault(kind, []).append(entry)
@@ -151,6 +160,10 @@ def write_part(planner, part, entries, pairs, output):
         _publish(planner, part, "table3", [*ours, *groups["ablation"]], output, pairs=pairs)
     if groups.get("published"):
         _publish(planner, part, "published", groups["published"], output, pairs=pairs)
+    if maps:
+        seen = list(maps.values())
+        draw = lambda: draw_shares(seen)  # noqa: E731
+        _publish(planner, part, "figure4", ours, output, draw, table=shares_table(seen))
     weights = groups.get("weight", [])
     if weights:
         points = [
@@ -178,8 +191,11 @@ def _any_work(planner, part):
     return next(w for w in planner.of_part(part) if planner.shelf.look(w).status == "done")
 
 
-def _publish(planner, part, kind, entries, output, draw=None, pairs=(), runs=None):
-    """One table of a part as CSV, Markdown and JSON, and its figure; ``runs`` have the seeds, if others."""
+def _publish(planner, part, kind, entries, output, draw=None, pairs=(), runs=None, table=None):
+    """One table of a part as CSV, Markdown and JSON, and its figure.
+
+    ``runs`` are the Entries that have the seeds and ``table`` the headers and rows, if others.
+    """
     store = planner.shelf.store(_any_work(planner, part))
     seeds = sorted({result["seed"] for entry in runs or entries for result in entry.results})
     title = next(
@@ -203,7 +219,8 @@ def _publish(planner, part, kind, entries, output, draw=None, pairs=(), runs=Non
     columns = Columns(first, MEAN_AND_DEVIATION, {"seeds": Entry.seeds})
     record = {"pairs": [row for row in pairs if row["family"].startswith(kind)]}
     name = file_name(kind, *part.key, synthetic=about["synthetic"])
-    table = columns.of(entries, MEASURES if kind == "figure5" else (*MEASURES, *FULL))
+    measures = MEASURES if kind == "figure5" else (*MEASURES, *FULL)
+    table = table or columns.of(entries, measures)
     base = write_results(name, *table, about, output, record=record)
     if draw:
         save_figure(draw(), base, about, TITLES[kind].split(":")[0])
