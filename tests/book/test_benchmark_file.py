@@ -70,6 +70,7 @@ MISTAKES = {
     "models no list": (("models",), "dfar", ("models", "a list of names")),
     "unknown untrained": (("untrained",), ["dfar"], ("untrained", "'dfar'")),
     "unknown log": (("parts", 0, "log"), "toy", ("parts: 1: log", "'toy'", "tiny")),
+    "log no name": (("parts", 0, "log"), ["tiny"], ("parts: 1: log", "unknown log")),
     "unknown objective": (
         ("parts", 0, "objective"),
         "logloss",

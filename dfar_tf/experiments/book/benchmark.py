@@ -1,18 +1,17 @@
 """A benchmark file of ``hparams/benchmarks/``: logs, objectives, models, budgets and seeds, checked."""
 
-import functools
 import os
 import typing
 
 import yaml
 
+from dfar_tf.experiments.book.checks import Checks
 from dfar_tf.experiments.cells import compared_models
 from dfar_tf.models import about_model, model_names, untrained_names
 from dfar_tf.paths import HPARAMS, in_checkout
 from dfar_tf.runs.paper import paper_datasets
 from dfar_tf.settings import hparams_file
 from recommenders_utils.errors import UserError, shortened, suggest
-from recommenders_utils.hparams import prepare_hparams
 from recommenders_utils.hparams.safe_yaml import TreeLoader, parsed, read_text
 from recommenders_utils.hparams.schema import Key, brief
 
@@ -137,41 +136,41 @@ def read_benchmark(path, data_dir=None):
     """
     with parsed(path, "'key: value' lines"):
         content = yaml.load(read_text(path), Loader=TreeLoader)
-    reader = _Reader(path)
-    top = reader.mapping(content, "", ("logs", "objectives", "parts"), _TOP)
+    checks = Checks(path)
+    top = checks.mapping(content, "", ("logs", "objectives", "parts"), _TOP)
     folder = data_dir or in_checkout("data")
-    models = reader.models(top.get("models"), "models", model_names()) or compared_models()
+    models = checks.models(top.get("models"), "models", model_names()) or compared_models()
     objectives = {
-        name: reader.settings(values, f"objectives: {name}")
-        for name, values in reader.table(top["objectives"], "objectives").items()
+        name: checks.settings(values, f"objectives: {name}")
+        for name, values in checks.table(top["objectives"], "objectives").items()
     }
     logs = {
-        name: reader.log(name, values, folder, objectives)
-        for name, values in reader.table(top["logs"], "logs").items()
+        name: _log(checks, name, values, folder, objectives)
+        for name, values in checks.table(top["logs"], "logs").items()
     }
-    tuning = reader.mapping(top.get("tuning", {}), "tuning", (), (*TUNING, "values", "objectives"))
-    own = reader.table(tuning.get("objectives", {}), "tuning: objectives")
+    tuning = checks.mapping(top.get("tuning", {}), "tuning", (), (*TUNING, "values", "objectives"))
+    own = checks.table(tuning.get("objectives", {}), "tuning: objectives")
     for name in own:
-        reader.one_of(name, "tuning: objectives", "objective", objectives)
+        checks.one_of(name, "tuning: objectives", "objective", objectives)
     return Benchmark(
         name=os.path.splitext(os.path.basename(path))[0],
         path=path,
         logs=logs,
         objectives=objectives,
-        parts=reader.parts(top["parts"], logs, objectives, models),
+        parts=_parts(checks, top["parts"], logs, objectives, models),
         untrained=tuple(
-            reader.models(top.get("untrained"), "untrained", untrained_names()) or untrained_names()
+            checks.models(top.get("untrained"), "untrained", untrained_names()) or untrained_names()
         ),
-        tuning=reader.numbers(tuning, "tuning", TUNING),
-        values=reader.values(tuning.get("values", {}), "tuning: values"),
+        tuning=checks.numbers(tuning, "tuning", TUNING),
+        values=checks.values(tuning.get("values", {}), "tuning: values"),
         own_values={
-            name: reader.values(table, f"tuning: objectives: {name}") for name, table in own.items()
+            name: checks.values(table, f"tuning: objectives: {name}") for name, table in own.items()
         },
-        seeds=reader.numbers(
-            reader.mapping(top.get("seeds", {}), "seeds", (), SEEDS), "seeds", SEEDS
+        seeds=checks.numbers(
+            checks.mapping(top.get("seeds", {}), "seeds", (), SEEDS), "seeds", SEEDS
         ),
-        seconds=reader.seconds(top.get("seconds", {})),
-        resamples=reader.number(top.get("resamples", 2000), "resamples", "int >= 20"),
+        seconds=checks.seconds(top.get("seconds", {})),
+        resamples=checks.number(top.get("resamples", 2000), "resamples", "int >= 20"),
         complexity=Key("complexity", "", "bool", (), (), "").check(
             top.get("complexity", False), path
         ),
@@ -181,178 +180,63 @@ def read_benchmark(path, data_dir=None):
 _TOP = ("models", "untrained", "tuning", "seeds", "seconds", "resamples", "complexity")
 
 
-class _Reader:
-    """Checks of one file; every message names the file and the key."""
+def _log(checks, name, values, folder, objectives):
+    where = f"logs: {name}"
+    optional = ("title", "settings", "objectives", "paper", *SOURCES)
+    values = checks.mapping(values, where, ("data",), optional)
+    given = [key for key in SOURCES if values.get(key)]
+    if len(given) != 1 or not isinstance(values[given[0]], str):
+        checks.fail(where, f"expected the name of a file under one of {', '.join(SOURCES)}")
+    if not os.path.isfile(hparams_file(str(values["data"]))):
+        checks.fail(f"{where}: data", f"there is no hparams/{values['data']}.yaml")
+    own = checks.table(values.get("objectives", {}), f"{where}: objectives")
+    for objective in own:
+        checks.one_of(objective, f"{where}: objectives", "objective", objectives)
+    source = os.path.join(folder, values[given[0]])
+    title = str(values.get("title", name))
+    return Log(
+        name,
+        title,
+        values["data"],
+        source,
+        {
+            "name": title,
+            **checks.settings(values.get("settings"), f"{where}: settings"),
+            given[0]: source,
+        },
+        {
+            each: checks.settings(chosen, f"{where}: objectives: {each}")
+            for each, chosen in own.items()
+        },
+        checks.one_of(values.get("paper", "amazon"), f"{where}: paper", "column", paper_datasets()),
+    )
 
-    def __init__(self, path):
-        self.path = path
 
-    def fail(self, where, text):
-        raise UserError(f"{self.path}: {where}{': ' if where else ''}{text}")
-
-    def mapping(self, value, where, needed, optional):
-        value = {} if value is None else value
-        if not isinstance(value, dict):
-            self.fail(where, f"expected 'key: value' lines, got {brief(value)}")
-        known = (*needed, *optional)
-        for key in value:
-            if key not in known:
-                self.fail(where, f"unknown key {shortened(str(key))!r}; {suggest(str(key), known)}")
-        for key in needed:
-            if not value.get(key):
-                self.fail(where, f"{key!r} is missing")
-        return value
-
-    def table(self, value, where):
-        """A mapping whose keys are names of the file's own choice."""
-        if not isinstance(value, dict):
-            self.fail(where, f"expected 'name: ...' lines, got {brief(value)}")
-        for name in value:
-            if not isinstance(name, str) or not name.isidentifier():
-                self.fail(where, f"{brief(name)} cannot be a name; use letters, digits and _")
-        return value
-
-    def number(self, value, where, kind):
-        name = where.split(": ")[-1]
-        op, _, limit = kind.partition(" >= ")
-        if kind == "float in (0, 1]":
-            key = Key(name, "", "float", (), ((">", 0.0), ("<=", 1.0)), "")
-        else:
-            key = Key(name, "", op, (), ((">=", float(limit)),), "")
-        return key.check(value, f"{self.path}: {where}")
-
-    def numbers(self, values, where, table):
-        return {
-            key: self.number(values.get(key, default), f"{where}: {key}", kind)
-            for key, (default, kind) in table.items()
-        }
-
-    def names(self, value, where):
-        """A list of text, or None if there is none."""
-        if value is None:
-            return None
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            self.fail(where, f"expected a list of names such as [a, b], got {brief(value)}")
-        return list(dict.fromkeys(value))
-
-    def models(self, value, where, known):
-        names = self.names(value, where)
-        for name in names or ():
-            if name not in known:
-                self.fail(where, f"unknown model {shortened(name)!r}; {suggest(name, known)}")
-        return names
-
-    def one_of(self, value, where, what, known):
-        if value not in known:
-            self.fail(
-                where, f"unknown {what} {shortened(str(value))!r}; {suggest(str(value), known)}"
-            )
-        return value
-
-    def settings(self, values, where):
-        """Hyper-parameters by key, checked against every model's schema."""
-        if values is None:
-            return {}
-        if not isinstance(values, dict):
-            self.fail(where, f"expected 'key: value' lines, got {brief(values)}")
-        schema = all_keys()
-        for key, value in values.items():
-            self.one_of(key, where, "hyper-parameter", schema)
-            schema[key].check(value, f"{self.path}: {where}")
-        return dict(values)
-
-    def values(self, table, where):
-        """``{key: its values}`` of the random search."""
-        schema = all_keys()
-        if not isinstance(table, dict):
-            self.fail(where, f"expected 'key: [value, value]' lines, got {brief(table)}")
-        for key, values in table.items():
-            self.one_of(key, where, "hyper-parameter", schema)
-            if not isinstance(values, list) or not values:
-                self.fail(f"{where}: {key}", f"expected a list of values, got {brief(values)}")
-            for value in values:
-                schema[key].check(value, f"{self.path}: {where}")
-        return table
-
-    def log(self, name, values, folder, objectives):
-        where = f"logs: {name}"
-        optional = ("title", "settings", "objectives", "paper", *SOURCES)
-        values = self.mapping(values, where, ("data",), optional)
-        given = [key for key in SOURCES if values.get(key)]
-        if len(given) != 1 or not isinstance(values[given[0]], str):
-            self.fail(where, f"expected the name of a file under one of {', '.join(SOURCES)}")
-        if not os.path.isfile(hparams_file(str(values["data"]))):
-            self.fail(f"{where}: data", f"there is no hparams/{values['data']}.yaml")
-        own = self.table(values.get("objectives", {}), f"{where}: objectives")
-        for objective in own:
-            self.one_of(objective, f"{where}: objectives", "objective", objectives)
-        source = os.path.join(folder, values[given[0]])
-        title = str(values.get("title", name))
-        return Log(
-            name,
-            title,
-            values["data"],
-            source,
-            {
-                "name": title,
-                **self.settings(values.get("settings"), f"{where}: settings"),
-                given[0]: source,
-            },
-            {
-                each: self.settings(chosen, f"{where}: objectives: {each}")
-                for each, chosen in own.items()
-            },
-            self.one_of(
-                values.get("paper", "amazon"), f"{where}: paper", "column", paper_datasets()
-            ),
+def _parts(checks, value, logs, objectives, models):
+    if not isinstance(value, list):
+        checks.fail("parts", f"expected a list of logs and objectives, got {brief(value)}")
+    parts = []
+    for number, each in enumerate(value, 1):
+        where = f"parts: {number}"
+        each = checks.mapping(
+            each, where, ("log", "objective"), ("models", "extras", "settings_of")
         )
-
-    def parts(self, value, logs, objectives, models):
-        if not isinstance(value, list):
-            self.fail("parts", f"expected a list of logs and objectives, got {brief(value)}")
-        parts = []
-        for number, each in enumerate(value, 1):
-            where = f"parts: {number}"
-            each = self.mapping(
-                each, where, ("log", "objective"), ("models", "extras", "settings_of")
-            )
-            log = self.one_of(each["log"], f"{where}: log", "log", logs)
-            objective = self.one_of(
-                each["objective"], f"{where}: objective", "objective", objectives
-            )
-            extras = self.names(each.get("extras"), f"{where}: extras") or []
-            for extra in extras:
-                self.one_of(extra, f"{where}: extras", "extra", EXTRAS)
-            own = self.models(each.get("models"), f"{where}: models", model_names()) or models
-            as_log = each.get("settings_of")
-            tuned_as = None
-            if as_log is not None:
-                tuned_as = (as_log, objective)
-                if tuned_as not in [part.key for part in parts]:
-                    self.fail(f"{where}: settings_of", "expected the log of a part before this one")
-            if (log, objective) in [part.key for part in parts]:
-                self.fail(where, f"{log} with {objective} is there twice; keep one of them")
-            parts.append(Part(log, objective, tuple(own), tuple(extras), tuned_as))
-        return tuple(parts)
-
-    def seconds(self, table):
-        table = self.mapping(table, "seconds", (), model_names())
-        return {k: self.number(v, f"seconds: {k}", "float >= 0") for k, v in table.items()}
-
-
-@functools.lru_cache(maxsize=None)
-def keys_of(model):
-    """``{name: Key}`` of the hyper-parameters that a model has."""
-    return prepare_hparams(hparams_file("base"), hparams_file("model_" + model)).schema
-
-
-@functools.lru_cache(maxsize=None)
-def all_keys():
-    """``{name: Key}`` of every hyper-parameter of any model."""
-    found = {}
-    for name in [*model_names(), *untrained_names()]:
-        found.update(keys_of(name))
-    return found
+        log = checks.one_of(each["log"], f"{where}: log", "log", logs)
+        objective = checks.one_of(each["objective"], f"{where}: objective", "objective", objectives)
+        extras = checks.names(each.get("extras"), f"{where}: extras") or []
+        for extra in extras:
+            checks.one_of(extra, f"{where}: extras", "extra", EXTRAS)
+        own = checks.models(each.get("models"), f"{where}: models", model_names()) or models
+        as_log = each.get("settings_of")
+        tuned_as = None
+        if as_log is not None:
+            tuned_as = (as_log, objective)
+            if tuned_as not in [part.key for part in parts]:
+                checks.fail(f"{where}: settings_of", "expected the log of a part before this one")
+        if (log, objective) in [part.key for part in parts]:
+            checks.fail(where, f"{log} with {objective} is there twice; keep one of them")
+        parts.append(Part(log, objective, tuple(own), tuple(extras), tuned_as))
+    return tuple(parts)
 
 
 def title_of(model):

@@ -11,7 +11,7 @@ import os
 import time
 import typing
 
-from dfar_tf.experiments.book.benchmark import keys_of
+from dfar_tf.experiments.book.checks import keys_of
 from dfar_tf.experiments.book.code import code_digest, commit
 from dfar_tf.experiments.book.tuning import first_epochs, validation_score
 from dfar_tf.experiments.cells import cell_hparams

@@ -6,7 +6,7 @@ its finalists are; who gets most seeds once every model has settings. What is no
 
 import typing
 
-from dfar_tf.experiments.book.benchmark import keys_of
+from dfar_tf.experiments.book.checks import keys_of
 from dfar_tf.experiments.book.tuning import draws, finalists
 from dfar_tf.experiments.figure6 import VALUES, WEIGHTS
 from dfar_tf.experiments.table2 import OURS
