@@ -57,15 +57,11 @@ class Planner:
         self.benchmark, self.shelf = benchmark, shelf
         self._draws = {}
 
-    def works(self):
-        """All works in the order in which they are trained, each run once."""
-        return [work for part in self.benchmark.parts for work in self.of_part(part)]
-
     def of_part(self, part):
         """The works of a part, cheapest model first within each step."""
         models = sorted(part.models, key=lambda name: (self.shelf.seconds_of(part, name), name))
         seeds = self.seeds(part)
-        first, rest = self.benchmark.seeds["first"], self.benchmark.seeds["rest"]
+        first = self.benchmark.seeds["first"]
         tuned = [
             [self.tuned(part, model, seed) for model in models if seed in seeds[model]]
             for seed in range(first, first + max(map(len, seeds.values()), default=0))
@@ -73,9 +69,9 @@ class Planner:
         found = [Work(part, "untrained", name, "", first, {}) for name in self.benchmark.untrained]
         for model in models:
             found += [*self.draws(part, model), *self.finalists(part, model)]
-        for works in tuned[:rest]:
-            found += works
-        for works in tuned[rest:]:
+            # Its test figures at once, so that a book without the other models has them.
+            found += [work for work in tuned[0] if work.model == model]
+        for works in tuned[1:]:
             found += works
         return [*found, *self.extras(part, models, seeds.get(OURS, []))]
 
