@@ -172,6 +172,10 @@ def run_cell(cell, path, given=(), command="", finished=False):
     except UserError as error:
         return Outcome(path, None, str(error))
     except Exception as error:  # of any kind: it must not cost the other cells
+        if "KeyboardInterrupt" in str(
+            error
+        ):  # raised in TensorFlow, which makes it an error of its own
+            raise KeyboardInterrupt from None
         if os.path.isdir(path):
             with open(os.path.join(path, LOG_FILE), "a", encoding="utf-8") as stream:
                 stream.write(traceback.format_exc())

@@ -323,6 +323,15 @@ def test_interrupted_it_says_how_to_go_on(made, monkeypatch, tmp_path):
     assert "0 of 6 cells are done. To resume: bash run.sh table2" in outcome.err
 
 
+def test_an_interrupt_within_tensorflow_is_one(monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise RuntimeError("ORIGINAL InvalidArgumentError REPLACED BY KeyboardInterrupt: <EMPTY>")
+
+    monkeypatch.setattr(grid, "run_experiment", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        grid.run_cell(Cell("a cell", merge_hparams("amazon")), str(tmp_path / "cell"))
+
+
 def test_all_systems_of_the_paper_come_in_its_order():
     names = compared_models()
     paper = [
