@@ -9,7 +9,7 @@ from recommenders_utils.reading.layout import SPELLINGS, find
 from recommenders_utils.reading.numbers import is_number
 
 ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
-_TIMELY = re.compile("time|date|moment", re.I)
+_TIMELY = re.compile("time|date|moment|(^|_)ts(_|$)", re.I)
 _LASTING = re.compile("watch|play|listen|dwell|stay|spent|duration|length|upload|birth", re.I)
 # What columns of feedback are named like, the surest first; in lower case without punctuation.
 _HATE = re.compile("hate|dislike|thumbsdown|notinterested")
@@ -113,14 +113,13 @@ def _events(column, values):
     words = sorted({text for text in values if text and len(text) < 40})[:6]
     disliked = [word for word in words if _DISLIKED.search(word)]
     liked = [word for word in words if word not in disliked]
-    return [
-        f"{key}: {_scalar(f'{quoted(column)} in ({_listed(found or [missing])})')}"
-        for key, found, missing in (("positive", liked, "like"), ("negative", disliked, "dislike"))
-    ]
+    sides = (("positive", liked or ["like"]), ("negative", disliked or ["dislike"]))
+    return [f"{key}: {_scalar(quoted(column) + _among(found))}" for key, found in sides]
 
 
-def _listed(words):
-    return ", ".join('"' + word.replace('"', "") + '"' for word in words)
+def _among(words):
+    quotes = ['"' + word.replace('"', "") + '"' for word in words]
+    return f" == {quotes[0]}" if len(quotes) == 1 else f" in ({', '.join(quotes)})"
 
 
 def _is_flag(text):

@@ -103,7 +103,7 @@ def test_types(tmp_path):
 def test_a_time_that_is_missing(tmp_path):
     path = written(tmp_path, {"u": [1, 1], "i": [1, 2], "t": [5.0, None], "y": [1, 0]})
     assert len(read(path, {**LIKED, "missing_time": "drop"})[0].users) == 1
-    with pytest.raises(UserError, match=r"log\.parquet:2: time 'nan' is not a time"):
+    with pytest.raises(UserError, match=r"log\.parquet:2: time nan is not a time"):
         read(path, LIKED)
 
 

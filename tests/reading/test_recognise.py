@@ -122,7 +122,7 @@ def test_two_adapters_that_fit(tmp_path):
         (
             "user_id,sku,event_time,event_type,price",
             "1,2,2019-10-01,view,9.5",
-            """time: event_time|positive: 'event_type in ("like")'|negative: 'event_type in ("view")'""",
+            """time: event_time|positive: 'event_type == "like"'|negative: 'event_type == "view"'""",
         ),
         (
             "user_id,clip,date,listen_pct,age",
