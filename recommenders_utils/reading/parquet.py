@@ -19,8 +19,8 @@ from recommenders_utils.reading.times import DAY, per_second
 
 ROWS, ROWS_OF_LISTS = 1 << 18, 1 << 10  # of a batch
 _INSTALL = (
-    "install it with `pip install dfar-tf[parquet]` (into a checkout's environment: `pip install "
-    "pyarrow`), or convert the file to CSV"
+    "install it with `pip install dfar-tf[parquet]` (into a checkout's environment: `pip install -r "
+    "requirements/parquet.txt`), or convert the file to CSV"
 )
 
 

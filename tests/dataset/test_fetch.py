@@ -9,12 +9,12 @@ import pytest
 from loopback_server import server  # noqa: F401 (a fixture)
 from small import call
 
-from dfar_tf.runs import data_sets
 from dfar_tf.runs.data_sets import fetch_data_set, ratings_of
 from recommenders_utils.dataset import known
 from recommenders_utils.dataset.known import AMAZON, KNOWN
 from recommenders_utils.dataset.sources import find_ratings
 from recommenders_utils.errors import UserError
+from recommenders_utils.synthetic.ratings import generate_ratings
 
 LOG = b"user_id,video_id,time_ms,is_like,is_hate\n1,2,1649581149287,1,0\n"
 RATINGS = b"A1,B1,5.0,1400000000\nA1,B2,2.0,1400086400\n"
@@ -150,12 +150,9 @@ def test_a_category_has_no_stand_in(tmp_path, monkeypatch):
 
 
 def test_amazon_runs_with_a_category(tmp_path, monkeypatch):
-    from recommenders_utils.synthetic.ratings import generate_ratings
-
     path = tmp_path / "data" / "ratings_Beauty.csv"
     path.parent.mkdir()
-    generate_ratings(str(path), users=30, items=15, records=300, topics=3, seed=1)
-    monkeypatch.setattr(data_sets, "ROOT", str(tmp_path))
+    generate_ratings(str(path), users=20, items=40, records=300, topics=6, seed=1)
     monkeypatch.setattr(ratings_of, "__defaults__", (str(tmp_path), print))
     flags = ("--model=itemknn", "--min_item_records=0", "--min_user_records=0", "--device=cpu")
     flags = (*flags, f"--cache_dir={tmp_path / 'cache'}", f"--run_dir={tmp_path / 'run'}")

@@ -51,7 +51,9 @@ def test_times_in_lists_and_text_that_is_compared(tmp_path):
 
 
 def test_lists_of_different_lengths_are_malformed(tmp_path):
-    path = write(tmp_path, 'u,t,items,likes\na,1,"1,2","1,0"\nb,2,"1,2,3","1,0"\nc,3,1,1,1\nd,4,7,1\n')
+    path = write(
+        tmp_path, 'u,t,items,likes\na,1,"1,2","1,0"\nb,2,"1,2,3","1,0"\nc,3,1,1,1\nd,4,7,1\n'
+    )
     records, report = read(path, SIDE_BY_SIDE, max_malformed=0.9)
     assert rows(records) == [("a", "1", 1, 1), ("a", "2", 0, 1), ("d", "7", 1, 4)]
     assert report["malformed"] == {

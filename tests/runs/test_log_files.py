@@ -93,6 +93,7 @@ def test_the_command_line_takes_paths_from_where_the_user_is(parts, monkeypatch)
 
 
 def test_prepared_from_several_files(parts, tmp_path):
+    (parts / "part_10.csv").write_text(HEADER + "u,c,30,0\nu,d,40,1\nw,a,1,1\n")
     flags = ("--min_item_records=0", "--min_user_records=0", "--show_progress=false")
     flags = (*flags, f"--cache_dir={tmp_path / 'cache'}", "--valid_num_ngs=1", "--test_num_ngs=1")
     flags = (*flags, f"--interactions={parts / 'part_*.csv'}")
@@ -100,9 +101,9 @@ def test_prepared_from_several_files(parts, tmp_path):
     assert outcome.status == 0, outcome.err
     (folder,) = (tmp_path / "cache").iterdir()
     meta = read_json(str(folder / "meta.json"))
-    assert meta["statistics"]["records"] == 5 and meta["source"] == "part_1.csv and 2 more files"
+    assert meta["statistics"]["records"] == 6 and meta["source"] == "part_1.csv and 2 more files"
     assert "reused" in call("prepare", *flags).out
-    (parts / "part_10.csv").write_text(HEADER + "u,c,30,1\nw,a,1,1\n")
+    (parts / "part_10.csv").write_text(HEADER + "u,c,30,1\nu,d,40,1\nw,a,1,1\n")
     assert "reused" not in call("prepare", *flags).out  # any of the files counts
 
 

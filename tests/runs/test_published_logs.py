@@ -25,7 +25,7 @@ def test_train_and_recommend(tmp_path, adapter):
     outcome = call("train", "--model=itemknn", "--split=leave_one_out", *told, run)
     assert outcome.status == 0, outcome.err
     assert "\ndata: log: 8 users" in "\n" + outcome.out
-    assert f"adapter {adapter} " in (tmp_path / "run" / "log.txt").read_text()
+    assert f"adapter {adapter} " in (tmp_path / "run" / "run.log").read_text()
     results = read_json(str(tmp_path / "run" / "results.json"))
     assert results["statistics"]["negative_records"] > 0 and 0 < results["test"]["auc"] <= 1
     history = {"spotify": "t_1:1", "mind": "N1:1"}.get(adapter, "1:1")
