@@ -29,14 +29,20 @@ def test_train_and_recommend(tmp_path, adapter):
     results = read_json(str(tmp_path / "run" / "results.json"))
     assert results["statistics"]["negative_records"] > 0 and 0 < results["test"]["auc"] <= 1
     history = {"spotify": "t_1:1", "mind": "N1:1"}.get(adapter, "1:1")
-    outcome = call("recommend", run, f"--history={history}", "--top=3")
+    outcome = call("recommend", run, f"--history={history}", "--k=3")
     assert outcome.status == 0, outcome.err
     assert len(outcome.out.splitlines()) > 3
 
 
 def test_short_video_is_split_at_noon(tmp_path):
     path = written(tmp_path, "short_video")
-    tiny = ("--model=gru4rec", "--epochs=1", "--hidden_size=8", "--tower_layers=4")
+    tiny = (
+        "--model=gru4rec",
+        "--epochs=1",
+        "--hidden_size=8",
+        "--tower_layers=4",
+        "--max_seq_length=9",
+    )
     told = ("--protocol=noon", f"--cache_dir={tmp_path / 'cache'}", *tiny, *FREE)
     told = (f"--interactions={path}", *told, f"--run_dir={tmp_path / 'run'}")
     outcome = call("short-video", *told)
@@ -44,7 +50,7 @@ def test_short_video_is_split_at_noon(tmp_path):
     results = read_json(str(tmp_path / "run" / "results.json"))
     assert results["protocol"]["split"] == "noon_last_day" and results["best_epoch"] == 1
     hparams = (tmp_path / "run" / "hparams.yaml").read_text()
-    assert "utc_offset_hours: 8" in hparams and "max_seq_length: 250" in hparams
+    assert "utc_offset_hours: 8" in hparams and "batch_size: 20" in hparams
 
 
 def test_short_video_without_a_log_says_how_to_get_it():

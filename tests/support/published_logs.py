@@ -44,7 +44,7 @@ SCHEMAS = {
     ),
     "mind": (
         None,
-        lambda u, i, t, y, k: f"{u}\tU{u}\t11/{10 + k}/2019 9:05:58 AM\tN1\tN{i}-{y} N{i + 90}-0",
+        lambda u, i, t, y, k: f"{u}\tU{u}\t11/{10 + k}/2019 9:05:58 AM\tN1\tN{i + 90}-0 N{i}-{y}",
     ),
     "t_ecd": (
         "timestamp,user_id,item_id,subdomain,action_type,os",
