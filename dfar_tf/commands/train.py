@@ -1,7 +1,8 @@
 """train a model on any log of users, items, times and feedback
 
 ``bash run.sh train --interactions=FILE [--adapter=NAME|PATH.yaml] [--split=last_day] [--model=dfar] ...``
-FILE is a CSV or TSV, plain or gzipped. An adapter says what each column means; without one, the
+FILE is a CSV or TSV, plain or gzipped, or Parquet; a glob in quotes or several files with commas
+between are one log. An adapter says what each column means; without one, the
 columns decide. docs/data.md lists the adapters and shows how to write one.
 """
 

@@ -120,7 +120,7 @@ def name_of(path: str) -> Tuple[str, bool]:
       (the file's name without its endings, whether it begins with SYNTHETIC).
     """
     name = os.path.basename(path)
-    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter", ".dat"):
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter", ".dat", ".parquet", ".pq"):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return name, os.path.basename(path).upper().startswith("SYNTHETIC")

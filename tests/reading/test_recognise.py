@@ -28,6 +28,7 @@ def read(path, adapter=None, **keys):
     [
         ("user,item,time,label", "0", 0),
         ("uid,iid,ts,rating", "4", 1),
+        ("session_id,item_id,ts,click", "1", 1),
         ("user_id,video_id,timestamp,like,hate", "0,1", 0),
         ("user_id,item_id,timestamp,watch_ratio", "0.51", 1),
         ("user_id,video_id,timestamp,play_time,duration", "3,7", 0),
