@@ -1,10 +1,13 @@
 """Data sets by name: the list of them, one fetched, and a category of Amazon's 2014 ratings."""
 
+import textwrap
+
 from dfar_tf.paths import ROOT, in_checkout, shown, typed
 from recommenders_utils.dataset.fetch import fetch
 from recommenders_utils.dataset.known import KNOWN, amazon_category, known
 from recommenders_utils.dataset.sources import find_ratings
 from recommenders_utils.errors import UserError
+from recommenders_utils.tables import WIDTH
 
 
 def show_data_sets(say=print):
@@ -24,7 +27,8 @@ def show_data_sets(say=print):
         say(f"  use: {typed(entry.use)}")
         if name == "amazon-beauty":
             others = sorted(key for key in KNOWN if key.startswith("amazon-") and key != name)
-            say(f"  and as many ratings of other categories: {', '.join(others)}")
+            text = f"and the ratings of other categories: {', '.join(others)}"
+            say(textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="  "))
         say("")
 
 

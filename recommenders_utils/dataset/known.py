@@ -5,7 +5,7 @@ needs a form, an account or a choice among many files is described, not fetched.
 """
 
 import re
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional
 
 from recommenders_utils.errors import UserError, suggest
 
@@ -100,6 +100,10 @@ def amazon_title(category: str) -> str:
     return f"Amazon {category.replace('_and_', ' & ').replace('_', ' ')} 2014"
 
 
+def _amazon_name(category):
+    return "amazon-" + category.lower().replace("_", "-").replace("amazon-", "")
+
+
 _LOG = "train --interactions=FILE"
 KNOWN: Dict[str, Known] = {
     "kuairand-pure": _kuairand(
@@ -117,7 +121,7 @@ KNOWN: Dict[str, Known] = {
         _LOG,
         "https://huggingface.co/datasets/yandex/yambda/resolve/main/flat/50m/multi_event.parquet",
     ),
-    **{"amazon-" + category.lower().replace("_", "-"): _amazon(category) for category in AMAZON},
+    **{_amazon_name(category): _amazon(category) for category in AMAZON},
     "short-video": Known(
         "ShortVideo, behaviour on a short-video platform",
         "",
@@ -232,21 +236,6 @@ def expected_digest(entry: Known) -> Dict[str, Any]:
     """The publisher's digest as ``download`` takes it."""
     kind, _, digest = (entry.checksum or "").partition(":")
     return {kind: digest} if digest else {}
-
-
-def rows_of_known() -> Tuple[Tuple[str, ...], ...]:
-    """The list for the user: name, title, licence, size, checksum and address of each."""
-    return tuple(
-        (
-            name,
-            entry.title,
-            entry.licence or "not stated",
-            entry.size,
-            (entry.checksum or "none given").partition(":")[0],
-            entry.url or entry.page,
-        )
-        for name, entry in KNOWN.items()
-    )
 
 
 def _letters(name):
