@@ -9,6 +9,8 @@ from recommenders_utils.dataset.sources import find_ratings
 from recommenders_utils.errors import UserError
 from recommenders_utils.tables import WIDTH
 
+INDENTED = dict(initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
 
 def show_data_sets(say=print):
     """Prints what is known of each data set; Amazon's categories, which differ in size only, as one."""
@@ -28,7 +30,7 @@ def show_data_sets(say=print):
         if name == "amazon-beauty":
             others = sorted(key for key in KNOWN if key.startswith("amazon-") and key != name)
             text = f"and the ratings of other categories: {', '.join(others)}"
-            say(textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="  "))
+            say(textwrap.fill(text, WIDTH, **INDENTED))
         say("")
 
 
