@@ -110,7 +110,8 @@ def find_kuairand(given, folder=None):
         raise UserError(
             f"there is no KuaiRand log in {shown(folder)} (looked for {', '.join(KUAIRAND_FILES)}). Get "
             "KuaiRand-27K, or the smaller KuaiRand-1K or KuaiRand-Pure, from its authors at "
-            "https://kuairand.com, and pass one of its logs as --interactions=FILE."
+            "https://kuairand.com, and pass one of its logs as --interactions=FILE. "
+            f"`{typed('data kuairand-1k')}` fetches that of 1,000 users."
         )
     return {"adapter": "kuairand", **given, "interactions": path}
 
