@@ -1,4 +1,4 @@
-"""train a model on ShortVideo, the nearest public kin of the paper's private log
+"""train a model on ShortVideo, kin of the paper's private log
 
 ``bash run.sh short-video --interactions=FILE [--protocol=noon] [--model=dfar] [--epochs=N] ...``
 FILE is interaction.csv of ShortVideo (WWW 2025); `data short-video` says how to get it.
