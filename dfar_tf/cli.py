@@ -31,6 +31,7 @@ PATHS = (
         "interactions",
         "adapter",
         "input",
+        "init_from",
     ),
 )
 LONGEST_NAME = 60  # characters of a flag's name
