@@ -14,6 +14,7 @@ from recommenders_utils.files import atomic_write
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = "os^Dv<>P"
 LEAST_SPAN = 0.05  # of an axis of a metric
+CHARACTERS = 60  # of all labels of an axis; more are tilted
 BESIDE = 0.5  # share of a tick's room that the points of all series take
 
 
@@ -67,7 +68,10 @@ def honest_limits(axis, values, errors=(), least=LEAST_SPAN, chance=None):
     missing = max(least, 6 * error) - (high - low)
     low, high = low - max(missing, 0) / 2, high + max(missing, 0) / 2
     margin = 0.05 * (high - low) or 0.5
-    axis.set_ylim(low - margin, high + margin)
+    low, high = low - margin, high + margin
+    if min(values) - error >= 0 > low:  # what is never negative gets no axis below 0
+        low, high = 0.0, high - low
+    axis.set_ylim(low, high)
 
 
 def chance_of(metric, candidates):
@@ -115,7 +119,9 @@ def line_panels(panels, ticks, columns=2, x_label="", chance=None):
             honest_limits(axis, *zip(*points), chance=by_chance)
         own = ticks[label] if isinstance(ticks, dict) else ticks
         axis.set_xticks(range(len(own)))
-        axis.set_xticklabels(own, fontsize=7)
+        crowded = sum(max(map(len, str(text).split("\n"))) for text in own) > CHARACTERS
+        tilted = {"rotation": 30, "ha": "right"} if crowded else {}
+        axis.set_xticklabels(own, fontsize=7, **tilted)
         axis.set_xlabel(x_label[label] if isinstance(x_label, dict) else x_label, fontsize=8)
         axis.set_ylabel(label)
     for axis in list(axes.flat)[len(panels) :]:

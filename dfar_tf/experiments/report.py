@@ -4,6 +4,7 @@ import json
 import os
 
 from dfar_tf.experiments.page import page
+from dfar_tf.experiments.slices import slice_sections
 from dfar_tf.models import about_model, model_names
 from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import HPARAMS_FILE, RESULTS_FILE, RUN_FILE
@@ -33,6 +34,8 @@ RUN_HEADERS = [
 def run_report(folder=None, output=None, command="", runs=None, say=print):
     """Writes ``report.html`` from the JSON, PNG and notes of a results folder and from run folders.
 
+    Of each log's newest runs it draws the slices, unless the results have a figure of slices.
+
     Args:
       folder: of the results; ``results/`` in the checkout if None.
       output: path of the page; ``report.html`` in that folder if None.
@@ -51,7 +54,9 @@ def run_report(folder=None, output=None, command="", runs=None, say=print):
     trained, left_out = read_runs(runs)
     if not os.path.isdir(folder) and not trained:
         raise UserError(f"{folder}: no such folder; run table2 or another command first.")
-    found = read_sections(folder) if os.path.isdir(folder) else []
+    found = list(read_sections(folder)) if os.path.isdir(folder) else []
+    if not any(section["name"].startswith("slices") for section in found):
+        found += slice_sections(trained, runs, say)
     sections = sorted(found, key=lambda s: (_place(s["name"]), s["name"]))
     if not sections and not trained:
         raise UserError(f"{folder}: no results in it; run table2 or another command first.")

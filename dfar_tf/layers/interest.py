@@ -5,6 +5,7 @@ Letters: B batch, T history, P real positions of the batch, C candidates, D widt
 
 from dfar_tf.layers.mlp import MLP, flat_dense
 from dfar_tf.layers.precision import Float32Layer
+from dfar_tf.layers.prefix_sums import prefix_sums
 from recommenders_utils.backend import tf
 
 
@@ -76,7 +77,7 @@ class InterestAggregation(Float32Layer):
         """Pools the first records of a sequence for candidates that all prefixes share.
 
         The dense layers run once for each record and candidate, whatever the number of prefixes; the sums
-        of Eqs. 16 and 17 over a prefix are differences of running sums.
+        of Eqs. 16 and 17 over a prefix are read from those of all prefixes.
 
         Args:
           query: [C, D] candidates with the feedback they are assumed to get.
@@ -96,13 +97,14 @@ class InterestAggregation(Float32Layer):
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
+        total, pooled = (
+            prefix_sums(values, row) for values in (weight, weight * keys[:, None, :])
+        )
+        interest = tf.math.divide_no_nan(pooled, total)  # [P + n, C, D]
         lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
         first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]
-        total, pooled = (
-            running_sums(values, first, first + counts)  # [N, C, D]
-            for values in (weight, weight * keys[:, None, :])
-        )
-        return tf.math.divide_no_nan(pooled, total)
+        # A prefix without a record is read where no record is.
+        return tf.gather(interest, tf.where(counts > 0, first + counts - 1, counts + tf.size(row)))
 
     def candidate_products(self, query):
         """[C, D] queries -> [C, units[0]]: the first dense layer of Eq. 15 on q."""
@@ -151,19 +153,3 @@ class InterestAggregation(Float32Layer):
         config = super().get_config()
         config.update(units=self.units, activation=self.activation)
         return config
-
-
-def running_sums(values, first, last):
-    """Sums of consecutive rows, as differences of one running sum.
-
-    Args:
-      values: [P, ...] float32.
-      first: [N] int, the first row of each sum.
-      last: [N] int, past its last row.
-
-    Returns:
-      [N, ...] float32. The running sum has 64 bits, since a difference of long sums in 32 loses digits.
-    """
-    sums = tf.cumsum(tf.cast(values, tf.float64), 0)  # [P, ...]
-    sums = tf.concat([tf.zeros_like(sums[:1]), sums], 0)
-    return tf.cast(tf.gather(sums, last) - tf.gather(sums, first), values.dtype)

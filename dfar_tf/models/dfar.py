@@ -13,6 +13,7 @@ from dfar_tf.layers import random_draws as draws
 from dfar_tf.layers.baselines.recurrent import last_real
 from dfar_tf.layers.histories import ages
 from dfar_tf.layers.packing import packed
+from dfar_tf.layers.prefix_sums import running_sum
 from dfar_tf.layers.shared_candidates import tower_of_shared
 from dfar_tf.losses import cosine_loss, tower_bpr_loss
 from dfar_tf.models.base import SequentialModel, check_heads
@@ -306,7 +307,7 @@ class DFAR(SequentialModel):
         """``_pool`` of the records up to each of ``at`` [N, 2]: [N, D]."""
         if self.hp.pooling == "last":
             return tf.gather_nd(sequence, at)
-        total = tf.gather_nd(tf.cumsum(sequence, 1), at)
+        total = tf.gather_nd(running_sum(sequence), at)
         if self.hp.pooling == "sum":
             return total
         return total / tf.cast(at[:, 1:] + 1, tf.float32)

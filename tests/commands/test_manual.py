@@ -159,3 +159,8 @@ def test_what_is_read_of_a_model_is_what_its_class_says():
             "paper": model.paper,
             "feedback": model.feedback,
         }
+
+
+def test_the_papers_settings_are_those_that_are_taken():
+    given = " ".join(f"--{key}={value}" for key, value in settings.PAPER_SETTINGS.items())
+    assert manual.PAPER.endswith(f": {given}")

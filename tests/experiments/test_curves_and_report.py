@@ -1,13 +1,16 @@
 """Learning curves of runs, and the page of all results, in a browser where there is one."""
 
+import base64
 import csv
 import html
 import html.parser
 import json
 import re
 import shutil
+import struct
 import subprocess
 
+import pandas as pd
 import pytest
 from small import call, learnt_run, other_run, results_in
 
@@ -113,7 +116,7 @@ def report(results, tmp_path_factory):
     path = runs / "report.html"
     outcome = call("report", f"--results={results}", f"--runs={runs}", f"--output={path}")
     assert outcome.status == 0, outcome.err
-    assert "damaged: left out" in outcome.out and "3 results, 2 training runs" in outcome.out
+    assert "damaged: left out" in outcome.out and "4 results, 2 training runs" in outcome.out
     return path, json.loads((learnt.folder / "results.json").read_text())
 
 
@@ -139,8 +142,28 @@ def test_the_page_has_the_training_runs_and_readable_titles(report):
     titles = re.findall("<h2>(.*?)</h2>", text)
     assert titles == [
         *("Summary", "Training runs", "Figure 4: attention between feedbacks"),
-        *("Learning curves", "The models"),
+        *("Slices of the test targets", "Learning curves", "The models"),
     ]
+
+
+def test_the_page_has_the_slices_of_the_newest_runs(report):
+    path, _ = report
+    text = path.read_text(encoding="utf-8")
+    section = text[text.index('<section id="slices') :]
+    section = section[: section.index("</section>")]
+    image = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', section).group(1))
+    width, height = struct.unpack(">II", image[16:24])
+    assert image.startswith(b"\x89PNG") and width > height > 100
+    stored = pd.read_csv(str(path.parent / "first" / "slices.csv"))
+    drawn = stored[stored["metric"] == "ndcg@10"].dropna(subset=["value"])
+    assert len(drawn) and set(stored["slice"]) == {
+        "history length",
+        "target popularity",
+        "target age",
+    }
+    for value in drawn["value"]:
+        assert f"<td>{value:.4f}</td>" in section
+    assert section.count("<td>first</td>") == section.count("<td>second</td>") > len(drawn)
 
 
 def test_best_and_second_are_marked_among_the_trained():
@@ -219,5 +242,5 @@ def test_a_browser_renders_it(report, tmp_path, width):
     done = subprocess.run(command, capture_output=True, timeout=120)
     dom = done.stdout.decode("utf-8", "replace")
     seen = json.loads(re.search(r'data-seen="([^"]*)"', dom).group(1).replace("&quot;", '"'))
-    assert seen == {"images": 2, "all": 2, "wide": False}
+    assert seen == {"images": 3, "all": 3, "wide": False}
     assert "CONSOLE" not in done.stderr.decode("utf-8", "replace")

@@ -46,6 +46,21 @@ def test_noise_does_not_fill_the_axis(error):
     plotting.honest_limits(axis, [None], [None])  # nothing to show
 
 
+def test_what_is_never_negative_gets_no_axis_below_0():
+    axis = plotting.new_figure()[1][0][0]
+    plotting.honest_limits(axis, [0.001, 0.007], [0.001, None])
+    low, high = axis.get_ylim()
+    assert low == 0 and high >= 0.05
+    plotting.honest_limits(axis, [-0.01, 0.01])
+    assert axis.get_ylim()[0] < -0.01
+
+
+@pytest.mark.parametrize("words, degrees", [("x", 0), ("more than two years old", 30)])
+def test_crowded_labels_are_tilted(words, degrees):
+    figure = plotting.line_panels({"m": {"a": [(0.1, None)] * 3}}, [f"{words}\n17"] * 3)
+    assert [text.get_rotation() for text in figure.axes[0].get_xticklabels()] == [degrees] * 3
+
+
 def test_chance():
     assert plotting.chance_of("auc", None) == plotting.chance_of("gauc", 10) == 0.5
     assert plotting.chance_of("ndcg@10", None) is None

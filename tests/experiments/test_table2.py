@@ -19,6 +19,7 @@ from dfar_tf.experiments.cells import (
     grid_points,
     own_loss,
     parse_grid,
+    tune_models,
 )
 from dfar_tf.models import untrained_names
 from dfar_tf.runs import grid
@@ -256,6 +257,33 @@ def test_tuning_takes_the_best_of_the_budget_on_validation(made, tmp_path):
         "GRU4REC: chosen on validation" in n and f"{chosen:g}" in n.replace("0.00001", "1e-05")
         for n in notes
     )
+
+
+@pytest.mark.parametrize(
+    "metric, rate", [("auc", "0.1"), ("logloss", "0.2"), ("full_ndcg@10", "0.3")]
+)
+def test_tuning_chooses_by_the_metric_of_early_stopping(metric, rate):
+    """The whole catalogue's is in the best epoch, any other in the validation of the best weights."""
+    found = {  # by step size: auc and log loss at the best epoch, and in the whole catalogue
+        "0.1": ({"auc": 0.9, "logloss": 0.5}, [0.8, 0.1]),
+        "0.2": ({"auc": 0.5, "logloss": 0.3}, [0.1, 0.2]),
+        "0.3": ({"auc": 0.6, "logloss": 0.4}, [0.2, 0.3]),
+    }
+
+    def train(cells):
+        for cell in cells:
+            valid, whole = found[str(cell.hparams.learning_rate)]
+            epochs = [{"validation": {"auc": 0.1, "full_ndcg@10": value}} for value in whole]
+            results = {"valid": valid, "epochs": epochs, "best_epoch": 2}
+            yield types.SimpleNamespace(
+                results=None if cell.hparams.model_type == "din" else results
+            )
+
+    study = types.SimpleNamespace(
+        seeds=[5], dataset="amazon", given={"early_stop_metric": metric}, train=train
+    )
+    best = tune_models(study, ["gru4rec", "din"], "learning_rate=0.1,0.2,0.3")
+    assert best == {"gru4rec": {"learning_rate": rate}, "din": {}}
 
 
 def test_a_failing_cell_does_not_lose_the_others(made, tmp_path, monkeypatch):
