@@ -29,9 +29,7 @@ def variables(path):
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory):
     """A finished run of Caser, which has an embedding of users too; random weights."""
-    path = made_run(
-        tmp_path_factory.mktemp("origin"), "caser", feedback_input="label_embedding"
-    )
+    path = made_run(tmp_path_factory.mktemp("origin"), "caser", feedback_input="label_embedding")
     write_checked_json(os.path.join(path, "results.json"), RESULTS)
     return path
 
