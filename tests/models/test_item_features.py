@@ -14,6 +14,7 @@ import dfar_tf
 from dfar_tf.estimator.scoring import assign, make_scorer, short_name
 from dfar_tf.models import model_names
 from recommenders_utils.backend import tf
+from recommenders_utils.dataset.features import KNOWN, values_of
 from recommenders_utils.files import read_json
 
 ITEMS = dfar_case.ITEMS
@@ -40,9 +41,9 @@ def test_an_unknown_item_is_scored_by_its_features(name, mode):
                 values[variable][-3:] = 0
         assign(session, values)
         logits = session.run(outputs["logits"], {feeds[key]: arrays[key] for key in feeds})
-    np.testing.assert_allclose(logits[:, 2], logits[:, 3], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(logits[:, 2], logits[:, 3], rtol=1e-6, atol=1e-6)
     for other in (0, 1, 4):
-        assert np.abs(logits[:, 2] - logits[:, other]).max() > 1e-3, other
+        assert np.abs(logits[:, 2] - logits[:, other]).max() > 1e-4, other
 
 
 @pytest.mark.parametrize("name", ["dfar", "gru4rec"])
@@ -130,3 +131,38 @@ def test_the_run_serves_alone_and_resumes(run, log, tmp_path):
         assert (done.status, done.err) == (0, "") and os.path.isdir(str(tmp_path / "exported"))
     finally:
         (log / "away.csv").rename(log / "items.csv")
+
+
+def test_a_grown_log_keeps_what_its_items_and_categories_had_learnt(run, log, tmp_path):
+    """A kind that is new, a kind at another code, and an item that left the log but stays known."""
+    frame = pd.read_csv(str(log / "SYNTHETIC.csv"), header=None)
+    later = pd.DataFrame([("u0", "i40", 5, 1500000000), ("u1", "i36", 5, 1500000001)])
+    frame = pd.concat([frame[frame[1] != "i0"], later])
+    frame.to_csv(str(tmp_path / "SYNTHETIC_grown.csv"), header=False, index=False)
+    items = pd.read_csv(str(log / "items.csv"))
+    items = pd.concat([pd.DataFrame([("i40", "fresh")], columns=items.columns), items[1:]])
+    items.to_csv(str(tmp_path / "items.csv"), index=False)
+    done = call(
+        "train",
+        f"--init_from={run}",
+        f"--interactions={tmp_path}/SYNTHETIC_grown.csv",
+        "--adapter=amazon",
+        f"--item_features={tmp_path}/items.csv",
+        f"--run_dir={tmp_path}/grown",
+        *("--epochs=1", "--untrained=[]"),
+    )
+    assert (done.status, done.err) == (0, "")
+    (name,) = (n for n, _ in tf.train.list_variables(str(tmp_path / "grown/initial/model.ckpt"))
+               if n.endswith("feature_embedding_0"))  # fmt: skip
+    old = tf.train.load_variable(tf.train.latest_checkpoint(str(run / "best")), name)
+    new = tf.train.load_variable(str(tmp_path / "grown/initial/model.ckpt"), name)
+    with dfar_tf.load(str(run)) as before, dfar_tf.load(str(tmp_path / "grown")) as after:
+        theirs, ours = (values_of(each.store)["kind"].tolist() for each in (before, after))
+        assert ours[0] == "fresh" and set(ours) == {*theirs, "fresh"}
+        for place, value in enumerate(ours, 1):
+            known = value in theirs
+            wanted = old[1 + theirs.index(value)] if known else old[1:].mean(0)
+            np.testing.assert_allclose(new[place], wanted, atol=1e-6, err_msg=value)
+        known = dict(zip(after.store.item_ids, after.store.extras[KNOWN]))
+        assert known["i0"] == 1 and known["i5"] == 1 and known["i37"] == 0
+        assert np.isfinite(after.score([("i1", 1)], ["i0", "i37", "i40"])).all()
