@@ -32,6 +32,7 @@ PATHS = (
         "adapter",
         "input",
         "init_from",
+        "item_features",
     ),
 )
 LONGEST_NAME = 60  # characters of a flag's name

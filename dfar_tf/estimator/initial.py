@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 from dfar_tf.estimator.checkpoints import NAME
+from dfar_tf.estimator.features import VARIABLE
 from dfar_tf.estimator.model_fn import make_model_fn
 from recommenders_utils.backend import tf
 from recommenders_utils.checksums import check_folder, seal
@@ -26,7 +27,8 @@ def initial_values(checkpoint, shapes, rows):
       checkpoint: path of the checkpoint.
       shapes: ``{variable: shape}`` of the new model, as of ``model_shapes``.
       rows: ``{"items": int [N], "users": int [N]}``, the checkpoint's row of each new item and user
-        without the table's first, or -1 for one that it does not know.
+        without the table's first, or -1 for one that it does not know; so too for a table of a feature's
+        values, by the variable's name.
 
     Returns:
       ``{variable: array}``. A known item, user or level keeps its row; others get the mean of the rows
@@ -41,8 +43,11 @@ def initial_values(checkpoint, shapes, rows):
         if name not in there:
             raise UserError(f"{name} is not in its checkpoint.")
         value, kind = tf.train.load_variable(checkpoint, name), name.split("/")[-1]
-        if kind in TABLES:
-            value = _of_known(value, rows[TABLES[kind]])
+        vocabulary = TABLES.get(kind, kind)
+        if kind == VARIABLE:
+            continue  # the features' codes, which are data
+        if vocabulary in rows:
+            value = _of_known(value, rows[vocabulary])
         elif kind == LABELS and len(value) < shape[0]:
             mean = np.mean(value, 0, keepdims=True)
             value = np.concatenate([value, np.repeat(mean, shape[0] - len(value), 0)])

@@ -19,6 +19,7 @@ from dfar_tf.estimator.checkpoints import (
 )
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
 from dfar_tf.estimator.epochs import VALIDATED, EpochHook, join_predictions
+from dfar_tf.estimator.features import VARIABLE, feature_hooks
 from dfar_tf.estimator.initial import initial_hooks
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import add_scorer, sample_ranking
@@ -147,7 +148,7 @@ def train(hparams, store, run_dir, evaluate):
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
                 lambda: iterator.train_dataset(first[0], per_replica, first[1]),
-                hooks=[fits, *initial_hooks(run_dir), hook],
+                hooks=[fits, *initial_hooks(run_dir), *feature_hooks(store), hook],
             )
     best = _settled(best_dir, state)
     return Trained(best, state.epochs, state.best_epoch(), count_parameters(best))
@@ -226,6 +227,7 @@ def count_parameters(checkpoint):
         "moving_mean",
         "moving_variance",
         tf.GraphKeys.GLOBAL_STEP,
+        VARIABLE,
         "STOP",  # a cluster's signal to stop early
         "beta1_power",
         "beta2_power",

@@ -56,7 +56,7 @@ REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrain
 FREE_KEYS = (
     *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
     *("intra_op_threads", "inter_op_threads", "xla", "fast_attention"),
-    *("interactions", "adapter", "duplicates", "utc_offset_hours"),
+    *("interactions", "adapter", "duplicates", "utc_offset_hours", "item_features"),
     *("deterministic", "checkpoint_every"),
     *REPORTING,
 )

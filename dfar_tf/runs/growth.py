@@ -1,7 +1,6 @@
 """A run on a log that has grown: it begins with the weights and the vocabulary of another run."""
 
 import dataclasses
-import hashlib
 import os
 
 import numpy as np
@@ -12,6 +11,8 @@ from dfar_tf.paths import in_checkout, shown
 from dfar_tf.runs.folder import open_run, read_record, read_results
 from dfar_tf.runs.kept import SOURCES, run_data
 from dfar_tf.settings import DEFAULT_CACHE
+from recommenders_utils.dataset.extension import with_items
+from recommenders_utils.dataset.features import CODES, KNOWN, values_of
 from recommenders_utils.errors import UserError
 from recommenders_utils.tables import counted
 
@@ -100,23 +101,20 @@ class Origin:
         old = self._data()
         missing = _rows(store.item_ids, old.item_ids) < 0
         synthetic = store.meta["synthetic"] or old.meta["synthetic"]
-        if not missing.any() and synthetic == store.meta["synthetic"]:
+        same = synthetic == store.meta["synthetic"] and CODES not in store.extras
+        if same and not missing.any():
             return store
-        both = store.meta["fingerprint"], old.meta["fingerprint"]
-        extras = dict(store.extras)
-        if "item_order" in extras:
-            later = store.num_items + 1 + np.arange(np.count_nonzero(missing))
-            extras["item_order"] = np.append(extras["item_order"], later).astype(np.int32)
-        return dataclasses.replace(
-            store,
-            item_ids=np.concatenate([store.item_ids, np.asarray(old.item_ids)[missing]]),
-            extras=extras,
-            meta={
-                **store.meta,
-                "synthetic": synthetic,
-                "fingerprint": hashlib.sha256("".join(both).encode()).hexdigest(),
-            },
-        )
+        ids = np.asarray(old.item_ids)[missing]
+        wider = with_items(store, ids, old.meta["fingerprint"], synthetic=synthetic)
+        if CODES in store.extras and KNOWN in old.extras:
+            # What the old run learnt of an item stays known, whether or not the grown log has it.
+            learnt = old.item_ids[np.asarray(old.extras[KNOWN]) == 1]
+            codes = store.extras[CODES]
+            more = np.zeros([len(ids), codes.shape[1]], np.int32)
+            known = np.append(store.extras[KNOWN], np.zeros(len(ids), np.int8))
+            known[_rows(wider.item_ids, learnt)] = 1
+            wider.extras.update({CODES: np.concatenate([codes, more]), KNOWN: known})
+        return wider
 
     def start(self, hparams, store, say=print):
         """The weights with which a run on an extended store begins.
@@ -141,6 +139,7 @@ class Origin:
             "items": _rows(old.item_ids, store.item_ids),
             "users": _rows(old.user_ids, store.user_ids),
         }
+        rows.update(_value_rows(old, store))
         shapes = model_shapes(hparams, make_iterator(store, hparams), store.num_users)
         best = best_checkpoint(self.path)
         try:
@@ -149,8 +148,9 @@ class Origin:
             raise UserError(
                 f"init_from: {shown(self.path)} does not fit the new run: {error}{self._changed(hparams)}"
             ) from None
-        counts = {f"known_{kind}": int((found >= 0).sum()) for kind, found in rows.items()}
-        counts.update({f"new_{kind}": int((found < 0).sum()) for kind, found in rows.items()})
+        kinds = ("items", "users")
+        counts = {f"known_{kind}": int((rows[kind] >= 0).sum()) for kind in kinds}
+        counts.update({f"new_{kind}": int((rows[kind] < 0).sum()) for kind in kinds})
         say(
             f"init_from: {shown(self.path)}: {counted(counts['known_items'], 'item')} and "
             f"{counted(counts['known_users'], 'user')} known; {counts['new_items']:,} and "
@@ -207,3 +207,12 @@ def begun(init_from, hparams, store, resume, say=print):
 def _rows(ids, wanted):
     """int64 [N] places of ``wanted`` among ``ids``, -1 where there is none."""
     return pd.Index(np.asarray(ids).astype(object)).get_indexer(np.asarray(wanted).astype(object))
+
+
+def _value_rows(old, store):
+    """``{name of the table: rows}`` of the features' values, as ``initial_values`` takes them."""
+    before, empty = values_of(old), np.array([], str)
+    return {
+        f"feature_embedding_{k}": _rows(before.get(name, empty), values)
+        for k, (name, values) in enumerate(values_of(store).items())
+    }

@@ -17,6 +17,7 @@ import types
 from dfar_tf.estimator.cluster.evaluator import EarlyStop, ValidationHook
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, ChiefHook, TrainerHook
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, without_proxies
+from dfar_tf.estimator.features import feature_hooks
 from dfar_tf.estimator.initial import initial_hooks
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import sample_ranking
@@ -140,7 +141,7 @@ def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, v
         )
     if task.kind == CHIEF:
         # Before the chief tells the others that the variables have their values.
-        hooks += initial_hooks(os.path.dirname(folder))
+        hooks += [*initial_hooks(os.path.dirname(folder)), *feature_hooks(iterator.store)]
         sizes = steps, iterator.num_train(), hparams.epochs
         hooks.append(ChiefHook(folder, *sizes, show_progress=hparams.show_progress))
     train_spec = tf.estimator.TrainSpec(batches, max_steps=steps * hparams.epochs, hooks=hooks)
