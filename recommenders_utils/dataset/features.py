@@ -126,10 +126,10 @@ def with_features(
     known = np.zeros(store.num_items, np.int8)
     known[np.unique(store.items[training_records(store)]) - 1] = 1
     here = np.isin(np.arange(len(found.ids)), rows)
-    others = np.array(found.ids, object)[~here]
+    others = [name for name, has in zip(found.ids, here) if not has]
     mark = hashlib.sha256(repr([sha256_of(path), list(columns)]).encode()).hexdigest()
     codes = np.where((rows >= 0)[:, None], found.codes[rows], 0)
-    wider = with_items(store, others.astype(str) if len(others) else [], mark)
+    wider = with_items(store, others, mark)
     sizes = tuple(map(len, found.values))
     wider.extras.update(
         {
