@@ -97,9 +97,7 @@ class InterestAggregation(Float32Layer):
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
-        total, pooled = (
-            prefix_sums(values, row) for values in (weight, weight * keys[:, None, :])
-        )
+        total, pooled = (prefix_sums(values, row) for values in (weight, weight * keys[:, None, :]))
         interest = tf.math.divide_no_nan(pooled, total)  # [P + n, C, D]
         lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]
         first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]

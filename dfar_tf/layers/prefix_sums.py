@@ -1,6 +1,6 @@
 """Sums of the first records of sequences, by matrix products: a running sum has one thread, they have all.
 
-Letters: P records of all sequences one after the other, N chunks, L records of a chunk, X numbers of a record.
+Letters: P records of all sequences one after the other, N chunks of L records, X numbers of a record.
 """
 
 from recommenders_utils.backend import tf

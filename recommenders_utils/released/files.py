@@ -88,6 +88,11 @@ def _line(where, fields):
         raise UserError(f"{where}: label {shortened(label)!r}, expected 0 or 1")
     if not user or not item or not items:
         raise UserError(f"{where}: the user, item or item history is empty")
+    if "," in item or "," in time:  # they become the last entries of the histories
+        raise UserError(
+            f"{where}: the item {shortened(item)!r} or time {shortened(time)!r} contains a comma, which "
+            "separates the entries of a history; expected one of each"
+        )
     if "\0" in user or "\0" in item or "\0" in items:
         raise UserError(f"{where}: a user or item contains NUL, expected plain text")
     longest = max(len(user), len(item), len(category), _longest_of(items))

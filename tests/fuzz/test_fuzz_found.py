@@ -24,6 +24,7 @@ from recommenders_utils.reading import text as bounded_text
 from recommenders_utils.reading.adapters import load_adapter
 from recommenders_utils.released.instances import import_released
 from recommenders_utils.released.pickles import read_plain_pickle
+from recommenders_utils.released.rows import released_file_batches
 
 HEAD = "user_id,item_id,rating,timestamp\n"
 
@@ -116,11 +117,27 @@ def test_an_id_too_long_is_malformed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("item", "match"), [("x" * 1001, "of 1001 characters"), ("x\0", "contains NUL")]
+    ("item", "match"),
+    [
+        ("x" * 1001, "of 1001 characters"),
+        ("x\0", "contains NUL"),
+        ("x,y", "'x,y' .* contains a comma"),
+    ],
 )
 def test_ids_of_released_lines(folder, item, match):
     lines = [line("ann", 1, item), *FILES["train_dataA"][1:]]
     refused(f"train_dataA:1: .*{match}", import_released, folder({"train_dataA": lines}))
+
+
+def test_a_comma_in_a_target_of_released_lines(folder, tmp_path):
+    """Its history would have an entry more than the others."""
+    refused(
+        "valid_dataA:3: the item 'q,q'",
+        import_released,
+        folder({"valid_dataA": [*FILES["valid_dataA"][:2], line("bob", 3, "q,q", 0)]}),
+    )
+    path = written(tmp_path, line("ann", 2).replace("\t20\t", "\t20,20\t"), "lines")
+    refused("lines:1: .*time '20,20'", lambda p: list(released_file_batches(p, ["x"], 3)), path)
 
 
 def test_times_of_released_lines(folder):

@@ -18,7 +18,9 @@ def sums_and_gradients(values, row, weights):
 
 
 # Within a chunk, over several, that end with one, and a row that is left out.
-@pytest.mark.parametrize("lengths", [[1], [3, 0, 2], [CHUNK, 1], [5, 3 * CHUNK + 2, 7], [CHUNK] * 3])
+@pytest.mark.parametrize(
+    "lengths", [[1], [3, 0, 2], [CHUNK, 1], [5, 3 * CHUNK + 2, 7], [CHUNK] * 3]
+)
 def test_each_record_has_the_sum_of_its_sequence_so_far(lengths):
     row = np.repeat(np.arange(len(lengths)), lengths)
     random = np.random.RandomState(3)
