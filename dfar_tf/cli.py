@@ -31,6 +31,8 @@ PATHS = (
         "interactions",
         "adapter",
         "input",
+        "init_from",
+        "item_features",
     ),
 )
 LONGEST_NAME = 60  # characters of a flag's name
