@@ -12,7 +12,7 @@ from absl import flags
 
 from dfar_tf import manual
 from dfar_tf.commands import get_command
-from dfar_tf.paths import PROGRAM, taken
+from dfar_tf.paths import PROGRAM, listed, taken
 from dfar_tf.settings import PAPER_SETTINGS, merge_hparams
 from dfar_tf.terminal import escaped_output
 from recommenders_utils.errors import BAD_INPUT, UserError, shortened
@@ -33,6 +33,8 @@ PATHS = (
         "input",
         "data_dir",
         "cells",
+        "init_from",
+        "item_features",
     ),
 )
 LONGEST_NAME = 60  # characters of a flag's name
@@ -165,7 +167,8 @@ def parse(module, arguments):
                 if not is_path(table[name]):
                     continue  # one of ours, by name
             if table.get(name) and table[name] != "null":
-                table[name] = taken(table[name])
+                parts = listed(table[name]) if name == "interactions" else [table[name]]
+                table[name] = ",".join(map(taken, parts))
     words = [PROGRAM, *map(shlex.quote, arguments)]
     return Options(" ".join(words), given, chosen)
 

@@ -14,6 +14,8 @@ FOLDER = ".frames"  # in cache_dir; hidden, since what is seen there are prepare
 def with_files(values, cache_dir):
     """``values`` with a file in the place of each DataFrame that a key of ``KEYS`` has.
 
+    A list of files in ``interactions`` becomes one text, with commas between.
+
     Args:
       values: hyper-parameters by key.
       cache_dir: folder of prepared data, below which the files are written.
@@ -22,7 +24,11 @@ def with_files(values, cache_dir):
       UserError: an empty DataFrame; the folder cannot be written.
     """
     found = {key: values[key] for key in KEYS if hasattr(values.get(key), "to_csv")}
-    return {**values, **{key: _file(frame, key, cache_dir) for key, frame in found.items()}}
+    files = {key: _file(frame, key, cache_dir) for key, frame in found.items()}
+    several = values.get("interactions")
+    if isinstance(several, (list, tuple)) and several:
+        files["interactions"] = ",".join(map(str, several))
+    return {**values, **files}
 
 
 def _file(frame, key, cache_dir):

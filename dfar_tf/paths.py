@@ -46,6 +46,13 @@ def taken(text):
     return path
 
 
+def listed(text):
+    """The paths of a list with commas between; one path if there is a file of the whole name."""
+    if "," not in text or os.path.exists(os.path.expanduser(text)):
+        return [text]
+    return [part.strip() for part in text.split(",") if part.strip()] or [text]
+
+
 def shown(path):
     """A path to be read: as the user wrote it or its folder, else relative if in the current folder."""
     path, rest = os.path.abspath(path), ""

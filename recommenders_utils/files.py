@@ -161,7 +161,12 @@ def read_json(path: str) -> Any:
 
 def sha256_of(path: str, chunk: int = 1 << 20) -> str:
     """Hex SHA-256 of a file's content, read in chunks."""
-    digest = hashlib.sha256()
+    return digest_of(path, "sha256", chunk)
+
+
+def digest_of(path: str, kind: str, chunk: int = 1 << 20) -> str:
+    """Hex digest of a file's content, read in chunks; ``kind`` is a name that ``hashlib`` knows."""
+    digest = hashlib.new(kind)
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(chunk), b""):
             digest.update(block)

@@ -96,16 +96,25 @@ def _logs(hparams):
     """(name, hyper-parameters, store) of each shape."""
     store, _ = prepared(hparams)
     yield f"Amazon, T {hparams.max_seq_length}", hparams, store
-    hp = hparams.replace(**LONG)
     with tempfile.TemporaryDirectory(prefix="dfar-bench-") as folder:
-        path = os.path.join(folder, "SYNTHETIC.csv")
-        generate_like("micro_video", path, scale=LONG_SCALE, show_progress=False)
-        data = hp.replace(
-            cache_dir=folder,
-            rating_min=0.0,
-            rating_max=1.0,
-            rating_threshold=0.5,
-            core_filter="one_pass",
-        ).data
-        store = prepare(path, data, "SYNTHETIC Micro-video shape", True, lambda line: None)
+        hp, store = long_log(hparams, folder)
         yield f"Micro-video, T {hp.max_seq_length}", hp, store
+
+
+def long_log(hparams, folder):
+    """A SYNTHETIC log of Micro-video's shape at ``LONG_SCALE``, prepared in a folder.
+
+    Returns:
+      (hparams with ``LONG``, the ``SequenceStore``).
+    """
+    hp = hparams.replace(**LONG)
+    path = os.path.join(folder, "SYNTHETIC.csv")
+    generate_like("micro_video", path, scale=LONG_SCALE, show_progress=False)
+    data = hp.replace(
+        cache_dir=folder,
+        rating_min=0.0,
+        rating_max=1.0,
+        rating_threshold=0.5,
+        core_filter="one_pass",
+    ).data
+    return hp, prepare(path, data, "SYNTHETIC Micro-video shape", True, lambda line: None)

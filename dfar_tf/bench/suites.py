@@ -1,6 +1,7 @@
 """The benchmark's suites by name."""
 
 from dfar_tf.bench.attention import bench_attention
+from dfar_tf.bench.batches import bench_batches
 from dfar_tf.bench.options import bench_options
 from dfar_tf.bench.ranking import bench_ranking
 from dfar_tf.bench.retrieval import bench_retrieval
@@ -15,6 +16,7 @@ SUITES = {
     "options": bench_options,
     "attention": bench_attention,
     "scale": bench_scale,
+    "batches": bench_batches,
     "ranking": bench_ranking,
     "retrieval": bench_retrieval,
 }

@@ -1,14 +1,14 @@
 """measure speed and memory of training, attention and ranking
 
-``bash run.sh bench [--suite=step|options|attention|scale|ranking|retrieval|all] [--steps=N] ...``;
-prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``, ``.json``. Suites scale,
-ranking and retrieval take minutes.
+``bash run.sh bench [--suite=NAME] [--steps=N] ...``, NAME one of step, options, attention, scale, batches,
+ranking, retrieval and all; prints tables of ratios and writes ``bench.json`` and ``bench-*.csv``, ``.md``,
+``.json``. Suites scale, batches, ranking and retrieval take minutes.
 """
 
 FLAGS = {
     "suite": (
         "step",
-        "what to measure: step, options, attention, scale, ranking, retrieval, or all",
+        "what to measure: step, options, attention, scale, batches, ranking, retrieval, or all",
     ),
     "models": (
         None,

@@ -5,13 +5,10 @@ Letters: H histories, I items of the catalogue.
 
 import os
 
-import numpy as np
-import pandas as pd
-
 from dfar_tf.estimator.catalogue import Catalogue
+from dfar_tf.estimator.samples import stored_sample
 from dfar_tf.estimator.scorer import GraphScorer, Scorer
 from recommenders_utils.backend import tf
-from recommenders_utils.checksums import check, checked_write
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.catalogue import KINDS, catalogue_figures, checked_cutoffs
 from recommenders_utils.evaluation.names import full_cutoff
@@ -73,7 +70,9 @@ class SampleRanking:
         self.cutoffs = checked_cutoffs(
             full_cutoff(hparams.early_stop_metric), most_candidates(self.store, targets)
         )
-        self.targets = targets.take(self._sample(targets, os.path.join(run_dir, SAMPLE_FILE)))
+        path = os.path.join(run_dir, SAMPLE_FILE)
+        size = hparams.ranking_sample
+        self.targets = targets.take(stored_sample(path, self.store, targets, size, hparams.seed))
 
     def in_session(self, session):
         """``{full_hr@k, full_ndcg@k, full_mrr@k: value}`` by the weights of the training session."""
@@ -99,30 +98,6 @@ class SampleRanking:
         return {
             f"full_{kind}@{k}": figures[f"full_{kind}@{k}"] for kind in KINDS for k in self.cutoffs
         }
-
-    def _sample(self, targets, path):
-        """Rows of the sample among ``targets``, ascending: those of the file, which is made if missing."""
-        if os.path.exists(path):
-            check(path, "Delete it to draw it again.")
-            ends = pd.read_csv(path)["record"].to_numpy()
-            rows = np.flatnonzero(np.isin(targets.ends, ends))
-            if len(rows) and len(rows) == len(ends):
-                return rows
-            raise UserError(
-                f"{path}: is not a sample of this run's validation targets. Delete it to draw it again."
-            )
-        size = min(self.hparams.ranking_sample, len(targets.ends))
-        random = np.random.RandomState(self.hparams.seed)
-        rows = np.sort(random.permutation(len(targets.ends))[:size])
-        ends = targets.ends[rows]
-        frame = {
-            "record": ends,
-            "user": self.store.user_ids[targets.users[rows]],
-            "item": self.store.item_ids[self.store.items[ends] - 1],
-        }
-        with checked_write(path, newline="") as stream:
-            pd.DataFrame(frame).to_csv(stream, index=False)
-        return rows
 
 
 def sample_ranking(hparams, iterator, run_dir):

@@ -19,8 +19,11 @@ from dfar_tf.estimator.checkpoints import (
 )
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE
 from dfar_tf.estimator.epochs import VALIDATED, EpochHook, join_predictions
+from dfar_tf.estimator.features import VARIABLE, feature_hooks
+from dfar_tf.estimator.initial import initial_hooks
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import add_scorer, sample_ranking
+from dfar_tf.estimator.samples import validation_rows
 from dfar_tf.estimator.session import (
     check_precision,
     choose_devices,
@@ -112,7 +115,8 @@ def train(hparams, store, run_dir, evaluate):
     first = divmod(step * replicas, iterator.steps_per_epoch(per_replica))
     if hparams.deterministic and strategy is None:
         config = in_one_thread(config)
-    validation = lambda: iterator.eval_dataset("valid")  # noqa: E731
+    rows = validation_rows(hparams, store, run_dir)
+    validation = lambda: iterator.eval_dataset("valid", rows=rows)  # noqa: E731
     sizes = iterator.num_items, store.num_users
     ranking = sample_ranking(hparams, iterator, run_dir)
     model_fn = make_model_fn(
@@ -131,7 +135,7 @@ def train(hparams, store, run_dir, evaluate):
         iterator.num_train(),
         hparams.epochs,
         evaluate,
-        validate_checkpoint=(lambda path: predict(hparams, store, "valid", path))
+        validate_checkpoint=(lambda path: predict(hparams, store, "valid", path, rows))
         if strategy
         else None,
         ranking=ranking,
@@ -143,7 +147,8 @@ def train(hparams, store, run_dir, evaluate):
         with explained(folder), interrupts:
             fits = CheckpointFitsHook(tf.train.latest_checkpoint(folder))
             estimator.train(
-                lambda: iterator.train_dataset(first[0], per_replica, first[1]), hooks=[fits, hook]
+                lambda: iterator.train_dataset(first[0], per_replica, first[1]),
+                hooks=[fits, *initial_hooks(run_dir), *feature_hooks(store), hook],
             )
     best = _settled(best_dir, state)
     return Trained(best, state.epochs, state.best_epoch(), count_parameters(best))
@@ -175,8 +180,8 @@ def best_checkpoint(run_dir):
     return path
 
 
-def predict(hparams, store, split, checkpoint):
-    """Scores a split's stored candidates with a checkpoint.
+def predict(hparams, store, split, checkpoint, rows=None):
+    """Scores the stored candidates of a split, or of some of its instances, with a checkpoint.
 
     Returns:
       dict of flat arrays, one row per candidate in instance order (see ``join_predictions``).
@@ -186,7 +191,7 @@ def predict(hparams, store, split, checkpoint):
     model_fn = make_model_fn(hparams, iterator.num_items, store.num_users)
     estimator = make_estimator(model_fn, hparams, os.path.dirname(checkpoint), config)
     batches = estimator.predict(
-        lambda: iterator.eval_dataset(split),
+        lambda: iterator.eval_dataset(split, rows=rows),
         hooks=[CheckpointFitsHook(checkpoint)],
         checkpoint_path=checkpoint,
         yield_single_examples=False,
@@ -195,6 +200,7 @@ def predict(hparams, store, split, checkpoint):
         flat = join_predictions(list(batches))
     # The store's ids, whatever vocabulary the model reads.
     candidates = np.asarray(store.splits[split].candidates)
+    candidates = candidates if rows is None else candidates[rows]
     flat["item"] = candidates[candidates > 0]
     return flat
 
@@ -221,6 +227,7 @@ def count_parameters(checkpoint):
         "moving_mean",
         "moving_variance",
         tf.GraphKeys.GLOBAL_STEP,
+        VARIABLE,
         "STOP",  # a cluster's signal to stop early
         "beta1_power",
         "beta2_power",

@@ -23,6 +23,8 @@ class SequentialModel(tf.keras.layers.Layer):
 
     Attributes:
       item_embedding: [num_items + 1, D] variable.
+      feature_tables: with ``item_features`` a [values + 1, D] variable for each feature; else empty.
+      item_codes: then the items' rows in these, and whether the item itself is known: [num_items + 1, 1 + F].
       title: the model's name as tables print it (class attribute).
       paper: where it was published.
       feedback: in a few words, how it uses positive and negative feedback.
@@ -52,6 +54,7 @@ class SequentialModel(tf.keras.layers.Layer):
         self.num_items = num_items
         self.num_users = num_users
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
+        self._make_features(hparams.values().get("item_feature_sizes", ()))  # older runs lack it
 
     @classmethod
     def check(cls, hparams):
@@ -185,8 +188,37 @@ class SequentialModel(tf.keras.layers.Layer):
         )
 
     def embed_items(self, items):
-        """[...] int ids -> [..., D]."""
-        return tf.gather(self.item_embedding, items)
+        """[...] int ids -> [..., D], with the embeddings of the items' features if they have some."""
+        embedded = tf.gather(self.item_embedding, items)
+        if not self.feature_tables:
+            return embedded
+        codes = tf.gather(self.item_codes, items)  # [..., 1 + F]
+        # An item of no training record has an embedding that nothing has taught.
+        parts = [embedded * tf.cast(codes[..., :1], embedded.dtype)]
+        parts += [tf.gather(table, codes[..., k]) for k, table in enumerate(self.feature_tables, 1)]
+        if self.feature_dense is None:
+            return tf.add_n(parts)
+        return self.feature_dense(tf.concat(parts, -1))
+
+    def _make_features(self, sizes):
+        """A table for each feature, row 0 for an unknown value, and the codes, which training sets."""
+        self.feature_tables = [
+            self.embedding(f"feature_embedding_{k}", 1 + size) for k, size in enumerate(sizes)
+        ]
+        if not sizes:
+            return
+        self.item_codes = self.add_weight(
+            name="item_codes",
+            shape=[self.num_items + 1, 1 + len(sizes)],
+            dtype=tf.int64,
+            initializer="zeros",
+            trainable=False,
+        )
+        concat = self.hp.item_feature_mode == "concat"
+        width = self.hp.hidden_size
+        self.feature_dense = (
+            tf.keras.layers.Dense(width, use_bias=False, name="dense_features") if concat else None
+        )
 
     def attention_layer(self, kind, name, **kwargs):
         """An attention layer of class ``kind`` as the hyper-parameters want it: heads, dropout, shortcuts.

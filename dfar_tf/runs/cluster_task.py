@@ -7,6 +7,7 @@ import time
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, PS, VARIABLE
 from dfar_tf.paths import shown, typed
 from dfar_tf.runs.folder import FREE_KEYS, HPARAMS_FILE, RESULTS_FILE, RunFolder, read_settings
+from dfar_tf.runs.growth import begun
 from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.steps import prepare_data, score_and_report, validation_metrics
 from recommenders_utils.errors import UserError
@@ -15,7 +16,7 @@ LOOK_EVERY = 0.5  # seconds between two checks for the run's folder
 SAY_EVERY = 60.0  # seconds between two lines while waiting for it
 
 
-def enter_run(task, hparams, command, run_dir, resume=False, given=()):
+def enter_run(task, hparams, command, run_dir, resume=False, given=(), init_from=None):
     """Runs a task of a run for which all tasks get the same flags.
 
     The chief makes the folder, the others wait for it.
@@ -27,6 +28,7 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
       run_dir: the run's folder, the same and shared by all tasks.
       resume: resume the run in ``run_dir``.
       given: keys given as flags.
+      init_from: folder of a run whose weights and vocabulary it begins with, or None.
 
     Returns:
       dict, as written to ``results.json``, in the evaluator; None in the others.
@@ -49,8 +51,10 @@ def enter_run(task, hparams, command, run_dir, resume=False, given=()):
         store, hparams = data_to_resume(run_dir, hparams, given, say)
     else:
         store, hparams = prepare_data(hparams, given, say)
+    # The chief writes the weights; the others need the vocabulary only.
+    store, start = begun(init_from, hparams, store, resume or task.kind != CHIEF, say)
     if task.kind == CHIEF:
-        folder.open(hparams, store, command, resume)
+        folder.open(hparams, store, command, resume, start)
     else:
         _wait_for(folder.file(HPARAMS_FILE), task)
         folder.check_same(hparams)

@@ -3,10 +3,11 @@
 import os
 
 from dfar_tf.paths import ADAPTERS, ROOT, in_checkout, shown, typed
+from dfar_tf.runs.log_files import layouts_of, log_files, unread_siblings
 from recommenders_utils.dataset.sources import Source, find_ratings, name_of
 from recommenders_utils.errors import UserError
 from recommenders_utils.reading.recognise import RECOGNISED, choose
-from recommenders_utils.reading.records import RecordReader, ratings_reader
+from recommenders_utils.reading.records import RecordReader, and_more, ratings_reader
 
 # KuaiRand's files that have likes and hates, below data/, in the order they are looked for.
 KUAIRAND_FILES = (
@@ -42,12 +43,19 @@ def find_data(hparams, root=ROOT, say=print):
         return source, ratings_reader(source.path, hparams.show_progress)
     if hparams.ratings:
         raise UserError("--ratings and --interactions: give only one of the two.")
-    path = in_checkout(hparams.interactions)
-    layout, form, adapter = choose(path, hparams.adapter, ADAPTERS)
-    name, synthetic = name_of(path)
+    paths = log_files(hparams.interactions)
+    layout, form, adapter = choose(paths[0], hparams.adapter, ADAPTERS)
+    layouts = layouts_of(layout, paths, form)
+    names, synthetic = zip(*map(name_of, paths))
     known = "columns by their common names" if form.name == RECOGNISED else f"adapter {form.name}"
-    source = Source(path, name, synthetic, form.overrides(), f"{known} ({form.feedback()})")
-    reader = RecordReader(layout, form, hparams.show_progress)
+    how = f"{known} ({form.feedback()})"
+    if len(paths) > 1:
+        how = f"{and_more(list(map(os.path.basename, paths)))}, {how}"
+    source = Source(paths[0], and_more(names), any(synthetic), form.overrides(), how)
+    reader = RecordReader(layouts, form, hparams.show_progress)
+    unread = unread_siblings(layout, paths)
+    if unread:
+        say(unread)
     missing = [key for key in form.expressions if key in ("finish", "dwell")]
     missing = [key for key in missing if key not in reader.extras]
     if missing:
@@ -67,10 +75,11 @@ def dataset_of(given):
     path = given.get("interactions")
     if not path or path == "null":
         raise UserError(
-            "--interactions=FILE is needed: a CSV or TSV log, plain or gzipped. Ratings of Amazon's "
-            f"need no flag: {typed('amazon')}."
+            "--interactions=FILE is needed: a CSV or TSV log, plain or gzipped, or Parquet. Ratings of "
+            f"Amazon's need no flag: {typed('amazon')}."
         )
     adapter = given.get("adapter")
+    path = log_files(path)[0]
     _, _, adapter = choose(path, None if adapter == "null" else adapter, ADAPTERS)
     name = adapter.hparams or "interactions"
     file = os.path.join(os.path.dirname(ADAPTERS), name + ".yaml")
@@ -101,6 +110,25 @@ def find_kuairand(given, folder=None):
         raise UserError(
             f"there is no KuaiRand log in {shown(folder)} (looked for {', '.join(KUAIRAND_FILES)}). Get "
             "KuaiRand-27K, or the smaller KuaiRand-1K or KuaiRand-Pure, from its authors at "
-            "https://kuairand.com, and pass one of its logs as --interactions=FILE."
+            "https://kuairand.com, and pass one of its logs as --interactions=FILE. "
+            f"`{typed('data kuairand-1k')}` fetches that of 1,000 users."
         )
     return {"adapter": "kuairand", **given, "interactions": path}
+
+
+def require_log(given, adapter, known):
+    """``given`` with an adapter, unless it has one.
+
+    Args:
+      given: flags by key.
+      adapter: name of the adapter of a command's own data.
+      known: their name in ``data``.
+
+    Raises:
+      UserError: no log is given.
+    """
+    if not given.get("interactions"):
+        raise UserError(
+            f"--interactions=FILE is needed; `{typed('data ' + known)}` says how to get the data."
+        )
+    return {"adapter": adapter, **given}

@@ -5,6 +5,7 @@ import datetime
 import itertools
 import os
 import platform
+import shutil
 import sys
 
 from dfar_tf.models import is_untrained
@@ -31,6 +32,7 @@ HPARAMS_FILE, RUN_FILE, RESULTS_FILE, LOG_FILE = (
     "run.log",
 )
 DATA_FILE = "data.npz"  # all that serving, evaluation and resuming need of the data
+INITIAL = "initial"  # folder of the weights that another run gave
 FOLDERS = ("checkpoints", "best")  # of a trained model
 # Without which results cannot be shown.
 RESULTS_KEYS = (
@@ -54,7 +56,7 @@ REPORTING = ("ranking", "ranking_cutoffs", "ranking_sample", "targets", "untrain
 FREE_KEYS = (
     *("cache_dir", "device", "log_every", "show_progress", "ratings", "prepared"),
     *("intra_op_threads", "inter_op_threads", "xla", "fast_attention"),
-    *("interactions", "adapter", "duplicates", "utc_offset_hours"),
+    *("interactions", "adapter", "duplicates", "utc_offset_hours", "item_features"),
     *("deterministic", "checkpoint_every"),
     *REPORTING,
 )
@@ -65,8 +67,9 @@ class RunFolder:
 
     Files: ``hparams.yaml`` (merged), ``run.json`` (command, versions, seed, data fingerprint),
     ``data.npz`` (the prepared data, compressed) with its checksum in ``checksums.json``,
-    ``run.log``, ``checkpoints/`` (of a trained model), ``best/``, ``predictions_*.csv``,
-    ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
+    ``run.log``, ``initial/`` (weights that another run gave), ``checkpoints/`` (of a trained model),
+    ``best/``, ``validation_sample.csv`` and ``ranking_sample.csv`` (targets of validation),
+    ``predictions_*.csv``, ``results.json``, ``results.csv``; ``slices.csv``; with ``ranking: full``
     ``ranks_test.csv`` and ``lists_test.csv``; with ``targets: observed`` ``predictions_observed.csv``
     and ``calibration.csv``.
 
@@ -81,7 +84,7 @@ class RunFolder:
         self.hparams = None
         self._early = []  # lines logged before there is a folder
 
-    def open(self, hparams, store, command, resume=False):
+    def open(self, hparams, store, command, resume=False, start=None):
         """Makes the folder, or with ``resume`` checks that it holds this run.
 
         Args:
@@ -89,6 +92,7 @@ class RunFolder:
           store: the ``SequenceStore`` it trains on.
           command: the command line.
           resume: whether the folder must hold the run already.
+          start: what the run takes over of another (``growth.Start``), or None.
 
         Raises:
           UserError: the folder holds a run and ``resume`` is off; or it holds another one.
@@ -113,13 +117,15 @@ class RunFolder:
             "data_fingerprint": store.meta["fingerprint"],
             "versions": versions(tensorflow=not is_untrained(hparams.model_type)),
         }
+        if start:
+            record["init_from"] = start.about
         if self.path is None:
-            self.path = _make_new(record, hparams, store)
+            self.path = _make_new(record, hparams, store, start)
         else:
-            self._make(record, hparams, store)
+            self._make(record, hparams, store, start)
         self.attach(hparams, store)
 
-    def _make(self, record, hparams, store):
+    def _make(self, record, hparams, store, start):
         """Makes the folder that was asked for; only one of two processes that do so at once can."""
         if os.path.isdir(self.path) and os.listdir(self.path):
             raise UserError(
@@ -127,9 +133,9 @@ class RunFolder:
             )
         try:
             if os.path.isdir(self.path):  # it may be a mount point, or have rights of its own
-                _fill(self.path, record, hparams, store)
+                _fill(self.path, record, hparams, store, start)
             else:
-                _make_folder(self.path, record, hparams, store)
+                _make_folder(self.path, record, hparams, store, start)
         except FileExistsError:
             if not os.path.isdir(self.path):  # a file is in the place of its parent
                 raise
@@ -322,7 +328,7 @@ def versions(tensorflow=True):
     }
 
 
-def _make_new(record, hparams, store):
+def _make_new(record, hparams, store, start):
     """Makes a folder under ``runs/`` named by data, model, seed and time; returns its path."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name = f"{slug(hparams.name)}-{hparams.model_type}-seed{hparams.seed}-{stamp}"
@@ -330,7 +336,7 @@ def _make_new(record, hparams, store):
         ending = f"-{number}" if number > 1 else ""
         path = in_checkout(os.path.join("runs", name + ending))
         try:
-            _make_folder(path, record, hparams, store)
+            _make_folder(path, record, hparams, store, start)
             return path
         except FileExistsError:
             if not os.path.isdir(path):  # else it is of a run that started in the same second
@@ -338,17 +344,17 @@ def _make_new(record, hparams, store):
     return None
 
 
-def _make_folder(path, record, hparams, store):
+def _make_folder(path, record, hparams, store, start):
     """Makes a folder that appears with all files in it or, on a full disk, not at all.
 
     Raises:
       FileExistsError: a folder is there and is not empty.
     """
     with atomic_directory(path, replace=False) as folder:
-        _write_settings(folder, record, hparams, store)
+        _write_settings(folder, record, hparams, store, start)
 
 
-def _fill(folder, record, hparams, store):
+def _fill(folder, record, hparams, store, start):
     """Writes into an empty folder.
 
     Raises:
@@ -357,8 +363,9 @@ def _fill(folder, record, hparams, store):
     claim = os.path.join(folder, RUN_FILE)
     os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
-        _write_settings(folder, record, hparams, store)
+        _write_settings(folder, record, hparams, store, start)
     except BaseException:
+        shutil.rmtree(os.path.join(folder, INITIAL), ignore_errors=True)
         # The claim last: until then no other process writes here.
         for path in (*(os.path.join(folder, name) for name in (DATA_FILE, HPARAMS_FILE)), claim):
             with contextlib.suppress(FileNotFoundError):
@@ -366,7 +373,9 @@ def _fill(folder, record, hparams, store):
         raise
 
 
-def _write_settings(folder, record, hparams, store):
+def _write_settings(folder, record, hparams, store, start):
+    if start:
+        start.write(folder)
     pack(store, os.path.join(folder, DATA_FILE))
     write_json(os.path.join(folder, RUN_FILE), record)
     hparams.save(os.path.join(folder, HPARAMS_FILE))

@@ -7,6 +7,7 @@ from dfar_tf.paths import ROOT, resuming
 from dfar_tf.runs import untrained
 from dfar_tf.runs.baselines import check_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, RunFolder, open_run, read_results
+from dfar_tf.runs.growth import begun
 from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
@@ -26,7 +27,9 @@ from recommenders_utils.evaluation.catalogue import checked_cutoffs
 from recommenders_utils.evaluation.names import expand
 
 
-def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), echo=True):
+def run_experiment(
+    hparams, command="", run_dir=None, resume=False, given=(), echo=True, init_from=None
+):
     """Prepares, trains, evaluates, prints the table and writes a run folder.
 
     Args:
@@ -36,6 +39,7 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
       resume: resume the run in ``run_dir``.
       given: keys given as flags.
       echo: whether the run prints what it logs.
+      init_from: folder of a run whose weights and vocabulary it begins with, or None.
 
     Returns:
       dict, as written to ``results.json``, and ``run_dir``, the run's folder.
@@ -67,14 +71,15 @@ def run_experiment(hparams, command="", run_dir=None, resume=False, given=(), ec
     if task is not None:
         from dfar_tf.runs.cluster_task import enter_run
 
-        return enter_run(task, hparams, command, run_dir, resume, given)
+        return enter_run(task, hparams, command, run_dir, resume, given, init_from)
     folder = RunFolder(run_dir, echo)
     store, hparams = _data(hparams, run_dir, resume, given, folder)
     make_iterator(store, hparams)
+    store, start = begun(init_from, hparams, store, resume, folder.say)
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir or ROOT):
-        folder.open(hparams, store, command, resume)
+        folder.open(hparams, store, command, resume, start)
     try:
         with at(folder.path), folder.held():
             begin(folder, store, given)

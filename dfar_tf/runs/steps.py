@@ -23,8 +23,10 @@ from dfar_tf.runs.slices import write_slices
 from dfar_tf.runs.tables import results_rows, results_table
 from dfar_tf.runs.untrained import load_fitted, observe_fitted, rank_fitted
 from recommenders_utils.checksums import checked_write, write_checked_json
+from recommenders_utils.dataset.features import with_features
 from recommenders_utils.dataset.preparation import data_line, prepare, statistics_table
 from recommenders_utils.dataset.store import SequenceStore
+from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.metrics import evaluate_predictions
 from recommenders_utils.evaluation.names import is_full
 from recommenders_utils.evaluation.predictions import evaluate_file
@@ -63,6 +65,16 @@ def prepare_data(hparams, given=(), say=print, engine=None, note=None):
         hparams = hparams.replace(cache_dir=in_checkout(hparams.cache_dir), **overrides)
         about = hparams.data, hparams.name, source.synthetic
         store = prepare(source.path, *about, note, reader, engine)
+    sizes = ()
+    if hparams.item_features:
+        if hparams.iterator == "released":
+            raise UserError(
+                "item_features: iterator=released has the release's item ids, without features. Give "
+                "--iterator=sequential, or leave item_features out."
+            )
+        path, columns = in_checkout(hparams.item_features), hparams.item_feature_columns
+        store, sizes = with_features(store, path, columns, note)
+    hparams = hparams.replace(item_feature_sizes=sizes)
     column = shown_column(hparams.paper_column, given, store.meta)
     say_statistics(store, note, column)
     return store, hparams.replace(name=store.meta["name"], paper_column=column)

@@ -20,7 +20,7 @@ from typing import Callable, Optional
 from tqdm import tqdm
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import locked, read_json, sha256_of, write_json
+from recommenders_utils.files import digest_of, locked, read_json, write_json
 
 CHUNK = 1 << 16
 MAX_TRIES = 50  # in all, however little each brings
@@ -41,6 +41,7 @@ def download(
     path: str,
     say: Callable[[str], None] = print,
     sha256: Optional[str] = None,
+    md5: Optional[str] = None,
     max_bytes: int = 4 << 30,
     attempts: int = 5,
     backoff: float = 1.0,
@@ -60,7 +61,7 @@ def download(
       url: http or https address.
       path: destination; its folder is made if missing, an existing file is replaced.
       say: called with one line of text at start and end, and for each retry.
-      sha256: hex digest the file must have, or None.
+      sha256, md5: hex digests the file must have, or None.
       max_bytes: refuse anything longer.
       attempts: number of attempts in a row without a new byte before giving up.
       backoff: seconds before the second attempt; doubles with each, at most 30.
@@ -86,7 +87,7 @@ def download(
             size = part.trusted_size()
             say(f"downloading {url}" + (f" (resuming at {size:,} bytes)" if size else ""))
             total = _fetch_with_retries(part, opener, limits, attempts, backoff, say, show_progress)
-            _finish(part, total, sha256)
+            _finish(part, total, {"SHA-256": sha256, "MD5": md5})
     except OSError as error:
         kept = f"; the {part.size:,} bytes received so far are kept" if part.size else ""
         raise UserError(
@@ -334,8 +335,8 @@ def _stream(part, response, total, max_bytes, show_progress):
         raise _Dropped(f"the connection ended after {got:,} of {total:,} bytes")
 
 
-def _finish(part, total, sha256):
-    """Checks length and digest, then gives the file its name."""
+def _finish(part, total, digests):
+    """Checks length and digests, then gives the file its name."""
     size = part.size
     if total is not None and size != total:
         part.discard()
@@ -343,12 +344,14 @@ def _finish(part, total, sha256):
             f"cannot download {part.url}: received {size:,} bytes, the server announced {total:,}. "
             + _remedy(part)
         )
-    if sha256 is not None:
-        digest = sha256_of(part.path)
-        if digest != sha256.lower():
+    for kind, expected in digests.items():
+        if expected is None:
+            continue
+        digest = digest_of(part.path, kind.lower().replace("-", ""))
+        if digest != expected.lower():
             part.discard()
             raise UserError(
-                f"cannot use {part.url}: its SHA-256 is {digest}, expected {sha256.lower()}: the "
+                f"cannot use {part.url}: its {kind} is {digest}, expected {expected.lower()}: the "
                 "file there is damaged or different."
                 " " + _remedy(part)
             )

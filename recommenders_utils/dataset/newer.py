@@ -37,7 +37,7 @@ def newer_histories(
         records.item_ids.astype(object)
     )
     known = rows[records.items] >= 0
-    path = reader.layout.path
+    path = reader.title
     if not known.any():
         raise UserError(
             f"{path}: the run's data have none of its {counted(len(records.item_ids), 'item')}. Give "

@@ -57,7 +57,8 @@ def prepare(
     """The prepared sequences of a log, from the cache if input and protocol are the same.
 
     Args:
-      path: the log, a ratings file (see ``recognise.ratings``) unless ``reader`` says otherwise.
+      path: the log, a ratings file (see ``recognise.ratings``) unless ``reader`` says otherwise; the
+        first file of several.
       data: object with the attributes of the ``data`` section of ``hparams/base.yaml``.
       name: what to call the data; ``data.name`` by default.
       synthetic: whether the ratings were generated; every report then says so.
@@ -70,13 +71,15 @@ def prepare(
       SequenceStore, memory-mapped from ``<cache_dir>/<name>-<fingerprint>``.
 
     Raises:
-      UserError: bad input, a filter or split that leaves nothing, a folder that cannot be written.
+      UserError: bad input, a split by time of a log that has none, a filter or split that leaves
+        nothing, a folder that cannot be written.
     """
     begun = time.perf_counter()
     name = name or data.name
     reader = reader or ratings_reader(path)
+    _require_times(reader, data.split)
     protocol = protocol_of(data)
-    fingerprint = _fingerprint(path, protocol, synthetic, reader.form.identity())
+    fingerprint = _fingerprint(reader.paths, protocol, synthetic, reader.form.identity())
     folder = prepared_folder(data.cache_dir, name, fingerprint)
     store = _cached(folder, fingerprint, say)
     if store is not None:
@@ -85,10 +88,10 @@ def prepare(
             say("data: " + line)
         return store
     engine = engine or NumpyEngine()
-    store = _build(path, reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, say)
+    store = _build(reader, argparse.Namespace(**{**_AS_BEFORE, **protocol}), engine, say)
     store.meta.update(
         name=name,
-        source=os.path.basename(path),
+        source=store.meta["preparation_report"]["reading"]["file"],
         synthetic=bool(synthetic),
         protocol=protocol,
         fingerprint=fingerprint,
@@ -176,9 +179,9 @@ def _cached(folder, fingerprint, say):
         return None
 
 
-def _build(path, reader, data, engine, say):
+def _build(reader, data, engine, say):
     clock = Clock()
-    store, reading, counts = engine.gather(path, reader, data, say, clock)
+    store, reading, counts = engine.gather(reader.title, reader, data, say, clock)
     counts["users_with_one_record"] = _require_histories(store, say)
     store.splits = split_instances(
         data.split,
@@ -231,11 +234,23 @@ def _require_histories(store, say):
     return single
 
 
-def _fingerprint(path, protocol, synthetic, identity):
+def _require_times(reader, split):
+    """Raises UserError for a split by time of a log whose adapter says that it has none."""
+    if reader.form.row_order and split != "leave_one_out":
+        raise UserError(
+            f"{reader.title}: adapter {reader.form.name} reads it without times (time: row_order), and "
+            f"split={split} needs them; give --split=leave_one_out, or a time column in the adapter"
+        )
+
+
+def _fingerprint(paths, protocol, synthetic, identity):
     try:
-        content = sha256_of(path)
+        digests = [sha256_of(path) for path in paths]
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UserError(
+            f"{error.filename or paths[0]}: cannot be read: {error.strerror or error}"
+        ) from error
+    content = digests if len(digests) > 1 else digests[0]
     described = [FORMAT_VERSION, content, protocol, bool(synthetic)]
     described += [] if identity is None else [identity]
     text = json.dumps(described, sort_keys=True)

@@ -17,18 +17,17 @@ import os
 from typing import Any, Callable, Mapping, Optional, Tuple
 
 from recommenders_utils.dataset.download import OfflineError, download
+from recommenders_utils.dataset.known import AMAZON, AMAZON_FOLDER, amazon_file, amazon_title
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.files import read_json, write_json
 from recommenders_utils.synthetic import ratings as synthetic
 
-FILE_NAME = "ratings_Toys_and_Games.csv"
+CATEGORY = "Toys_and_Games"  # the paper's
+FILE_NAME = amazon_file(CATEGORY)
 STAND_IN_NAME = "SYNTHETIC_ratings_amazon_shape.csv"
 STAND_IN_SEED = 2023
 # The publisher's own address of the 2014 Amazon ratings (J. McAuley's group).
-PUBLISHER_URL = (
-    "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Toys_and_Games.csv"
-)
-TOYS_NAME = "Amazon Toys & Games 2014"
+PUBLISHER_URL = AMAZON_FOLDER + FILE_NAME
 STAND_IN_TITLE = "SYNTHETIC stand-in of Table 1's Amazon shape"
 
 
@@ -54,6 +53,7 @@ def find_ratings(
     url: Optional[str] = None,
     sha256: Optional[str] = None,
     environ: Optional[Mapping[str, str]] = None,
+    category: str = CATEGORY,
     **download_options: Any,
 ) -> Source:
     """Finds, fetches or generates the ratings file; the module's text gives the order.
@@ -67,6 +67,8 @@ def find_ratings(
       sha256: digest the download must have, or None.
       environ: environment variables (by default the process's): DFAR_DATA, DFAR_RATINGS_URL,
         DFAR_OFFLINE (1 is as ``allow_download=False``).
+      category: of Amazon's ratings of 2014; another than the paper's is found or fetched, but has no
+        stand-in, and ``DFAR_DATA`` counts only if it is a folder.
       **download_options: passed to `download`.
 
     Returns:
@@ -74,26 +76,28 @@ def find_ratings(
 
     Raises:
       UserError: if a named file is missing, or the download fails for another reason than being
-        offline.
+        offline; in a category without a stand-in, also if it is that.
     """
     environ = os.environ if environ is None else environ
     folder = os.path.join(root, "data")
-    local = os.path.join(folder, FILE_NAME)
+    file, title = amazon_file(category), amazon_title(category)
+    local = os.path.join(folder, file)
     if ratings:
         return _given(ratings, "--ratings")
     for path in (local, local + ".gz"):
         if os.path.isfile(path):
-            return _checked(path, TOYS_NAME, f"found at data/{os.path.basename(path)}")
-    if environ.get("DFAR_DATA"):
-        return _from_environment(environ["DFAR_DATA"])
-    url = url or environ.get("DFAR_RATINGS_URL") or PUBLISHER_URL
+            return _checked(path, title, f"found at data/{os.path.basename(path)}")
+    place = environ.get("DFAR_DATA")
+    if place and (category == CATEGORY or os.path.isdir(place)):
+        return _from_environment(place, file)
+    url = url or environ.get("DFAR_RATINGS_URL") or AMAZON_FOLDER + file
     offline = _flag(environ, "DFAR_OFFLINE")
     if offline or not allow_download:
         reason = "DFAR_OFFLINE is set" if offline else "downloads are switched off"
     else:
         try:
             download(url, local, say=say, sha256=sha256, **download_options)
-            return _checked(local, TOYS_NAME, f"downloaded from {url}")
+            return _checked(local, title, f"downloaded from {url}")
         except OfflineError as error:
             reason = f"this machine seems offline: {error}"
         except UserError as error:
@@ -101,6 +105,11 @@ def find_ratings(
                 f"{error}. Or give another file with --ratings=FILE, or set DFAR_OFFLINE=1 for a "
                 "SYNTHETIC stand-in"
             ) from error
+    if category != CATEGORY:
+        raise UserError(
+            f"{local}: no ratings of {title}: {reason}. There is no stand-in for this category; put "
+            f"the file there (from {AMAZON_FOLDER + file}), or give --ratings=FILE"
+        )
     return _stand_in(os.path.join(folder, STAND_IN_NAME), local, reason, say)
 
 
@@ -111,7 +120,7 @@ def name_of(path: str) -> Tuple[str, bool]:
       (the file's name without its endings, whether it begins with SYNTHETIC).
     """
     name = os.path.basename(path)
-    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter", ".dat"):
+    for ending in (".gz", ".csv", ".tsv", ".txt", ".inter", ".dat", ".parquet", ".pq"):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return name, os.path.basename(path).upper().startswith("SYNTHETIC")
@@ -119,18 +128,19 @@ def name_of(path: str) -> Tuple[str, bool]:
 
 def _given(path, what):
     name, _ = name_of(path)
-    if name == os.path.splitext(FILE_NAME)[0]:
-        name = TOYS_NAME
+    for category in AMAZON:
+        if name == os.path.splitext(amazon_file(category))[0]:
+            name = amazon_title(category)
     return _checked(path, name, f"given with {what}")
 
 
-def _from_environment(place):
+def _from_environment(place, file):
     if os.path.isdir(place):
-        for path in (os.path.join(place, FILE_NAME), os.path.join(place, FILE_NAME + ".gz")):
+        for path in (os.path.join(place, file), os.path.join(place, file + ".gz")):
             if os.path.isfile(path):
                 return _given(path, "DFAR_DATA")
         raise UserError(
-            f"DFAR_DATA={place}: expected {FILE_NAME} (or {FILE_NAME}.gz) in that folder; put it "
+            f"DFAR_DATA={place}: expected {file} (or {file}.gz) in that folder; put it "
             "there, or point DFAR_DATA at a ratings file, or unset it"
         )
     return _given(place, "DFAR_DATA")

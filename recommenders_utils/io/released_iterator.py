@@ -34,7 +34,8 @@ class ReleasedIterator(SequentialIterator):
       hparams: as of ``SequentialIterator``.
 
     Raises:
-      UserError: ``train_targets`` is not ``all``; the vocabulary is unknown (see ``vocabularies``).
+      UserError: ``train_targets`` is not ``all``; ``epoch_share`` is below 1; the vocabulary is unknown
+        (see ``vocabularies``).
     """
 
     def __init__(self, store: SequenceStore, hparams: HParams) -> None:
@@ -44,6 +45,11 @@ class ReleasedIterator(SequentialIterator):
                 f"train_targets: {hparams.train_targets!r}, but iterator=released uses every next "
                 "item as a target with label 1. Use"
                 " train_targets=all or iterator=sequential."
+            )
+        if self.share < 1:
+            raise UserError(
+                f"epoch_share: {self.share}, but iterator=released trains every target in each epoch, in "
+                "one stream of draws. Use --iterator=sequential, or leave epoch_share out."
             )
         self.vocabularies = vocabularies(store)
         self.ids = np.append(np.int32(0), released_ids(store.item_ids, self.vocabularies["item"]))
@@ -82,10 +88,13 @@ class ReleasedIterator(SequentialIterator):
             yield self._batch(chosen, users, ends, candidates, mask, labels)
 
     def eval_batches(
-        self, split: str, batch_size: Optional[int] = None
+        self,
+        split: str,
+        batch_size: Optional[int] = None,
+        rows: Optional[np.ndarray] = None,
     ) -> Iterator[Dict[str, np.ndarray]]:
-        """Yields a split's instances in order, with their stored candidates under released ids."""
-        for batch in super().eval_batches(split, batch_size):
+        """As ``SequentialIterator.eval_batches``, under released ids."""
+        for batch in super().eval_batches(split, batch_size, rows):
             yield {**batch, "candidates": self.ids[batch["candidates"]]}
 
     def histories(

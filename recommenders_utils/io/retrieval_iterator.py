@@ -13,6 +13,7 @@ from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.dataset.training import training_counts
 from recommenders_utils.hparams import HParams
 from recommenders_utils.io.sequential_iterator import BATCH, SequentialIterator
+from recommenders_utils.io.shares import epoch_rows, share_size
 
 # What a run made before these keys existed was trained with.
 PAPER = {
@@ -93,11 +94,15 @@ class RetrievalIterator(SequentialIterator):
 
     def num_rows(self) -> int:
         """Rows of an epoch: pieces of sequences, or targets."""
-        return len(self.piece_users) if self.of_all else len(self.train_rows)
+        return share_size(self._all_rows(), self.share)
 
     def num_train(self) -> int:
-        """Training targets of an epoch."""
-        return int(self.is_target.sum()) if self.of_all else len(self.train_rows)
+        """Training targets of an epoch; where it takes a share of the pieces, their mean number."""
+        whole = int(self.is_target.sum()) if self.of_all else len(self.train_rows)
+        return round(whole * self.num_rows() / self._all_rows())
+
+    def _all_rows(self):
+        return len(self.piece_users) if self.of_all else len(self.train_rows)
 
     def steps_per_epoch(self, batch_size: Optional[int] = None, shards: int = 1) -> int:
         """Training steps of an epoch over all its shards; each shard's last batch may be smaller."""
@@ -114,8 +119,7 @@ class RetrievalIterator(SequentialIterator):
     ) -> Iterator[Dict[str, np.ndarray]]:
         """Yields the batches of one epoch; arguments as of ``SequentialIterator.train_batches``."""
         number, shards = shard
-        order = np.random.RandomState([self.hp.seed, epoch]).permutation(self.num_rows())
-        order = order[number::shards]
+        order = epoch_rows(self._all_rows(), self.share, self.hp.seed, epoch)[number::shards]
         step = batch_size or self.hp.batch_size
         for batch, start in enumerate(range(first * step, len(order), step), first):
             random = np.random.RandomState([self.hp.seed, epoch, batch, number, shards])

@@ -14,6 +14,7 @@ from recommenders_utils.backend import tf
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.hparams import HParams
+from recommenders_utils.io.shares import epoch_rows, share_size
 
 # name -> (dtype, rank): what a batch holds.
 BATCH = {
@@ -49,6 +50,7 @@ class SequentialIterator:
     def __init__(self, store: SequenceStore, hparams: HParams) -> None:
         self.store = store
         self.hp = hparams
+        self.share = getattr(hparams, "epoch_share", 1.0)  # older runs lack the key
         self.target_extras = {
             name: np.asarray(store.extras[name], np.float32)
             for name in TARGET_EXTRAS
@@ -75,7 +77,7 @@ class SequentialIterator:
 
     def num_train(self) -> int:
         """Training instances of an epoch."""
-        return len(self.train_rows)
+        return share_size(len(self.train_rows), self.share)
 
     def num_rows(self) -> int:
         """Rows of an epoch's batches: its instances."""
@@ -96,11 +98,7 @@ class SequentialIterator:
     ) -> Iterator[Dict[str, np.ndarray]]:
         """Yields the batches of one epoch, shuffled and with negatives drawn by (seed, epoch).
 
-        Args:
-          epoch: number of the epoch, from 0.
-          batch_size: instances per batch; by default ``hparams.batch_size``.
-          first: number of batches to skip; their negatives are drawn all the same.
-
+        With ``epoch_share`` below 1 an epoch is the next share of the targets (see ``shares.py``).
         ``train_num_ngs`` negatives of a target are drawn uniformly from the batch's other targets,
         never its own item; column 0 is the target. A batch with one distinct item draws from the
         catalogue instead.
@@ -108,11 +106,16 @@ class SequentialIterator:
         Args:
           epoch: number of the epoch, from 0.
           batch_size: instances per batch; by default ``hparams.batch_size``.
-          shard: (k, n): only rows k, k + n, k + 2n, ... of the epoch's permutation. The n shards of
+          first: number of batches to skip; their negatives are drawn all the same.
+          shard: (k, n): only rows k, k + n, k + 2n, ... of the epoch's order. The n shards of
             an epoch are all of it, each instance once; each draws its negatives by (seed, epoch, k, n).
         """
         random = np.random.RandomState([self.hp.seed, epoch])
-        rows = random.permutation(self.train_rows)
+        if self.share < 1:
+            kept = epoch_rows(len(self.train_rows), self.share, self.hp.seed, epoch)
+            rows = self.train_rows[kept]
+        else:
+            rows = random.permutation(self.train_rows)
         number, shards = shard
         if shards > 1:
             rows = rows[number::shards]
@@ -136,13 +139,23 @@ class SequentialIterator:
             yield self._batch(chosen, users, ends, candidates, mask, labels)
 
     def eval_batches(
-        self, split: str, batch_size: Optional[int] = None
+        self,
+        split: str,
+        batch_size: Optional[int] = None,
+        rows: Optional[np.ndarray] = None,
     ) -> Iterator[Dict[str, np.ndarray]]:
-        """Yields a split's instances in order, with their stored candidates."""
+        """Yields a split's instances in order, with their stored candidates.
+
+        Args:
+          split: name of the split.
+          batch_size: instances per batch; by default ``hparams.eval_batch_size``.
+          rows: the instances to yield; all of the split if None.
+        """
         instances = self.store.splits[split]
         step = batch_size or self.hp.eval_batch_size
-        for start in range(0, len(instances.ends), step):
-            chosen = np.arange(start, min(start + step, len(instances.ends)))
+        rows = np.arange(len(instances.ends)) if rows is None else rows
+        for start in range(0, len(rows), step):
+            chosen = rows[start : start + step]
             candidates = np.asarray(instances.candidates[chosen])
             counts = instances.counts[chosen]
             mask = (np.arange(candidates.shape[1]) < counts[:, None]).astype(np.float32)
@@ -192,10 +205,15 @@ class SequentialIterator:
 
         return batches
 
-    def eval_dataset(self, split: str, batch_size: Optional[int] = None) -> tf.data.Dataset:
-        """A ``tf.data`` pipeline over a split, once, in order."""
+    def eval_dataset(
+        self,
+        split: str,
+        batch_size: Optional[int] = None,
+        rows: Optional[np.ndarray] = None,
+    ) -> tf.data.Dataset:
+        """A ``tf.data`` pipeline over a split, once, in order; arguments as of ``eval_batches``."""
         width = self.store.splits[split].candidates.shape[1]
-        return self._dataset(lambda: self.eval_batches(split, batch_size), width)
+        return self._dataset(lambda: self.eval_batches(split, batch_size, rows), width)
 
     def _batch(self, rows, users, ends, candidates, candidate_mask, labels):
         items, history_labels, mask = self.histories(users, ends)

@@ -12,11 +12,12 @@ columns of files without a header. All keys: ``docs/data.md``.
 """
 
 import dataclasses
+import datetime
 import glob
 import os
 import re
 import typing
-from typing import Any, Dict, List, Sequence
+from typing import Any, List
 
 import yaml
 
@@ -24,130 +25,26 @@ from recommenders_utils.errors import UserError, suggest
 from recommenders_utils.hparams.safe_yaml import TreeLoader, parsed, read_text
 from recommenders_utils.hparams.schema import Key
 from recommenders_utils.reading.expressions import Expression
-from recommenders_utils.reading.layout import DELIMITERS, by_spelling
-from recommenders_utils.reading.times import AUTO, UNITS
+from recommenders_utils.reading.forms import (
+    CHOICES,
+    COLUMNS,
+    EXPRESSIONS,
+    EXTRAS,
+    FORM_KEYS,
+    KINDS,
+    LISTS,
+    SETTINGS,
+    TOP_ONLY,
+    Form,
+)
 
-# The kinds of feedback: a form has exactly one, each an expression of columns.
-KINDS = {
-    "label": ("label",),
-    "rating": ("rating",),
-    "watch_ratio": ("watch_ratio",),
-    "watch_time": ("play", "duration"),
-    "feedback": ("feedback",),
-    "two_sided": ("positive", "negative"),
-}
-EXPRESSIONS = tuple(key for keys in KINDS.values() for key in keys)
-EXTRAS = ("finish", "dwell")
-COLUMNS = ("user", "item", "time")
-CHOICES = {
-    "time_unit": ("auto", *UNITS),
-    "missing_time": ("malformed", "drop"),
-    "zero_duration": ("drop", "negative", "positive", "malformed"),
-    "conflict": ("drop", "negative", "positive", "malformed"),
-    "delimiter": tuple(DELIMITERS),
-}
-# What a form sets in the ``data`` hyper-parameters; flags take precedence.
-NUMBERS = {
-    "threshold": "rating_threshold",
-    "rating_min": "rating_min",
-    "rating_max": "rating_max",
-    "utc_offset_hours": "utc_offset_hours",
-}
-TOP_ONLY = ("about", "hparams", "recognise", "forms")
-FORM_KEYS = (*COLUMNS, *EXPRESSIONS, *EXTRAS, *CHOICES, *NUMBERS, "columns")
-
+NUMBERS = tuple(key for key in SETTINGS if key not in CHOICES)
+TEXTS = ("separator", "entry_separator", "time_format")
 _TYPES = {
-    **dict.fromkeys((*COLUMNS, *CHOICES, "about", "hparams"), "str"),
+    **dict.fromkeys((*COLUMNS, *CHOICES, *TEXTS, "about", "hparams"), "str"),
     **dict.fromkeys(NUMBERS, "float"),
     "recognise": "bool",
 }
-
-
-@dataclasses.dataclass
-class Form:
-    """One layout of a log, and all there is to know to read it.
-
-    Attributes:
-      name: of its adapter.
-      keys: its keys in the adapter, without defaults; JSON-able.
-      kind: a key of ``KINDS``.
-      expressions: ``Expression`` by key: those of the kind, ``finish`` and ``dwell``.
-      columns: names of the columns of a file without a header, or None for a file with one.
-      built_in: whether it is the form of ratings files: a header's columns go by their common
-        spellings, every row has all of them, times are seconds, milliseconds or dates in UTC, the
-        threshold lies within the scale, and it is no part of a fingerprint.
-    """
-
-    name: str
-    keys: dict
-    kind: str
-    expressions: typing.Dict[str, Expression]
-    columns: typing.Optional[typing.List[str]]
-    built_in: bool = False
-
-    def option(self, key: str) -> Any:
-        """The value of a choice, its first one if the adapter does not say."""
-        return self.keys.get(key, CHOICES[key][0])
-
-    def units(self) -> Any:
-        """The units that times may be in."""
-        if self.built_in:
-            return ("seconds", "milliseconds", "text")
-        unit = self.option("time_unit")
-        return AUTO if unit == "auto" else (unit,)
-
-    def identity(self) -> Any:
-        """JSON-able, or None: with the file's content and the protocol it decides the arrays."""
-        return None if self.built_in else {"adapter": self.name, **self.keys}
-
-    def names(self, layout: Any) -> Any:
-        """The form's names of a file's columns, in order."""
-        if layout.header is None:
-            return self.columns or []
-        if not self.built_in:
-            return layout.header
-        roles = {at: role for role, at in by_spelling(layout.header).items()}
-        return [roles.get(at, "") for at in range(layout.width)]
-
-    def found(self, layout: Any) -> Dict[str, Any]:
-        """Name of each column that is read -> what the file calls it."""
-        names = self.names(layout)
-        header = layout.header or [f"column {k + 1}" for k in range(layout.width)]
-        return {name: header[names.index(name)] for name in self.used(names)}
-
-    def fits(self, layout: Any) -> bool:
-        """Whether a file of this layout can be read with the form."""
-        if self.keys.get("delimiter", layout.delimiter) != layout.delimiter:
-            return False
-        if layout.header is None:
-            return self.columns is not None and len(self.columns) == layout.width
-        return self.columns is None and set(self.needed()) <= set(self.names(layout))
-
-    def needed(self) -> List[str]:
-        """Columns that the form needs, in order, each once."""
-        return list(dict.fromkeys([*(self.keys[key] for key in COLUMNS), *self.numeric()]))
-
-    def used(self, names: Sequence[str]) -> List[str]:
-        """Columns that are read of a file with these, in order, each once."""
-        return list(dict.fromkeys([*self.needed(), *self.numeric(self.extras(names))]))
-
-    def numeric(self, extras: Sequence[str] = ()) -> List[str]:
-        """Columns that must hold numbers: those of the feedback and of these extras."""
-        keys = (*KINDS[self.kind], *extras)
-        return list(dict.fromkeys(c for key in keys for c in self.expressions[key].columns))
-
-    def extras(self, names: Sequence[str]) -> List[str]:
-        """Which of ``finish`` and ``dwell`` a file with these columns provides."""
-        told = [key for key in EXTRAS if key in self.expressions]
-        return [key for key in told if set(self.expressions[key].columns) <= set(names)]
-
-    def overrides(self) -> Dict[str, Any]:
-        """The data hyper-parameters the form sets."""
-        return {name: self.keys[key] for key, name in NUMBERS.items() if key in self.keys}
-
-    def feedback(self) -> str:
-        """The feedback in words."""
-        return ", ".join(f"{key}: {self.expressions[key].text}" for key in KINDS[self.kind])
 
 
 @dataclasses.dataclass
@@ -159,7 +56,8 @@ class Adapter:
       path: the file, or a description of where the adapter comes from.
       forms: the layouts, the preferred one first.
       hparams: name of the hyper-parameters a command merges for it, or None.
-      recognise: whether a file may be recognised as this data set by its columns alone.
+      recognise: whether a file may be recognised as this data set by its columns alone, or the columns
+        that it must have for that besides those of a form.
       about: one line for the user.
     """
 
@@ -167,8 +65,19 @@ class Adapter:
     path: str
     forms: typing.List[Form]
     hparams: typing.Optional[str] = None
-    recognise: bool = True
+    recognise: typing.Union[bool, typing.List[str]] = True
     about: str = ""
+
+    def marks(self, form: Form) -> typing.Set[str]:
+        """The columns that a file must have to be recognised as of a form."""
+        more = self.recognise if isinstance(self.recognise, list) else []
+        return {*form.needed(), *more}
+
+    def recognises(self, form: Form, layout: Any) -> bool:
+        """Whether a file of this layout is recognised as of a form."""
+        if not self.recognise or not form.fits(layout):
+            return False
+        return layout.header is None or self.marks(form) <= set(form.names(layout))
 
 
 def adapter_files(folder: str) -> List[str]:
@@ -213,7 +122,8 @@ def adapter_from(content: Any, name: str, path: str) -> "Adapter":
     forms = top.pop("forms", [{}])
     if not (isinstance(forms, list) and forms and all(isinstance(form, dict) for form in forms)):
         raise UserError(f"{path}: forms: expected a list of 'key: value' groups")
-    _check(top, path)
+    by_columns = _are_names(top.get("recognise"), 1)
+    _check({key: top[key] for key in top if not (by_columns and key == "recognise")}, path)
     if not re.match(r"\w*$", top.get("hparams", "")):
         raise UserError(f"{path}: hparams: expected a name such as kuairand, not a path")
     return Adapter(name, path, [_form({**common, **form}, name, path) for form in forms], **top)
@@ -234,9 +144,10 @@ def _form(keys, name, path):
             raise UserError(f"{path}: {key}: expected the name of a column, such as {key}_id")
     _check(keys, path)
     columns = keys.get("columns")
-    names = isinstance(columns, list) and all(isinstance(column, str) for column in columns)
-    if columns is not None and not (names and len(set(columns)) == len(columns) >= 3):
+    if columns is not None and not _are_names(columns, 3):
         raise UserError(f"{path}: columns: expected a list of different names, such as [u, i, t]")
+    _check_lists(keys, path)
+    _check_time_format(keys, path)
     told = [key for key in (*EXPRESSIONS, *EXTRAS) if key in keys]
     expressions = {key: Expression(keys[key], f"{path}: {key}") for key in told}
     given = {key for key in told if key not in EXTRAS}
@@ -249,4 +160,64 @@ def _form(keys, name, path):
     lacking = set(form.needed()) - set(columns or form.needed())
     if lacking:
         raise UserError(f"{path}: columns: {min(lacking)!r} is not among them, but is used")
+    both = set(form.columns_of(told, "texts")) & set(form.columns_of(told, "numbers"))
+    if both:
+        raise UserError(
+            f"{path}: {min(both)!r} is compared with text in one key and is a number in another; write "
+            "the number as text, such as '1'"
+        )
     return form
+
+
+def _are_names(value, least):
+    """Whether a value is a list of at least so many different texts."""
+    if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        return False
+    return len(set(value)) == len(value) >= least
+
+
+def _check_lists(keys, path):
+    """Raises UserError unless the keys of columns that hold lists fit together."""
+    explode, entry = keys.get("explode"), keys.get("entry")
+    lone = [key for key in LISTS[1:] if key in keys]
+    if explode is None and lone:
+        raise UserError(
+            f"{path}: {lone[0]}: expected explode beside it, the column that holds lists"
+        )
+    if explode is not None and not (isinstance(explode, str) or _are_names(explode, 1)):
+        raise UserError(
+            f"{path}: explode: expected a column that holds lists, or a list of such columns"
+        )
+    if entry is None:
+        if "entry_separator" in keys:
+            raise UserError(f"{path}: entry_separator: expected entry beside it, such as [item, y]")
+    elif not _are_names(entry, 2) or not isinstance(explode, str):
+        raise UserError(
+            f"{path}: entry: expected a list of different names, such as [item, clicked], of one "
+            "explode column"
+        )
+    for key in ("separator", "entry_separator"):
+        if keys.get(key) == "":
+            raise UserError(f'{path}: {key}: is empty, expected text such as " " or "-"')
+    if entry is not None and "entry_separator" not in keys:
+        raise UserError(f'{path}: entry_separator: expected the text between {entry}, such as "-"')
+
+
+def _check_time_format(keys, path):
+    """Raises UserError for a format of times that Python does not know, or a unit beside it."""
+    told = keys.get("time_format")
+    if told is None:
+        return
+    if "time_unit" in keys:
+        raise UserError(f"{path}: time_format and time_unit: give only one of the two")
+    try:
+        datetime.datetime.strptime("", told)
+    except ValueError as error:
+        known = "%" in told and "directive" not in str(error) and "stray" not in str(error)
+    else:
+        known = False  # a format of nothing
+    if not known:
+        raise UserError(
+            f"{path}: time_format: {told!r} is no format of times; expected one such as "
+            "'%m/%d/%Y %I:%M:%S %p' (Python's strptime)"
+        )

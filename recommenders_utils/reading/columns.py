@@ -8,18 +8,19 @@ import io
 import itertools
 import re
 import typing
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 import numpy as np
 import pandas as pd
 
 from recommenders_utils.errors import UserError
-from recommenders_utils.reading.layout import is_number
+from recommenders_utils.reading.numbers import is_number
 
 CHUNK = 20000  # rows; a larger chunk falls out of the processor's caches
 # Stands for a delimiter of several characters, which neither parser knows: no text has it.
 _UNIT_SEPARATOR = "\x1f"
 _WHOLE = re.compile(r"[+-]?\d{1,18}$")
+EMPTY, DIFFERENT_LENGTHS = 1, 2  # of a row's lists
 
 
 class Texts:
@@ -37,6 +38,9 @@ class Texts:
     def __getitem__(self, row):
         return self.texts[self.codes[row]]
 
+    def __len__(self):
+        return len(self.codes)
+
     def each(self, function: Callable[..., Any]) -> np.ndarray:
         """[m] what a function of all the texts gives for each row's."""
         return np.asarray(function(self.texts))[self.codes] if len(self.texts) else np.zeros(0)
@@ -47,6 +51,11 @@ class Texts:
         return Texts(order.astype(np.int32), self.texts[used])
 
 
+def as_texts(column: Any) -> "Texts":
+    """A column as ``Texts``, if it is not yet."""
+    return column if isinstance(column, Texts) else Texts.of(column)
+
+
 class Part(typing.NamedTuple):
     """Some rows of a log.
 
@@ -55,12 +64,30 @@ class Part(typing.NamedTuple):
       lines: gives a row's line number.
       widths: int [m] how many fields each row has, or None if all have as many as the log.
       open_lines: how many lines the last row takes up by a quote that is not closed, or 0.
+      lists: int8 [m], ``EMPTY`` and ``DIFFERENT_LENGTHS`` of rows whose lists are, or None without lists.
     """
 
     columns: dict
     lines: typing.Any
     widths: typing.Optional[np.ndarray] = None
     open_lines: int = 0
+    lists: typing.Optional[np.ndarray] = None
+
+
+def positions_of(layout: Any, form: Any) -> Dict[str, int]:
+    """Name -> index of each column that is read.
+
+    Raises:
+      UserError: two columns of a name that the form uses.
+    """
+    names = form.names(layout)
+    positions = {name: names.index(name) for name in form.used(names)}
+    twice = [name for name in positions if names.count(name) > 1]
+    if twice:
+        raise UserError(
+            f"{layout.path}:{layout.header_line}: two columns are named {twice[0]!r}; rename one"
+        )
+    return positions
 
 
 class ColumnReader:
@@ -72,13 +99,7 @@ class ColumnReader:
 
     def __init__(self, layout, form):
         self.path, self.width, self.delimiter = layout.path, layout.width, layout.delimiter
-        names = form.names(layout)
-        self.positions = {name: names.index(name) for name in form.used(names)}
-        twice = [name for name in self.positions if names.count(name) > 1]
-        if twice:
-            raise UserError(
-                f"{self.path}:{layout.header_line}: two columns are named {twice[0]!r}; rename one"
-            )
+        self.positions = positions_of(layout, form)
         self.strict = form.built_in
         self._cut = {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL}
         if len(self.delimiter) > 1:
@@ -86,13 +107,19 @@ class ColumnReader:
         self._cut["skipinitialspace"] = True
         # Categories: the parser then makes a string for each text, not for each row.
         self._dtypes = dict.fromkeys(range(self.width), "category")
-        user, item, time = (form.keys[key] for key in ("user", "item", "time"))
-        for name in self.positions.keys() - {user, item}:
+        roles = form.roles()
+        told = form.extras(form.names(layout))
+        # Whatever these look like, they are not numbers.
+        texts = {roles["user"], roles["item"], *map(form.source, form.textual(told))}
+        for name in self.positions.keys() - texts:
             at = self.positions[name]
+            if name in form.exploded:
+                self._dtypes[at] = object
+                continue
             samples = [row[at] for row in layout.samples if len(row) == self.width]
             if all(map(_WHOLE.match, samples)):
                 self._dtypes[at] = np.int64
-            elif name != time and all(map(is_number, samples)):
+            elif name != roles.get("time") and all(map(is_number, samples)):
                 self._dtypes[at] = np.float64
             elif len(set(samples)) == len(samples) > 1:  # such as moments, a text each
                 self._dtypes[at] = object

@@ -1,7 +1,7 @@
-"""Arithmetic over columns, as an adapter writes it: ``like - hate``, ``play >= 0.5 * duration``.
+"""Arithmetic over columns, as an adapter writes it: ``like - hate``, ``event == "dislike"``.
 
 A text is parsed to a syntax tree, of which only names, numbers, ``+ - * /``, comparisons, ``and``, ``or``,
-``not`` and brackets are taken; nothing is ever evaluated by Python.
+``not``, brackets, and texts that a column is compared with are taken; nothing is ever evaluated by Python.
 """
 
 import ast
@@ -9,14 +9,19 @@ import functools
 import math
 import re
 import warnings
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import numpy as np
 
 from recommenders_utils.errors import UserError
 
 LONGEST = 500  # characters: keeps the tree shallow
-ALLOWED = "expected columns, numbers, + - * /, comparisons, and, or, not, brackets"
+ALLOWED = (
+    "expected columns, numbers, + - * /, comparisons, and, or, not, brackets; a column may be compared "
+    'with text: event == "like", event != "view", event in ("like", "share")'
+)
+# Text in quotes is left alone where a name between backticks is looked for.
+_BACKTICKS = re.compile(r"""`([^`\n]+)`|"[^"\n]*"|'[^'\n]*'""")
 
 _OPERATORS = {
     ast.Add: np.add,
@@ -38,21 +43,27 @@ _OPERATORS = {
 
 
 class Expression:
-    """One expression; ``columns`` are the names in it, in order of appearance.
+    """One expression.
 
-    A column whose name is no plain word stands between backticks: ```play time` / 1000``.
+    A column whose name is no plain word stands between backticks: ```play time` / 1000``. Text is compared
+    exactly, spaces around it left out.
+
+    Attributes:
+      columns: the names in it, in order of appearance.
+      texts: those of them that are compared with text; the others are numbers.
 
     Args:
       text: the expression; a number is taken too.
       where: file and key, for messages.
 
     Raises:
-      UserError: not an expression, or one with anything beyond what is allowed.
+      UserError: not an expression, or one with anything beyond what is allowed; a column that is
+        compared with text and is a number too.
     """
 
     def __init__(self, text, where="expression"):
         self.text, self.where = str(text).strip(), where
-        self.columns, self._quoted = [], {}
+        self.columns, self.texts, self._quoted = [], [], {}
         if not self.text or len(self.text) > LONGEST:
             raise UserError(
                 f"{where}: an expression of {len(self.text)} characters; {ALLOWED}, at most "
@@ -69,11 +80,16 @@ class Expression:
             ) from None
         self._value = self._compiled(tree)
 
+    @property
+    def numbers(self) -> List[str]:
+        """The columns that must hold numbers, in order of appearance."""
+        return [name for name in self.columns if name not in self.texts]
+
     def evaluate(self, columns: Dict[str, Any]) -> np.ndarray:
         """The value for each row.
 
         Args:
-          columns: name -> float64 [n].
+          columns: name -> float64 [n]; of a column that is compared with text, ``columns.Texts`` [n].
 
         Returns:
           float64 [n]; comparisons, ``and``, ``or`` and ``not`` give 0 or 1. Division by zero gives
@@ -88,11 +104,13 @@ class Expression:
         """The text with every name between backticks replaced by a plain one."""
 
         def replaced(match):
+            if match.group(1) is None:
+                return match.group()
             name = f"_quoted_{len(self._quoted)}_"
             self._quoted[name] = match.group(1)
             return name
 
-        return re.sub(r"`([^`\n]+)`", replaced, self.text)
+        return _BACKTICKS.sub(replaced, self.text)
 
     def _compiled(self, node):
         """A function of the columns that gives a node's value; raises UserError at what is not allowed."""
@@ -100,16 +118,17 @@ class Expression:
         if number is not None:
             return lambda columns: np.float64(number)
         if isinstance(node, ast.Name):
-            name = self._quoted.get(node.id, node.id)
-            self.columns += [name] if name not in self.columns else []
+            name = self._named(node, is_text=False)
             return lambda columns: columns[name]
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            found = self._membership(node.left, node.ops[0], node.comparators[0])
+            if found:
+                return found
         # Those of a comparison, or the one of any other operation, or [None] for any other node.
         operators = getattr(node, "ops", [getattr(node, "op", None)])
         operators = [_OPERATORS.get(type(operator)) for operator in operators]
         if None in operators:
-            raise UserError(
-                f"{self.where}: {self.text!r} contains something that is not allowed; {ALLOWED}"
-            )
+            raise self._not_allowed()
         parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
         apply = _compared if isinstance(node, ast.Compare) else _combined
         parts = [self._compiled(part) for part in parts]
@@ -117,6 +136,46 @@ class Expression:
         return lambda columns: np.asarray(
             apply(operators, [part(columns) for part in parts]), np.float64
         )
+
+    def _not_allowed(self):
+        return UserError(
+            f"{self.where}: {self.text!r} contains something that is not allowed; {ALLOWED}"
+        )
+
+    def _named(self, node, is_text):
+        """The column of a name; UserError if it is a number in one place and text in another."""
+        name = self._quoted.get(node.id, node.id)
+        if name in self.columns and is_text != (name in self.texts):
+            raise UserError(
+                f"{self.where}: {self.text!r} compares {name} with text and takes it for a number too; "
+                f"write the number as text, such as {name} == '1'"
+            )
+        self.columns += [name] if name not in self.columns else []
+        self.texts += [name] if is_text and name not in self.texts else []
+        return name
+
+    def _membership(self, left, operator, right):
+        """A function for ``==`` and ``!=`` with a text, ``in`` and ``not in``; None for other nodes."""
+        within = isinstance(operator, (ast.In, ast.NotIn))
+        values = _constants(right) if within else _text(right)
+        if not within and values is None:
+            values, left = _text(left), right
+        if values is None and not within:
+            return None
+        negated = isinstance(operator, (ast.NotEq, ast.NotIn))
+        if values is None or not isinstance(operator, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)):
+            raise self._not_allowed()
+        if not isinstance(values[0], str):
+            number = self._compiled(left)
+            return lambda columns: np.float64(np.isin(number(columns), values) != negated)
+        if not isinstance(left, ast.Name):
+            raise self._not_allowed()
+        name, wanted = self._named(left, is_text=True), frozenset(text.strip() for text in values)
+
+        def matches(texts):
+            return np.array([(text.strip() in wanted) != negated for text in texts], np.float64)
+
+        return lambda columns: columns[name].each(matches)
 
 
 def _combined(operators, values):
@@ -137,3 +196,21 @@ def _number(node):
     except (ValueError, TypeError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _text(node):
+    """The text that a node is, alone in a tuple, or None."""
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return None
+    return (value,) if isinstance(value, str) else None
+
+
+def _constants(node):
+    """The texts, or else the numbers, of a list in brackets, as a tuple; None if it is none."""
+    parts = getattr(node, "elts", ())
+    texts, numbers = [_text(part) for part in parts], [_number(part) for part in parts]
+    if parts and None not in texts:
+        return tuple(text for (text,) in texts)
+    return tuple(numbers) if parts and None not in numbers else None

@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import numpy as np
 
-from recommenders_utils.reading.adapters import KINDS
+from recommenders_utils.reading.forms import KINDS
 
 NOT_FINITE, BAD_LABEL, OFF_SCALE, NEGATIVE_TIME = (
     "feedback has no finite value",
@@ -58,7 +58,7 @@ def label_rows(form: Any, columns: Dict[str, Any], data: Any) -> "Labels":
 
     Args:
       form: ``adapters.Form``.
-      columns: name -> float64 [n], finite.
+      columns: name -> float64 [n], finite; ``Texts`` [n] of columns compared with text.
       data: has ``rating_threshold``, ``rating_min``, ``rating_max``.
 
     Returns:
@@ -106,7 +106,7 @@ def _watch_time(form, columns, data, play, duration):
 
 
 def _feedback(form, columns, data, feedback):
-    named = form.expressions["feedback"].columns
+    named = form.expressions["feedback"].numbers
     neither = feedback == 0
     silent = np.all([columns[name] == 0 for name in named], axis=0) if named else neither
     labels = Labels(feedback > 0)

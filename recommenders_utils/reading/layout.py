@@ -9,6 +9,8 @@ import typing
 from typing import Any, Dict, List, Optional, Sequence
 
 from recommenders_utils.errors import UserError, shortened
+from recommenders_utils.reading.numbers import is_number
+from recommenders_utils.reading.parquet import is_parquet, names_and_samples
 from recommenders_utils.reading.text import (
     LONGEST_ID,
     check_columns,
@@ -19,7 +21,8 @@ from recommenders_utils.reading.text import (
 
 # Common spellings in order of preference, compared in lower case without punctuation.
 SPELLINGS = {
-    "user_id": "userid user uid useridx reviewerid customerid memberid visitorid authorid viewerid viewer",
+    "user_id": "userid user uid useridx reviewerid customerid memberid visitorid authorid viewerid viewer "
+    "sessionid session",
     "item_id": "itemid item iid asin parentasin movieid productid product videoid photoid feedid "
     "songid trackid artistid bookid isbn businessid gmapid movie video filmid film",
     "rating": "rating ratings score stars star overall reviewrating reviewscore starrating label "
@@ -27,6 +30,7 @@ SPELLINGS = {
     "timestamp": "timestamp timestamps unixreviewtime unixtime time ts timems timestampms datetime "
     "reviewdate date when",
 }
+PARQUET = ""  # in place of a delimiter
 DELIMITERS = {"\t": "tab", "::": "'::'", ",": "comma", ";": "semicolon", "|": "'|'"}
 EXAMPLE = "user_id,item_id,rating,timestamp"
 LOOKED_AT = 20  # lines from which the delimiter is told
@@ -46,6 +50,7 @@ class Layout:
       first_line: line number of the first record, from 1.
       start: how many bytes, unpacked, are before that line.
       samples: fields of the first records.
+      parquet: whether it is Parquet, which has no lines and no delimiter.
     """
 
     path: str
@@ -57,6 +62,7 @@ class Layout:
     first_line: int
     start: int
     samples: typing.List[typing.List[str]]
+    parquet: bool = False
 
     def found(self) -> str:
         """What a message says the columns are."""
@@ -74,7 +80,7 @@ def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
     date.
 
     Args:
-      path: CSV or TSV, plain or gzip.
+      path: CSV or TSV, plain or gzip, or Parquet.
       delimiter: between the columns; told from the first lines if None.
 
     Returns:
@@ -87,6 +93,10 @@ def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
     if os.path.isdir(path):
         raise UserError(f"{path}: is a folder, expected a file (CSV or TSV, plain or .gz)")
     with readable(path):
+        if is_parquet(path):
+            names, rows = names_and_samples(path, LOOKED_AT)
+            _check_names(path, names, 0)
+            return Layout(path, False, PARQUET, names, 0, len(names), 1, 0, rows, parquet=True)
         compressed = is_gzip(path)
         lines = first_lines(path, compressed, LOOKED_AT)
     if not lines:
@@ -107,11 +117,15 @@ def detect(path: str, delimiter: Optional[str] = None) -> "Layout":
         if len(lines) == 1:
             raise UserError(f"{path}: line {number} is a header and no record follows it")
         header, header_line, rows, (number, start, _) = names, number, rows[1:], lines[1]
-    if header and max(map(len, header)) > LONGEST_ID:
-        raise UserError(
-            f"{path}:{header_line}: a column's name has more than {LONGEST_ID} characters; rename it"
-        )
+    _check_names(path, header or [""], header_line)
     return Layout(path, compressed, delimiter, header, header_line, width, number, start, rows)
+
+
+def _check_names(path, header, line):
+    if max(map(len, header)) > LONGEST_ID:
+        raise UserError(
+            f"{path}:{line}: a column's name has more than {LONGEST_ID} characters; rename it"
+        )
 
 
 def split_line(line: str, delimiter: str) -> List[str]:
@@ -122,15 +136,6 @@ def split_line(line: str, delimiter: str) -> List[str]:
         with contextlib.suppress(csv.Error):
             fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     return [field.strip() for field in fields]
-
-
-def is_number(text: str) -> bool:
-    """Whether ``text`` reads as a number (``nan`` does)."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def by_spelling(names: Sequence[str]) -> Dict[str, int]:

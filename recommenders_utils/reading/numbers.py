@@ -31,3 +31,12 @@ def to_values(texts: Any) -> np.ndarray:
         values[odd] = words.map({"true": 1.0, "false": 0.0}).to_numpy(np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def is_number(text: str) -> bool:
+    """Whether ``text`` reads as a number (``nan`` does)."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

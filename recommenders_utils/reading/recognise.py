@@ -1,20 +1,12 @@
 """Which form a log is read with: the one the user names, the one its columns fit, or that of ratings."""
 
-import re
 from typing import Any, Optional, Tuple
 
 from recommenders_utils.errors import UserError, shortened
 from recommenders_utils.reading.adapters import adapter_files, adapter_from, load_adapter, path_of
-from recommenders_utils.reading.layout import (
-    EXAMPLE,
-    SPELLINGS,
-    by_spelling,
-    detect,
-    find,
-    is_number,
-)
+from recommenders_utils.reading.layout import EXAMPLE, SPELLINGS, by_spelling, detect
+from recommenders_utils.reading.suggestion import ROLES, column_named, example, quoted
 
-_ROLES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 # Feedback by the common names of its columns, and an adapter's keys, the first of which get the
 # columns found; the first kind that a file has counts.
 _LIKE, _HATE = "like islike liked", "hate ishate dislike isdislike"
@@ -29,7 +21,7 @@ _FEEDBACK = (
 )
 RECOGNISED = "common names"
 _RATINGS = adapter_from(
-    {**_ROLES, "rating": "rating", "forms": [{}, {"columns": list(SPELLINGS)}]},
+    {**ROLES, "rating": "rating", "forms": [{}, {"columns": list(SPELLINGS)}]},
     "ratings",
     "built in",
 )
@@ -108,32 +100,34 @@ def choose(path: str, named: Optional[str], folder: str) -> Tuple[Any, ...]:
 
 
 def _fitting(layout, folder):
-    """The adapters of a folder, and what ``choose`` returns for each of them that a file fits, by name."""
+    """The adapters of a folder, and what ``choose`` returns for each of them that a file fits, by name.
+
+    Where one needs all the columns that another does and more, the other is out.
+    """
     adapters = [load_adapter(file) for file in adapter_files(folder)]
-    return adapters, {
+    found = {
         adapter.name: (layout, form, adapter)
         for adapter in adapters
-        for form in reversed(adapter.forms if adapter.recognise else ())
-        if form.fits(layout)
+        for form in reversed(adapter.forms)
+        if adapter.recognises(form, layout)
     }
-
-
-def _named(layout, spellings):
-    """The first column with one of some spellings, or None."""
-    at = find(layout.header or (), spellings.split())
-    return None if at is None else layout.header[at]
+    marks = {name: adapter.marks(form) for name, (_, form, adapter) in found.items()}
+    for name, mine in marks.items():
+        if any(mine < others for others in marks.values()):
+            del found[name]
+    return adapters, found
 
 
 def _by_common_names(layout):
     """An adapter's keys from the columns' common names, or None."""
-    keys = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
+    keys = {key: column_named(layout, SPELLINGS[role]) for key, role in ROLES.items()}
     if None in keys.values():
         return None
     for groups, made in _FEEDBACK:
-        columns = [_named(layout, names) for names in groups]
+        columns = [column_named(layout, names) for names in groups]
         if None not in columns:
-            quoted = map(_quoted, columns)
-            return {**keys, **made, **dict(zip(made, quoted))}
+            expressions = map(quoted, columns)
+            return {**keys, **made, **dict(zip(made, expressions))}
     return None
 
 
@@ -153,7 +147,7 @@ def _misfit(adapter, layout, folder):
         cure = f"Leave --adapter out: they are read by their names ({read}). Or write one"
     return (
         f"{layout.path}: adapter {adapter.name} ({adapter.path}) expects {wanted}. The columns found: "
-        f"{layout.found()}. {cure}:\n{_example(layout)}"
+        f"{layout.found()}. {cure}:\n{example(layout)}"
     )
 
 
@@ -167,54 +161,5 @@ def _unknown(layout, adapters):
     named = f" Name one of {'; '.join(headless)}, or write" if headless else " Write"
     return (
         f"{layout.path}: no known adapter fits it. Its columns: {layout.found()}."
-        f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{_example(layout)}"
+        f"{named} an adapter such as my.yaml and give it with --adapter=my.yaml:\n{example(layout)}"
     )
-
-
-def _example(layout):
-    """An adapter to start from, as YAML text, with the log's own columns where they can be guessed.
-
-    By their names first, then by their values: times are large numbers or dates, a rating is a number.
-    """
-    names = layout.header or [f"column{k + 1}" for k in range(layout.width)]
-    guessed = {key: _named(layout, SPELLINGS[role]) for key, role in _ROLES.items()}
-    guessed["rating"] = _named(layout, SPELLINGS["rating"])
-    for key, is_one in (("time", _is_moment), ("rating", is_number)):
-        left = [name for name in names if name not in guessed.values()]
-        # The last one that can be: a user or an item comes first, and may be a number as well.
-        able = [name for name in left if _all(layout, names.index(name), is_one)]
-        if guessed[key] is None and able:
-            guessed[key] = able[-1]
-    left = [name for name in names if name not in guessed.values()] + ["THE_COLUMN"] * 4
-    guessed = {key: column or left.pop(0) for key, column in guessed.items()}
-    feedback = _quoted(guessed.pop("rating"))
-    lines = [] if layout.header else [f"columns: [{shortened(', '.join(names), 400)}]"]
-    lines += [
-        *(f"{key}: {_scalar(column)}" for key, column in guessed.items()),
-        f'rating: "{feedback}"',
-        "threshold: 3    # above it is positive",
-        f'# instead of rating: label: "{feedback}" (0 or 1), watch_ratio:, play: and duration:,',
-        "# positive: and negative:, or feedback: like - hate (docs/data.md)",
-    ]
-    return "\n".join("    " + line for line in lines)
-
-
-def _all(layout, at, is_one):
-    """Whether all values of a column among the first records are of a kind."""
-    return all(at < len(row) and is_one(row[at]) for row in layout.samples)
-
-
-def _is_moment(text):
-    """Whether a text looks like a time: a date, eight digits of one, or unix seconds and finer units."""
-    if re.match(r"\d{4}-\d\d-\d\d", text):
-        return True
-    return is_number(text) and 1e7 <= float(text) < 1e20
-
-
-def _quoted(column):
-    """A column as an expression names it."""
-    return column if column.isidentifier() else f"`{column}`"
-
-
-def _scalar(text):
-    return text if text.isidentifier() else "'" + text.replace("'", "''") + "'"

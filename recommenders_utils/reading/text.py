@@ -13,7 +13,7 @@ import os
 import re
 import typing
 import zlib
-from typing import Any, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -36,7 +36,7 @@ def readable(path: str) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise UserError(_bad_text(path)) from error
+        raise UserError(bad_text([path])) from error
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file, expected a CSV or TSV file") from error
     except (OSError, EOFError, zlib.error) as error:
@@ -162,27 +162,31 @@ def first_lines(path: str, compressed: bool, count: int) -> List[Tuple[int, int,
     return found
 
 
-def _bad_text(path):
-    """Message naming the first line that is not UTF-8."""
-    where = f"{path}:"
-    # The text before the damage of a gzip may be all that was read.
-    damage = contextlib.suppress(OSError, EOFError, zlib.error)
-    with damage, open_bounded(path, is_gzip(path)) as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                where = f"{path}:{number}: byte 0x{line[error.start]:02x} is"
-                break
-    return f"{where} not UTF-8 text; save the file as UTF-8"
+def bad_text(paths: Sequence[str]) -> str:
+    """Message naming the first line of some files that is not UTF-8."""
+    for path in paths:
+        # The text before the damage of a gzip may be all that was read.
+        damage = contextlib.suppress(OSError, EOFError, zlib.error)
+        with damage, open_bounded(path, is_gzip(path)) as stream:
+            for number, line in enumerate(stream, 1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    where = f"{path}:{number}: byte 0x{line[error.start]:02x} is"
+                    return f"{where} not UTF-8 text; save the file as UTF-8"
+    return f"{paths[0]}: not UTF-8 text; save the file as UTF-8"
 
 
 class Block(typing.NamedTuple):
-    """Consecutive whole records of a file: the number of the first line, from 1, and of lines."""
+    """Consecutive whole records of a file: the number of the first line, from 1, and of lines.
 
-    text: bytes
+    ``text`` is bytes, or the columns of a Parquet file; ``file`` tells which of several files it is.
+    """
+
+    text: typing.Any
     line: int
     lines: int
+    file: int = 0
 
 
 def text_blocks(

@@ -7,7 +7,7 @@ Days without a zone (text dates, ``20220410``, day numbers) are days of the log'
 
 import datetime
 import re
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ _SIZES = {
 UNITS = (*_SIZES, "days", "yyyymmdd", "text")
 # The units that are told apart by themselves, the first that holds counting.
 AUTO = ("yyyymmdd", *_SIZES, "text")
+FORMATTED = "format"  # the unit of texts in a format that the adapter gives
 BAD = -1  # in place of a unit's index, for what is no time
 _EIGHT = re.compile(r"^(\d{4})(\d\d)(\d\d)(?:\.0*)?$")
 _DATES = (19900101, 21000000)  # eight digits that may be a date, and the first that are none
@@ -40,13 +41,17 @@ class Times:
     Args:
       units: those of ``UNITS`` that a time may be in, in the order in which they are tried.
       utc_offset_hours: of days without a zone, hours east of UTC.
+      time_format: of the unit ``FORMATTED``, as ``strptime`` takes it.
     """
 
-    def __init__(self, units=AUTO, utc_offset_hours=0.0):
+    def __init__(self, units=AUTO, utc_offset_hours=0.0, time_format=None):
         self.units, self.offset = tuple(units), utc_offset_hours * HOUR
+        self.format = time_format
 
     def expected(self) -> str:
         """What a time should be, for messages."""
+        if self.units == (FORMATTED,):
+            return f"time_format {self.format}"
         finer = "finer units" if "microseconds" in self.units else "milliseconds"
         several = f"unix seconds (or {finer} or ISO dates)"
         return several if len(self.units) > 1 else self.units[0]
@@ -55,7 +60,7 @@ class Times:
         """Reads times.
 
         Args:
-          column: ``columns.Texts`` [m], or int64 [m].
+          column: ``columns.Texts`` [m], or int64 or float64 [m].
 
         Returns:
           (seconds float64 [m], NaN for what is not a time; int8 [m], indices into ``units``, or
@@ -66,6 +71,8 @@ class Times:
             if unit is not None:
                 seconds = self._in_seconds(column, column, unit)
                 return seconds, np.full(len(column), self.units.index(unit), np.int8)
+            if column.dtype.kind == "f":  # as text, since what is no number has no category
+                column = np.array([*map(repr, column.tolist())], object)
             column = Texts.of(column)
         texts, numbers = column.texts, exact_numbers(column.texts)
         seconds = np.full(len(texts), np.nan)
@@ -93,7 +100,7 @@ class Times:
         alone = len(self.units) == 1
         if unit in _SIZES:
             return (numbers >= _SIZES[unit][0]) & (numbers < _SIZES[unit][1])
-        if unit == "text":
+        if unit in ("text", FORMATTED):
             return alone | np.isnan(numbers)
         if alone:
             return ~np.isnan(numbers)
@@ -124,7 +131,16 @@ class Times:
             return numbers / _SIZES[unit][2]
         if unit == "days":
             return numbers * DAY - self.offset
+        if unit == FORMATTED:
+            return self._formatted(texts)
         return self._dates(texts, unit)
+
+    def _formatted(self, texts):
+        """Seconds of texts in the format; NaN for any other."""
+        plain = pd.Series(texts, dtype=object).astype(str).str.strip()
+        moments = pd.to_datetime(plain, format=self.format, errors="coerce", utc=True)
+        seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+        return seconds.to_numpy(np.float64) - (0 if "%z" in self.format else self.offset)
 
     def _dates(self, texts, unit):
         """Seconds of dates; with a zone of their own or else of the log's offset."""
@@ -156,15 +172,26 @@ class Times:
         return (since // datetime.timedelta(microseconds=1)) / 1e6 - offset
 
 
-def require_one_unit(path: str, seen: Dict[str, Any]) -> None:
-    """Raises UserError for times in several units: unit -> (line, text), see ``Times.first``."""
-    found = sorted((line, unit, text) for unit, (line, text) in seen.items())
+def require_one_unit(paths: Sequence[str], seen: Dict[str, Any]) -> None:
+    """Raises UserError for times in several units.
+
+    Args:
+      paths: the files.
+      seen: unit -> ((index of the file, line), text) of the first time in it, see ``Times.first``.
+    """
+    found = sorted((place, unit, text) for unit, (place, text) in seen.items())
     if len(found) > 1:
-        (line, one, text), (line2, other, text2) = found[:2]
+        ((file, line), one, text), ((file2, line2), other, text2) = found[:2]
+        where = f"line {line}" if file == file2 else f"{paths[file]}:{line}"
         raise UserError(
-            f"{path}:{line2}: the time {text2} is in {other}, but line {line} has {text}, in "
+            f"{paths[file2]}:{line2}: the time {text2} is in {other}, but {where} has {text}, in "
             f"{one}; write all times in one unit, or say time_unit in an adapter"
         )
+
+
+def per_second(unit: str) -> float:
+    """How many of a unit are in a second; 1 for units that are no count of time."""
+    return _SIZES.get(unit, (0, 0, 1))[2]
 
 
 def day_and_time(times: np.ndarray, utc_offset_hours: float = 0.0) -> Tuple[np.ndarray, np.ndarray]:

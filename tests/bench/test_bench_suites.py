@@ -7,6 +7,7 @@ import pytest
 from small import call
 
 from dfar_tf.bench import attention as bench_attention
+from dfar_tf.bench import batches as bench_batches
 from dfar_tf.bench import options as bench_options
 from dfar_tf.bench import ranking as bench_ranking
 from dfar_tf.bench import retrieval as bench_retrieval
@@ -90,6 +91,23 @@ def test_scale_goes_from_nothing_to_trained_steps(tmp_path, monkeypatch):
     assert found["loss, last tenth"] < found["loss, first tenth"]
     table = (tmp_path / "bench-scale.md").read_text()
     assert "SYNTHETIC" in table and "prepare, s" in table
+
+
+def test_batches_train_on_as_many_targets_with_each_batch_and_step_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_options, "LONG_SCALE", 0.0006)
+    monkeypatch.setitem(bench_options.LONG, "max_seq_length", 9)
+    monkeypatch.setattr(bench_batches, "BATCHES", (5, 10))
+    monkeypatch.setattr(bench_batches, "RATES", (1e-5, 0.01))
+    lines = []
+    hp = hparams(model_type="gru4rec")
+    rows = bench_batches.bench_batches(hp, 12, str(tmp_path), "it", lines.append)
+    assert [row[:2] for row in rows] == [[5, 1e-5], [5, 0.01], [10, 1e-5], [10, 0.01]]
+    assert len({row[5] for row in rows}) == 1  # from the same weights
+    for row in rows:
+        assert row[3] == pytest.approx(1e3 * row[0] / row[2]) and row[4] > 0
+        assert 0 <= row[6] <= 1
+    assert rows[1][6] != rows[1][5]
+    assert "SYNTHETIC" in lines[0] and "AUC after 60 targets" in lines[0]
 
 
 @pytest.mark.parametrize("flags", [["--suite=fast"], ["--suite=step", "--steps=0"]])

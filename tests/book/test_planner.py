@@ -15,6 +15,7 @@ from dfar_tf.experiments.book.session import next_work, say_plan, train
 from dfar_tf.experiments.book.shelf import Shelf
 from dfar_tf.experiments.book.works import Planner
 from dfar_tf.runs.grid import Outcome
+from recommenders_utils.files import read_json, write_json
 
 CONTENT = yaml.safe_load((HPARAMS / "benchmarks" / "tiny.yaml").read_text(encoding="utf-8"))
 
@@ -136,10 +137,20 @@ def test_other_code_makes_other_cells(tmp_path, monkeypatch):
     planner, trainer = made(tmp_path, monkeypatch, by_rate, models=["gru4rec", "dfar"])
     train(planner, say=lambda _: None)
     before = len(trainer.asked)
+    work = planner.draws(planner.benchmark.parts[0], "dfar")[0]
+    folder = planner.shelf.path(work)
     monkeypatch.setattr(shelf_module, "code_digest", lambda model: "0" * 12)
     again, other = made(tmp_path, monkeypatch, by_rate, models=["gru4rec", "dfar"])
     again.shelf.any_code = True
     assert next_work(again) is None and other.asked == []
+    # A key that is newer than the cells counts with its default; another value is another cell.
+    path = os.path.join(folder, shelf_module.RECORD)
+    record = read_json(path)
+    for settings, there in (({}, True), ({"batch_size": 7}, False)):
+        kept = {key: value for key, value in record["settings"].items() if key != "batch_size"}
+        write_json(path, {**record, "settings": {**kept, **settings}})
+        assert (again.shelf.path(work) == folder) == there
+    write_json(path, record)
     again.shelf.any_code = False
     train(again, say=lambda _: None)
     assert len(other.asked) == before

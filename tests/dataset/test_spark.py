@@ -290,8 +290,8 @@ def test_a_block_is_parsed_by_the_rules(data, tmp_path):
     ids = [column.each(lambda texts: texts).tolist() for column in (found.users, found.items)]
     assert ids == [["u"], ["i, j "]]
     assert [values.tolist() for values in found.values] == [[1], [3.0]]
-    assert found.units == {"seconds": (71, "3")} and found.dropped.report() == {}
-    assert {kind: each["first_line"] for kind, each in found.malformed.report().items()} == {
+    assert found.units == {"seconds": (71, "3")} and found.dropped == {}
+    assert {kind: line for kind, (_, line, _) in found.malformed.items()} == {
         COLUMNS: 73,
         OFF_SCALE: 74,
         "rating is not a number": 75,

@@ -16,6 +16,7 @@ from dfar_tf.estimator.cluster.training import train_task
 from dfar_tf.estimator.messages import heard
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import SAMPLE_FILE, catalogue_scores
+from dfar_tf.estimator.samples import VALIDATION_FILE
 from dfar_tf.estimator.scorer import Scorer
 from dfar_tf.estimator.training import train
 from recommenders_utils.backend import tf
@@ -104,6 +105,13 @@ def test_it_ranks_a_sample_in_the_whole_catalogue(folder):
     scorer.close()
     gains = (found.rank <= 10) / np.log2(found.rank + 1)
     assert values[0] == pytest.approx(gains.mean())
+
+
+def test_it_validates_a_stored_sample(folder):
+    script = Scripted(0.5, 0.8, 0.7, 0.75)
+    evaluated(folder, script, EARLY_STOP=9, validation_instances=2)
+    assert [len(np.unique(seen["instance"])) for seen in script.seen] == [2] * EPOCHS
+    assert (folder / VALIDATION_FILE).exists()
 
 
 def test_it_stops_early_and_goes_on_where_it_was(folder):

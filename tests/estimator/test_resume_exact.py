@@ -73,6 +73,16 @@ def test_all_positions_with_shared_negatives_go_on_to_the_same_bits(tmp_path):
     assert_same(tmp_path / "snapshot", tmp_path / "whole", trained, expected)
 
 
+def test_shares_of_the_targets_go_on_to_the_same_bits(tmp_path):
+    """16 of 40 targets an epoch, 4 steps; the third epoch has targets of two rounds."""
+    options = {"epoch_share": 0.4, "validation_instances": 3, "epochs": 4}
+    expected = snapped(tmp_path / "whole", tmp_path / "snapshot", 11, "gru4rec", **options)
+    assert weights(tmp_path / "snapshot")["global_step"] == 9
+    trained, _ = run(tmp_path / "snapshot", "gru4rec", **options)
+    assert [epoch["step"] for epoch in trained.epochs] == [4, 8, 12, 16]
+    assert_same(tmp_path / "snapshot", tmp_path / "whole", trained, expected)
+
+
 @pytest.mark.slow
 def test_a_stopped_process_goes_on_in_the_same_process(whole, tmp_path):
     stopped(tmp_path, STEPS + 6)

@@ -4,10 +4,12 @@ import json
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 from graph import close
 from training_case import STEPS, STORE, Scripted, hparams, run, step_of, variables
 
+from dfar_tf.estimator.samples import VALIDATION_FILE
 from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import best_checkpoint, predict
@@ -159,6 +161,33 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path):
     config, strategy, replicas = choose_devices("auto")
     assert strategy is None and replicas == 1
     assert ("CPU" if not found else "GPU") in device_line("auto", config)
+
+
+def test_a_stored_sample_is_validated(undisturbed, tmp_path):
+    evaluate, folder = Scripted(0.5, 0.6), tmp_path / "run"
+    run(folder, evaluate, epochs=1, validation_instances=3)
+    sample = pd.read_csv(str(folder / VALIDATION_FILE))
+    part = STORE.splits["valid"]
+    rows = np.flatnonzero(np.isin(part.ends, sample["record"]))
+    assert len(rows) == 3 < len(part)
+    assert list(sample["item"]) == list(STORE.item_ids[STORE.items[part.ends[rows]] - 1])
+    run(folder, evaluate, epochs=2, validation_instances=3)
+    for seen in evaluate.seen:
+        np.testing.assert_array_equal(np.unique(seen["instance"]), rows)
+    whole = predict(hparams(), STORE, "valid", undisturbed[2].checkpoint)
+    some = predict(hparams(), STORE, "valid", undisturbed[2].checkpoint, rows)
+    kept = np.isin(whole["instance"], rows)
+    for name, value in some.items():
+        close(value, whole[name][kept], 1e-6)
+    (folder / VALIDATION_FILE).write_text("record,user,item\n1,a,b\n", "utf-8")
+    with pytest.raises(UserError, match=VALIDATION_FILE):
+        run(folder, evaluate, epochs=2, validation_instances=3)
+
+
+def test_a_sample_without_a_liked_target_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(STORE, "labels", np.zeros_like(STORE.labels))
+    with pytest.raises(UserError, match=r"validation_instances: of 2 sampled .* none is liked"):
+        run(tmp_path, Scripted(), validation_instances=2)
 
 
 def test_epochs_count_against_the_patience_only_once_chance_is_left(tmp_path):

@@ -104,8 +104,8 @@ def test_the_version_is_in_one_place(metadata):
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_the_pins_satisfy_what_the_package_asks_for(metadata, family):
     pins = {}
-    for name in (*FAMILIES[family], "spark.txt"):
-        if name == "spark.txt":  # two versions of a package, for two Pythons
+    for name in (*FAMILIES[family], "spark.txt", "parquet.txt"):
+        if name in ("spark.txt", "parquet.txt"):  # two versions of a package, for two Pythons
             lines = (CHECKOUT / "requirements" / name).read_text(encoding="utf-8").splitlines()
             asked = [Requirement(line) for line in lines if line and not line.startswith("#")]
         else:
@@ -119,7 +119,7 @@ def test_the_pins_satisfy_what_the_package_asks_for(metadata, family):
     for key, value in metadata:
         if key == "Requires-Dist":
             each = Requirement(value)
-            for extra in ("", "spark", "test"):
+            for extra in ("", "spark", "parquet", "test"):
                 if each.marker is None or each.marker.evaluate(
                     {"python_version": python, "extra": extra}
                 ):
@@ -129,6 +129,7 @@ def test_the_pins_satisfy_what_the_package_asks_for(metadata, family):
             assert specifier.contains(pins[name]), f"{name}{specifier}: {pins[name]} is pinned"
     assert {*satisfied.RUN_PACKAGES, "tensorflow"} <= set(needed[""])
     assert set(satisfied.TEST_PACKAGES) <= set(needed["test"]) and "pyspark" in needed["spark"]
+    assert "pyarrow" in needed["parquet"]
 
 
 @pytest.mark.parametrize("word", [(), ("help",), ("--help",)])

@@ -126,7 +126,11 @@ def optional_names(file_name):
 @pytest.mark.parametrize("folder", ["recommenders_utils", "dfar_tf", "tests"])
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_whatever_is_imported_is_pinned(folder, family):
-    pins = set(pins_of(FAMILIES[family][0])) | optional_names("spark.txt")
+    pins = (
+        set(pins_of(FAMILIES[family][0]))
+        | optional_names("spark.txt")
+        | optional_names("parquet.txt")
+    )
     if folder == "tests":
         pins |= set(pins_of(f"test-tf{family}.txt"))
         # Some oracles exist for one family alone; tests that import them skip without them.

@@ -83,6 +83,92 @@ LAYOUTS = {
         ACTIONS + "8,71,1,2,0,0,0,500,90,0,0,0,0\n8,72,14,2,0,0,1,500,6000,0,0,0,0\n",
         [("8", "71", 0, 86400 - 28800), ("8", "72", 1, 14 * 86400 - 28800)],
     ),
+    "short_video": (
+        None,
+        "user_id,pid,exposed_time,p_date,p_hour,watch_time,duration,cvm_like,comment,follow,collect,"
+        "forward,effective_view,hate\n"
+        "101,2023,1663471335,20220918,11,46,45.9,True,False,False,True,False,True,False\n"
+        "101,2024,1663471336,20220918,11,2,30.0,False,False,False,False,False,False,False\n"
+        "101,2025,1663471337,20220918,11,9,30.0,False,False,False,False,False,True,True\n",
+        [
+            ("101", "2023", 1, 1663471335),
+            ("101", "2024", 0, 1663471336),
+            ("101", "2025", 0, 1663471337),
+        ],
+    ),
+    "kuaicomt": (
+        None,
+        "user_id,video_id,p_hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_collect,"
+        "is_hate,long_view,play_time_ms,duration_ms,profile_stay_time,comment_stay_time\n"
+        f"29,11,1500,{MS}.0,0,0,0,0,0,1,0,0,5822.0,19960.0,0,0\n"
+        f"29,12,1500,{MS}.0,0,0,0,0,0,0,1,0,22.0,19960.0,0,0\n"
+        f"29,13,1500,{MS}.0,1,0,0,0,0,0,0,0,22.0,19960.0,0,0\n",
+        [("29", "11", 1, MS / 1e3), ("29", "12", 0, MS / 1e3)],
+    ),
+    "kuaisar": (
+        None,
+        "user_id,item_id,playing_time,duration_ms,time,timestamp,click,forward,like,follow,search,"
+        "search_item_related\n"
+        f"1,7,60792.0,45400.0,2023-05-22 15:53:20,{MS}.0,1,0,0,0,0,0\n"
+        f"1,8,792.0,45400.0,2023-05-22 15:53:20,{MS}.0,0,0,0,0,1,0\n",
+        [("1", "7", 1, MS / 1e3), ("1", "8", 0, MS / 1e3)],
+    ),
+    "yambda multi_event": (
+        None,
+        "uid,timestamp,item_id,is_organic,event_type,played_ratio_pct,track_length_seconds\n"
+        "100,39420,6,0,listen,100,180\n100,39425,7,1,listen,50,180\n"
+        "100,39430,8,1,like,,\n100,39435,9,1,dislike,,\n100,39440,8,1,unlike,,\n",
+        [
+            ("100", "6", 1, 39420),
+            ("100", "7", 0, 39425),
+            ("100", "8", 1, 39430),
+            ("100", "9", 0, 39435),
+        ],
+    ),
+    "yambda listens": (
+        None,
+        "uid,timestamp,item_id,is_organic,played_ratio_pct,track_length_seconds\n"
+        "100,39420,6,0,51,180\n100,39425,7,1,50,180\n",
+        [("100", "6", 1, 39420), ("100", "7", 0, 39425)],
+    ),
+    "vk_lsvd": (
+        None,
+        "user_id,item_id,place,platform,agent,timespent,like,dislike,share,bookmark,click_on_author,"
+        "open_comments\n"
+        "7,41,0,1,1,38,false,false,false,false,false,false\n7,40,0,1,1,3,false,false,false,false,"
+        "false,false\n7,42,0,1,1,9,false,true,false,false,false,false\n",
+        [("7", "41", 1, 0), ("7", "40", 0, 1), ("7", "42", 0, 2)],
+    ),
+    "tenrec": (
+        None,
+        "user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age\n"
+        "1,4,0,0,0,0,1,0,1,4\n1,1201,1,0,0,0,1,1,1,4\n",
+        [("1", "4", 0, 0), ("1", "1201", 1, 1)],
+    ),
+    "spotify": (
+        None,
+        "session_id,session_position,session_length,track_id_clean,skip_1,skip_2,skip_3,not_skipped,"
+        "hour_of_day,date\n"
+        "65_2,1,20,t_13,false,false,false,true,16,2018-07-15\n"
+        "65_2,2,20,t_12,true,true,true,false,16,2018-07-15\n",
+        [("65_2", "t_13", 1, 0), ("65_2", "t_12", 0, 1)],
+    ),
+    "mind": (
+        "mind",
+        "1\tU13740\t11/11/2019 9:05:58 AM\tN55189 N42782\tN55689-1 N35729-0\n"
+        "2\tU91836\t11/12/2019 6:11:30 PM\t\tN20678-0\n",
+        [
+            ("U13740", "N55689", 1, 1573463158),
+            ("U13740", "N35729", 0, 1573463158),
+            ("U91836", "N20678", 0, 1573582290),
+        ],
+    ),
+    "t_ecd": (
+        None,
+        "timestamp,user_id,item_id,subdomain,action_type,os\n"
+        "93484800,u1,fmcg_9,catalog,view,android\n93484805,u1,fmcg_9,catalog,click,android\n",
+        [("u1", "fmcg_9", 0, 93484800), ("u1", "fmcg_9", 1, 93484805)],
+    ),
     "movielens csv": (
         None,
         "userId,movieId,rating,timestamp\n1,31,0.5,1260759144\n1,33,3.5,1260759179\n",
@@ -171,6 +257,21 @@ SOUND = {"user": "u", "item": "i", "time": "t", "label": "y"}
         ({"forms": []}, "forms: expected a list"),
         ({"recognise": "maybe"}, "'recognise' must be bool, got 'maybe'"),
         ({"label": "y ** 2"}, "mine.yaml: label: 'y ** 2' contains something that is not allowed"),
+        ({"duplicates": "none"}, "'duplicates' cannot be 'none' (str); choose one of first, last"),
+        (
+            {"label": "y == 'a'", "dwell": "y"},
+            "'y' is compared with text in one key and is a number",
+        ),
+        ({"separator": " "}, "separator: expected explode beside it"),
+        ({"explode": 3}, "explode: expected a column that holds lists"),
+        ({"explode": "l", "separator": ""}, "separator: is empty"),
+        ({"explode": "l", "entry_separator": "-"}, "entry_separator: expected entry beside it"),
+        ({"explode": "l", "entry": "i"}, "entry: expected a list of different names"),
+        ({"explode": ["l", "m"], "entry": ["i", "y"]}, "of one explode column"),
+        ({"explode": "l", "entry": ["i", "y"]}, "entry_separator: expected the text between"),
+        ({"time_format": "%Q"}, "time_format: '%Q' is no format of times"),
+        ({"time_format": "day"}, "time_format: 'day' is no format of times"),
+        ({"time_format": "%Y", "time_unit": "days"}, "time_format and time_unit: give only one"),
     ],
 )
 def test_adapters_that_are_none(changed, message):

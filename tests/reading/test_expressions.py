@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.columns import Texts
 from recommenders_utils.reading.expressions import Expression
 
 
@@ -32,6 +33,69 @@ def test_expressions(text, expected):
     values = Expression(text).evaluate(columns)
     assert values.dtype == np.float64
     np.testing.assert_array_equal(values, expected)
+
+
+def _texts(*texts):
+    return Texts.of(np.array(texts, object))
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ('event == "like"', [1, 0, 0, 1]),
+        ('"like" == event', [1, 0, 0, 1]),
+        ('event != "like"', [0, 1, 1, 0]),
+        ('event in ("like", "share")', [1, 0, 1, 1]),
+        ("event not in ['like', 'share']", [0, 1, 0, 0]),
+        ('(event == "like") - (event == "hate")', [1, -1, 0, 1]),
+        ('event == "like" and seconds > 3', [0, 0, 0, 1]),
+        ('`the event` == "a `quoted` word"', [0, 1, 0, 0]),
+        ("seconds in (2, 4)", [1, 0, 0, 1]),
+        ("seconds not in (2, 4)", [0, 1, 1, 0]),
+        ('number == "1"', [1, 0, 0, 0]),
+    ],
+)
+def test_comparisons_with_text(text, expected):
+    columns = {
+        "event": _texts("like", " hate", "share", "like "),
+        "the event": _texts("x", "a `quoted` word", "", "y"),
+        "number": _texts("1", "1.0", "", "one"),
+        "seconds": np.array([2.0, 3, 5, 4]),
+    }
+    values = Expression(text).evaluate(columns)
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(values, expected)
+
+
+def test_which_columns_are_text():
+    found = Expression('a > 1 and b == "x" or c in ("y", "z") or a < d')
+    assert (found.columns, found.texts, found.numbers) == (list("abcd"), ["b", "c"], ["a", "d"])
+    with pytest.raises(UserError, match=r"mine: .* compares b with text and takes it"):
+        Expression("b > 1 and b == 'x'", "mine")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "event < 'like'",
+        "event in 'like'",
+        "event in ()",
+        "event in (1, 'like')",
+        "event in ('like', hate)",
+        "'like' == 'like'",
+        "event + 1 == 'like'",
+        "a == event == 'like'",
+        "event == b'like'",
+        "event == f'{like}'",
+        "event is 'like'",
+        "'like'",
+        "event == ('like',)",
+        "True in (1, 2)",
+    ],
+)
+def test_comparisons_with_text_that_are_refused(text):
+    with pytest.raises(UserError, match="mine: feedback"):
+        Expression(text, "mine: feedback")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def read(path, adapter=None, **keys):
     [
         ("user,item,time,label", "0", 0),
         ("uid,iid,ts,rating", "4", 1),
+        ("session_id,item_id,ts,click", "1", 1),
         ("user_id,video_id,timestamp,like,hate", "0,1", 0),
         ("user_id,item_id,timestamp,watch_ratio", "0.51", 1),
         ("user_id,video_id,timestamp,play_time,duration", "3,7", 0),
@@ -104,3 +105,60 @@ def test_two_adapters_that_fit(tmp_path):
     with pytest.raises(UserError, match="several adapters; choose one with --adapter=one or --ad"):
         choose(path, None, str(tmp_path))
     assert choose(path, "two", str(tmp_path))[1].kind == "rating"
+
+
+@pytest.mark.parametrize(
+    "header, row, expected",
+    [
+        (
+            "user_id,pid,exposed_at_time,p_date,p_hour,watch_time,cvm_like,comment,hate",
+            "101,2023,1663471335,20220917,11,46,True,False,False",
+            "time: exposed_at_time|positive: cvm_like|negative: hate",
+        ),
+        (
+            "uid,iid,ts_ms,p_date,p_hour,watched_seconds,long_view",
+            "1,2,1663471335000,20220917,11,46,1",
+            "time: ts_ms|label: long_view",
+        ),
+        (
+            "user_id,sku,event_time,event_type,price",
+            "1,2,2019-10-01,view,9.5",
+            """time: event_time|positive: 'event_type == "like"'|negative: 'event_type == "view"'""",
+        ),
+        (
+            "user_id,clip,date,listen_pct,age",
+            "1,2,2019-10-01,99,31",
+            "watch_ratio: listen_pct|threshold: 50",
+        ),
+        (
+            "user_id,clip,happened_at,watch_seconds_time,clip_length,price",
+            "1,2,1663471335,5,10,99",
+            "play: watch_seconds_time|duration: clip_length|threshold: 0.5",
+        ),
+        ("user_id,clip,skipped", "1,2,1", "time: row_order|label: '1 - skipped'"),
+        (
+            "user_id,clip,date,cost,hour,points",
+            "1,2,2019-10-01,5,3,9",
+            'rating: "points"|threshold: 3',
+        ),
+    ],
+)
+def test_the_example_prefers_columns_named_like_feedback(tmp_path, header, row, expected):
+    path = file_of(tmp_path, f"{header}\n{row}\n")
+    with pytest.raises(UserError) as caught:
+        read(path)
+    text = str(caught.value)
+    text = text[text.index("\n") :]
+    for line in expected.split("|"):
+        assert f"    {line}" in text, text
+    (tmp_path / "my.yaml").write_text(text)  # and is an adapter
+    assert load_adapter(str(tmp_path / "my.yaml")).forms
+
+
+def test_the_more_particular_adapter_is_taken(tmp_path):
+    whole = "user: a\nitem: b\ntime: t\nlabel: c\n"
+    (tmp_path / "broad.yaml").write_text(whole)
+    (tmp_path / "narrow.yaml").write_text(whole + "recognise: [d]\n")
+    for header, name in (("a,b,t,c", "broad"), ("a,b,t,c,d", "narrow")):
+        path = file_of(tmp_path, f"{header}\n{','.join('1' for _ in header.split(','))}\n")
+        assert choose(path, None, str(tmp_path))[2].name == name

@@ -30,12 +30,12 @@ def test_blocks_join_to_the_file_and_end_where_records_do(tmp_path):
     text = 'a,1\n"b\nb",2\nc,3'
     write(tmp_path / "plain.csv", text)
     path = str(tmp_path / "plain.csv")
-    assert list(text_blocks(layout(path), 5)) == [
+    assert [block[:3] for block in text_blocks(layout(path), 5)] == [
         (b"a,1\n", 1, 1),
         (b'"b\nb",2\n', 2, 2),
         (b"c,3", 4, 1),
     ]
-    assert list(text_blocks(layout(path, 2), 3)) == [
+    assert [block[:3] for block in text_blocks(layout(path, 2), 3)] == [
         (b'"b\nb",2\n', 2, 2),
         (b"c,3", 4, 1),
     ]

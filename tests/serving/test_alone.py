@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from graph import close
-from serving_case import made_run, ratings_file
+from serving_case import RESULTS, made_run, ratings_file
 from small import call
 
 import dfar_tf
@@ -16,17 +16,6 @@ from recommenders_utils.dataset.store import DamagedStore
 from recommenders_utils.errors import UserError
 from recommenders_utils.io import RetrievalIterator, make_iterator
 
-RESULTS = {"model": "caser", "loss": "log_loss", "data": "ratings", "synthetic": False, "seed": 1}
-RESULTS.update(
-    statistics={},
-    valid={},
-    test={},
-    protocol={},
-    seconds={"train": 1, "all": 2},
-    parameters=3,
-    epochs=[],
-    best_epoch=1,
-)
 HISTORY = [("i:1", 1), ("i:4", 0), ("i:2", 1)]
 
 

@@ -10,6 +10,7 @@ FEEDBACKS = [
     *(b"rating: f\nthreshold: 2\n", b"positive: f\nnegative: 1\n"),
     *(b"watch_ratio: f / t\n",),
     *(b"play: f\nduration: t\nzero_duration: positive\n", b"feedback: f/0\n"),
+    *(b'label: f == "1"\n', b"positive: f in ('1', '3')\nnegative: f not in (1, 2)\n"),
 ]
 # fmt: on
 # fmt: off
@@ -30,6 +31,11 @@ KEYS = [
     *(b"dwell: f" + b"-f" * 240 + b"\n", b"dwell: " + b"-" * 400 + b"f\n"),
     *(b"dwell: f**f**f\n", b"dwell: __import__('os').mkdir('canary')\n"),
     *(b"dwell: 9**9**9**9\n", b"<<: 3\n"),
+    *(b"explode: i\n", b"explode: [i, t, f]\n", b"explode: i\nseparator: u\n", b"explode: [u, u]\n"),
+    *(b"explode: i\nentry: [i, y]\nentry_separator: '-'\n", b"entry: [i, f]\nexplode: zz\n"),
+    *(b"explode: f\nentry: [f, g]\nentry_separator: 'i'\n", b"separator: ''\n", b"explode: 1\n"),
+    *(b"time: row_order\n", b"time_format: '%Y'\n", b"time_format: '%Q%'\n", b"time_format: '%'\n"),
+    *(b"duplicates: all\n", b"recognise: [a]\n", b"missing_number: zero\n", b"time_format: 1\n"),
     *(b"threshold: 0o\n", b"threshold: 190:20:30\n", b"threshold: -0x\n", b"about: \"\\ud800\"\n"),
 ]
 # fmt: on

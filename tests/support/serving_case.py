@@ -30,6 +30,18 @@ SMALL = {
     "valid_num_ngs": 3,
 }
 OPTIONS = {"dfar": MORE["dfar"][0], "dfar_released": {"iterator": "released"}}
+# What a finished run's results have at least.
+RESULTS = {"model": "caser", "loss": "log_loss", "data": "ratings", "synthetic": False, "seed": 1}
+RESULTS.update(
+    statistics={},
+    valid={},
+    test={},
+    protocol={},
+    seconds={"train": 1, "all": 2},
+    parameters=3,
+    epochs=[],
+    best_epoch=1,
+)
 _made = {}  # what the session's tests share: paths and open runs
 
 

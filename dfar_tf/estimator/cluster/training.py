@@ -17,8 +17,11 @@ import types
 from dfar_tf.estimator.cluster.evaluator import EarlyStop, ValidationHook
 from dfar_tf.estimator.cluster.hooks import PROGRESS_FILE, ChiefHook, TrainerHook
 from dfar_tf.estimator.cluster.task import CHIEF, EVALUATOR, without_proxies
+from dfar_tf.estimator.features import feature_hooks
+from dfar_tf.estimator.initial import initial_hooks
 from dfar_tf.estimator.model_fn import make_model_fn
 from dfar_tf.estimator.ranking import sample_ranking
+from dfar_tf.estimator.samples import validation_rows
 from dfar_tf.estimator.session import choose_devices, device_line
 from dfar_tf.estimator.state import TrainingState
 from dfar_tf.estimator.training import (
@@ -72,15 +75,19 @@ def train_task(task, hparams, store, run_dir, evaluate):
     model_fn = make_model_fn(hparams, iterator.num_items, store.num_users, asynchronous=True)
     estimator = _make_estimator(task, model_fn, hparams, folder)
     over = state.should_stop() or _last_step(task, state, folder) >= steps * hparams.epochs
-    ranking = sample_ranking(hparams, iterator, run_dir) if task.kind == EVALUATOR else None
+    ranking = rows = None
+    if task.kind == EVALUATOR:
+        ranking = sample_ranking(hparams, iterator, run_dir)
+        rows = validation_rows(hparams, store, run_dir)
     validation = ValidationHook(state, folder, best_dir, evaluate, ranking)
+    validated = lambda: iterator.eval_dataset("valid", rows=rows)  # noqa: E731
     if task.kind == EVALUATOR:
         os.makedirs(best_dir, exist_ok=True)
         # It asks the Estimator for the newest checkpoint, and would never see those before it.
         estimator.latest_checkpoint = validation.next_checkpoint
     if not over:
         with explained(folder):
-            _train_and_evaluate(task, estimator, hparams, iterator, steps, validation)
+            _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, validated)
     if task.kind != EVALUATOR:
         return None
     best = best_checkpoint(run_dir)
@@ -113,7 +120,7 @@ def serve_parameters(task, run_dir, finished):
     tf.estimator.train_and_evaluate(tf.estimator.Estimator(nothing, config=config), *specs)
 
 
-def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation):
+def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation, validated):
     folder = estimator.model_dir
 
     def batches():
@@ -133,11 +140,13 @@ def _train_and_evaluate(task, estimator, hparams, iterator, steps, validation):
             )
         )
     if task.kind == CHIEF:
+        # Before the chief tells the others that the variables have their values.
+        hooks += [*initial_hooks(os.path.dirname(folder)), *feature_hooks(iterator.store)]
         sizes = steps, iterator.num_train(), hparams.epochs
         hooks.append(ChiefHook(folder, *sizes, show_progress=hparams.show_progress))
     train_spec = tf.estimator.TrainSpec(batches, max_steps=steps * hparams.epochs, hooks=hooks)
     eval_spec = tf.estimator.EvalSpec(
-        lambda: iterator.eval_dataset("valid"),
+        validated,
         steps=None,
         hooks=[validation],
         start_delay_secs=0,

@@ -115,9 +115,15 @@ class Checks:
 
 
 @functools.lru_cache(maxsize=None)
+def defaults_of(model):
+    """The hyper-parameters of a model as its own file and base.yaml have them."""
+    return prepare_hparams(hparams_file("base"), hparams_file("model_" + model))
+
+
+@functools.lru_cache(maxsize=None)
 def keys_of(model):
     """``{name: Key}`` of the hyper-parameters that a model has."""
-    return prepare_hparams(hparams_file("base"), hparams_file("model_" + model)).schema
+    return defaults_of(model).schema
 
 
 @functools.lru_cache(maxsize=None)

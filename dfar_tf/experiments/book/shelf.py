@@ -11,18 +11,18 @@ import os
 import time
 import typing
 
-from dfar_tf.experiments.book.checks import keys_of
+from dfar_tf.experiments.book.checks import defaults_of, keys_of
 from dfar_tf.experiments.book.code import code_digest, commit
 from dfar_tf.experiments.book.tuning import first_epochs, validation_score
 from dfar_tf.experiments.cells import cell_hparams
 from dfar_tf.models import is_untrained
-from dfar_tf.runs.folder import RESULTS_FILE
+from dfar_tf.runs.folder import RESULTS_FILE, fixed_values
 from dfar_tf.runs.grid import Cell, cell_name, run_cell
 from dfar_tf.runs.steps import prepare_data
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.checksums import DAMAGE
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, write_json
+from recommenders_utils.files import read_json, slug, write_json
 
 RECORD, FAILED = "benchmark.json", ".failed.json"
 USUAL_SECONDS = 120.0  # of a run, where neither a cell nor the benchmark file tells
@@ -120,14 +120,34 @@ class Shelf:
         if key not in self._stems:
             cell = Cell(work.title, self.hparams(work))
             self._stems[key] = os.path.join(self.folder, cell_name(cell, self.store(work)))
-        stem = self._stems[key]
-        path = f"{stem}-{code_digest(work.model)}"
+        path = f"{self._stems[key]}-{code_digest(work.model)}"
         if self.any_code and not _trained(os.path.join(path, RECORD), self.epochs(work)):
-            others = glob.glob(os.path.join(glob.escape(stem) + "-*", RECORD))
-            others = [each for each in others if _trained(each, self.epochs(work))]
-            if others:
-                return os.path.dirname(max(others, key=os.path.getmtime))
+            return self._of_other_code(work) or path
         return path
+
+    def _of_other_code(self, work):
+        """The newest folder of a cell with a work's settings, whatever code made it, or None.
+
+        A key that is newer than the cell has its default there.
+        """
+        usual = _settings(defaults_of(work.model))
+        wanted, found = _settings(self.hparams(work)), []
+        for path in self._records(work.model, work.seed):
+            record = read_json(path)
+            then = {**usual, **record.get("settings", {"seed": None})}
+            same = all(then.get(key) == value for key, value in wanted.items())
+            fingerprint = self.store(work).meta["fingerprint"]
+            if (
+                same
+                and record.get("fingerprint") == fingerprint
+                and _trained(path, self.epochs(work))
+            ):
+                found.append(path)
+        return os.path.dirname(max(found, key=os.path.getmtime)) if found else None
+
+    def _records(self, model, seed):
+        name = f"{slug(model)}-*-seed{seed}-*"
+        return glob.glob(os.path.join(glob.escape(self.folder), name, RECORD))
 
     def epochs(self, work):
         """How many epochs a work is trained for at most."""
@@ -185,6 +205,8 @@ class Shelf:
         self._forget(path)
         if outcome.results:
             record = {"code": code_digest(work.model), "commit": self._commit, **before}
+            record["settings"] = _settings(self.hparams(work))
+            record["fingerprint"] = self.store(work).meta["fingerprint"]
             seconds = round(before["seconds"] + time.time() - started, 1)
             record.update(epochs=max(epochs, before["epochs"]), seconds=seconds)
             write_json(os.path.join(path, RECORD), record)
@@ -208,6 +230,11 @@ class Shelf:
     def seconds_of(self, part, model):
         """Seconds of a whole run of a model, as the benchmark file tells."""
         return self.benchmark.seconds.get(model, USUAL_SECONDS)
+
+
+def _settings(hparams):
+    """What decides a cell's figures, without how long it is trained: ``{key: value}``."""
+    return {key: value for key, value in fixed_values(hparams).items() if key != "epochs"}
 
 
 def _trained(record, epochs):

@@ -3,6 +3,9 @@
 import time
 from typing import Any, Callable, Dict, List
 
+from recommenders_utils.reading.forms import ROW_ORDER
+from recommenders_utils.reading.rows import first_place
+
 
 class Clock:
     """Seconds of consecutive steps.
@@ -25,9 +28,11 @@ def say_reading(path: str, reading: Dict[str, Any], say: Callable[[str], Any], c
     """Reports what was read and what was dropped."""
     for how, what in (("malformed", "malformed rows"), ("dropped", "rows")):
         for kind, found in reading[how].items():
-            where = f"first on line {found['first_line']}"
+            where = f"first on {first_place(found)}"
             say(f"data: dropped {found['count']} {what}: {kind} ({where})")
-    if reading["time_unit"] != "seconds":
+    if reading["time_unit"] == ROW_ORDER:
+        say("data: the log has no times: a user's records are in the order of the file")
+    elif reading["time_unit"] != "seconds":
         say(f"data: times are in {reading['time_unit']}, converted to seconds")
     say(f"data: read {reading['kept']} records from {path} ({clock.lap('read'):.2f} s)")
 
