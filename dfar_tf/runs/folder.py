@@ -328,7 +328,7 @@ def versions(tensorflow=True):
     }
 
 
-def _make_new(record, hparams, store, start):
+def _make_new(record, hparams, store, start=None):
     """Makes a folder under ``runs/`` named by data, model, seed and time; returns its path."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name = f"{slug(hparams.name)}-{hparams.model_type}-seed{hparams.seed}-{stamp}"
@@ -354,7 +354,7 @@ def _make_folder(path, record, hparams, store, start):
         _write_settings(folder, record, hparams, store, start)
 
 
-def _fill(folder, record, hparams, store, start):
+def _fill(folder, record, hparams, store, start=None):
     """Writes into an empty folder.
 
     Raises:

@@ -95,11 +95,14 @@ def test_an_empty_folder_that_cannot_be_filled_is_empty_again(tmp_path, monkeypa
     from dfar_tf.settings import merge_hparams
 
     def full(folder):
-        assert sorted(os.listdir(folder)) == ["data.npz", "hparams.yaml", "run.json"]
+        kept = ["data.npz", "hparams.yaml", "initial", "run.json"]
+        assert sorted(os.listdir(folder)) == kept
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module, "seal", full)
     store = types.SimpleNamespace(meta={"name": "a"}, named_arrays=dict)
+    hparams = merge_hparams(None, model_type="itemknn")
+    start = types.SimpleNamespace(write=lambda folder: os.mkdir(os.path.join(folder, "initial")))
     with pytest.raises(OSError, match="No space left"):
-        module._fill(str(tmp_path), {}, merge_hparams(None, model_type="itemknn"), store)
+        module._fill(str(tmp_path), {}, hparams, store, start)
     assert os.listdir(str(tmp_path)) == []
