@@ -7,6 +7,7 @@ setup(
         *find_packages(include=["dfar_tf*", "recommenders_utils*"]),
         "dfar_tf.hparams",
         "dfar_tf.hparams.adapters",
+        "dfar_tf.hparams.benchmarks",
     ],
     package_dir={"dfar_tf.hparams": "hparams"},
     package_data={"": ["*.yaml", "*.json", "*.css"]},

@@ -31,6 +31,8 @@ PATHS = (
         "interactions",
         "adapter",
         "input",
+        "data_dir",
+        "cells",
         "init_from",
         "item_features",
     ),

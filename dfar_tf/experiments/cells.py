@@ -60,13 +60,13 @@ def cell_hparams(dataset, name, given, seed, **chosen):
       seed: the cell's.
       **chosen: what the table itself sets, over all others.
     """
-    wanted = {"patience_from": PATIENCE_FROM, **given, **chosen}
-    metric = given.get("early_stop_metric", "auc")
-    if metric not in ("auc", "gauc") and "patience_from" not in given:
-        del wanted["patience_from"]  # it is an AUC's
+    wanted = {**given, **chosen}
     if own_loss(dataset, name):
         wanted.pop("loss", None)
-    return merge_hparams(dataset, **{**wanted, "model_type": name, "seed": seed})
+    hparams = merge_hparams(dataset, **{**wanted, "model_type": name, "seed": seed})
+    if hparams.early_stop_metric in ("auc", "gauc") and "patience_from" not in wanted:
+        hparams = hparams.replace(patience_from=PATIENCE_FROM)
+    return hparams
 
 
 def usual_loss(dataset):

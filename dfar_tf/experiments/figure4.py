@@ -153,19 +153,7 @@ def share(matrix):
 
 def report(found, heads, about, failed, output, say):
     """Prints, writes and draws what ``accumulate`` gave for each seed."""
-    shares = np.array([share(grouped(each["attention"])) for each in found])  # [seeds, 2, 2]
-    pairs, transitions = share(found[0]["pairs"]), share(found[0]["transitions"])
-    rows = []
-    for i, j in np.ndindex(2, 2):
-        mean, deviation = mean_and_deviation(shares[:, i, j].tolist())
-        lift = mean / pairs[i, j] if pairs[i, j] else None
-        rows.append(
-            [FEEDBACK[i], FEEDBACK[j], mean, deviation, pairs[i, j], lift, transitions[i, j]]
-        )
-    headers = [
-        *("query h1", "key h2", "attention", "attention sd", "share of pairs"),
-        *("attention / share", "share of transitions"),
-    ]
+    headers, rows = shares_table(found)
     notes = [SYNTHETIC_NOTE] * about["synthetic"] + [f"FAILED {text}" for text in failed]
     notes.append(
         "attention: each feedback pair's share of the encoder's weights on pairs (query i, key j) "
@@ -184,13 +172,35 @@ def report(found, heads, about, failed, output, say):
         (headers, rows),
         notes=notes,
         record={"by_head": by_head.tolist()},
-        draw=lambda: _maps(shares.mean(0), pairs, transitions, by_head),
+        draw=lambda: draw_shares(found),
         output=output,
         say=say,
     )
 
 
-def _maps(attention, pairs, transitions, by_head):
+def shares_table(found):
+    """(headers, rows) of the mean shares of what ``accumulate`` gave for each seed, a row a feedback pair."""
+    shares = np.array([share(grouped(each["attention"])) for each in found])  # [seeds, 2, 2]
+    pairs, transitions = share(found[0]["pairs"]), share(found[0]["transitions"])
+    rows = []
+    for i, j in np.ndindex(2, 2):
+        mean, deviation = mean_and_deviation(shares[:, i, j].tolist())
+        lift = mean / pairs[i, j] if pairs[i, j] else None
+        rows.append(
+            [FEEDBACK[i], FEEDBACK[j], mean, deviation, pairs[i, j], lift, transitions[i, j]]
+        )
+    headers = [
+        *("query h1", "key h2", "attention", "attention sd", "share of pairs"),
+        *("attention / share", "share of transitions"),
+    ]
+    return headers, rows
+
+
+def draw_shares(found):
+    """Heat maps of the mean shares of what ``accumulate`` gave for each seed."""
+    attention = np.mean([share(grouped(each["attention"])) for each in found], 0)
+    pairs, transitions = share(found[0]["pairs"]), share(found[0]["transitions"])
+    by_head = np.mean([share(each["attention"]) for each in found], 0)
     heads = len(by_head)
     figure, axes = new_figure(5 if heads > 2 else 4, 1, 3.2, 3.2)
     names = ("query's feedback (h1)", "key's feedback (h2)")

@@ -48,7 +48,7 @@ def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None,
             "The paper prints no numbers with its Figure 5. Bars are sample standard deviations "
             "over seeds."
         ],
-        draw=lambda: _draw(entries, candidates_of(study.store)),
+        draw=lambda: draw_lengths(entries, candidates_of(study.store)),
     )
 
 
@@ -104,7 +104,8 @@ def candidates_of(store):
     return int(counts[0]) if len(counts) == 1 else None
 
 
-def _draw(entries, candidates):
+def draw_lengths(entries, candidates):
+    """The figure of the Entries of length groups, a panel a metric; ``candidates`` as of ``chance_of``."""
     models = list(dict.fromkeys(entry.title for entry in entries))
     groups = [entry for entry in entries if entry.title == models[0]]
     panels = {

@@ -13,6 +13,7 @@ from recommenders_utils.errors import described
 from recommenders_utils.tables import cell_text, undefined
 
 TITLES = {
+    "claims": "The paper's claims",
     "table1": "Table 1: the data",
     "table2": "Table 2: models compared",
     "table3": "Table 3: DFAR without its parts",
@@ -23,6 +24,7 @@ TITLES = {
     "sweep": "Sweep of hyper-parameters",
     "complexity": "Cost of the attentions",
     "curves": "Learning curves",
+    "published": "Models with the paper's step size",
     "models": "The models",
 }
 METRIC = re.compile(r"(AUC|GAUC|(MRR|NDCG|hit|HR)(@\d+)?|log loss)$")

@@ -48,11 +48,11 @@ def run_points(study, model, points, words=(), explained=()):
         of=model,
         words=[model, about["loss"], *words],
         explained=explained,
-        draw=lambda: _draw(drawn, keys),
+        draw=lambda: draw_points(drawn, keys),
     )
 
 
-def _draw(entries, keys):
+def draw_points(entries, keys):
     """A line a key where points vary one key at a time, a heat map for two keys, else by number."""
     points = [entry.variant.values for entry in entries]
     one_at_a_time = all(len(point) == 1 for point in points)

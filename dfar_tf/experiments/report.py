@@ -17,8 +17,8 @@ from recommenders_utils.tables import undefined
 
 # The order of the sections; what is not named comes last, by name.
 ORDER = (
-    *("table1", "table2", "table3", "figure4", "figure5", "figure6", "slices"),
-    *("sweep", "complexity", "curves"),
+    *("claims", "table1", "table2", "table3", "figure4", "figure5", "figure6", "slices"),
+    *("published", "sweep", "complexity", "curves"),
 )
 DECIDING = (
     "ndcg@10",

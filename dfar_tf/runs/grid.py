@@ -76,7 +76,7 @@ def run_cells(cells, given=(), command="", say=print, folder=None):
         if not finished:
             say(f"{head} ... {clock.left()}")
         try:
-            outcome = _run(cell, path, given, command, finished)
+            outcome = run_cell(cell, path, given, command, finished)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{number - 1} of {len(cells)} cells are done. To resume: {command}"
@@ -148,7 +148,19 @@ def positive_number(text, flag):
     return int(text)
 
 
-def _run(cell, path, given, command, finished):
+def run_cell(cell, path, given=(), command="", finished=False):
+    """Trains or resumes one cell; a finished one is read, and scored again where more is wanted of it.
+
+    Args:
+      cell: the Cell.
+      path: its folder.
+      given: keys the user gave (see ``prepare_data``).
+      command: the command line, for the record.
+      finished: whether the folder holds its results.
+
+    Returns:
+      Outcome; a UserError and any other is its failure, and the latter's traceback is in the log.
+    """
     if finished:
         try:
             return Outcome(path, _with_reports(cell.hparams, path))
@@ -160,6 +172,10 @@ def _run(cell, path, given, command, finished):
     except UserError as error:
         return Outcome(path, None, str(error))
     except Exception as error:  # of any kind: it must not cost the other cells
+        if "KeyboardInterrupt" in str(
+            error
+        ):  # raised in TensorFlow, which makes it an error of its own
+            raise KeyboardInterrupt from None
         if os.path.isdir(path):
             with open(os.path.join(path, LOG_FILE), "a", encoding="utf-8") as stream:
                 stream.write(traceback.format_exc())

@@ -1,0 +1,90 @@
+"""The cells of a book as rows: what each is, its settings, seed, data, code, and what it gave."""
+
+import json
+import os
+
+from dfar_tf.experiments.columns import Entry, Measure, Variant
+from recommenders_utils.tables import undefined
+
+# Column -> where a cell's results have it.
+FIGURES = {
+    "AUC": Measure("auc"),
+    "GAUC": Measure("gauc"),
+    "MRR@10": Measure("mrr@10"),
+    "NDCG@10": Measure("ndcg@10"),
+    "full HR@10": Measure("full_hr@10", "ranking"),
+    "full NDCG@10": Measure("full_ndcg@10", "ranking"),
+    "HR_p - HR_n": Measure("full_hr@10_p-n", "ranking"),
+    "observed AUC valid": Measure("valid", "observed_auc"),
+    "observed AUC test": Measure("test", "observed_auc"),
+}
+HEADERS = (
+    *("log", "objective", "kind", "model", "cell", "seed", "status", "settings"),
+    *("validation metric", "validation", *FIGURES),
+    *("epochs", "best epoch", "parameters", "seconds", "fingerprint", "commit", "code", "folder"),
+    "failure",
+)
+
+
+def cell_rows(planner):
+    """One dict by ``HEADERS`` for each cell of a benchmark, also of those that are missing."""
+    return [
+        cell_row(planner.shelf, work)
+        for part in planner.benchmark.parts
+        for work in planner.of_part(part)
+    ]
+
+
+def cell_row(shelf, work):
+    """A work as a dict by ``HEADERS``; None where it is not trained or does not have a figure."""
+    found = shelf.look(work)
+    row = dict.fromkeys(HEADERS)
+    row.update(
+        {"log": work.part.log, "objective": work.part.objective, "kind": work.kind},
+        model=work.model,
+        cell=work.name,
+        seed=work.seed,
+        status=found.status,
+        settings=None if work.values is None else json.dumps(work.values, sort_keys=True),
+        folder=os.path.basename(found.folder) if found.folder else None,
+        failure=found.failure,
+    )
+    if found.status != "done":
+        return row
+    results, record = found.results, found.record
+    row["validation metric"] = shelf.hparams(work).early_stop_metric
+    row["validation"] = shelf.score(work)
+    if work.kind not in ("draw", "finalist"):  # whose test figures nobody may look at
+        row.update({name: figure(results, measure) for name, measure in FIGURES.items()})
+    row["epochs"] = len(results["epochs"][: shelf.epochs(work)]) or None
+    row["best epoch"] = None if work.kind == "draw" else results["best_epoch"] or None
+    row.update(
+        parameters=results["parameters"] or None,
+        seconds=record["seconds"],
+        fingerprint=results["data_fingerprint"][:12],
+        commit=record["commit"],
+        code=record["code"],
+    )
+    return row
+
+
+def figure(results, measure):
+    """A Measure of a run's results, or None."""
+    value = results.get(measure.part, {}).get(measure.metric)
+    return None if undefined(value) else value
+
+
+def entries_of(planner, part):
+    """``{(kind, model, cell): Entry}`` of a part's cells that are done, without draws and finalists."""
+    shelf, found = planner.shelf, {}
+    for work in planner.of_part(part):
+        cell = shelf.look(work)
+        if work.kind in ("draw", "finalist") or cell.status != "done":
+            continue
+        key = work.kind, work.model, work.name
+        if key not in found:
+            variant = Variant(work.name or work.model, work.model, work.values)
+            found[key] = Entry(variant, shelf.hparams(work), [], [])
+        found[key].results.append(cell.results)
+        found[key].folders.append(cell.folder)
+    return found
