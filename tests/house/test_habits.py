@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 from places import CHECKOUT
 from test_requirements import pins_of
@@ -48,3 +49,19 @@ def test_files_that_contributing_names_are_there():
     assert len(named) > 10
     for name in named:
         assert list(CHECKOUT.glob(name.rstrip("/"))), f"CONTRIBUTING.md names {name}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "more users are nowhere",
+        "1 epochs",
+        "no KuaiRand log there",
+        "what this is of",
+        "is no record of a history",
+        "is there already. Give",
+    ],
+)
+def test_sentences_that_nobody_understood_are_gone(words):
+    texts = [path.read_text(encoding="utf-8") for path in CHECKOUT.glob("*_*/**/*.py")]
+    assert len(texts) > 200 and not any(words in text for text in texts)

@@ -117,9 +117,16 @@ def check(folder, output, alone):
     assert files <= set(tree(folder))
 
 
+def networks(folder):
+    return {os.readlink(f"/proc/{pid}/ns/net") for pid in pids(folder).values()}
+
+
 def test_a_worker_is_killed_and_started_again(tmp_path, flags, alone):
     with cluster(*flags, "--workers=1", f"--run_dir={tmp_path / 'run'}") as process:
         kill_worker(process, tmp_path / "run", at=60)
+        if sys.platform == "linux":  # one network for all of them, and not the machine's
+            (network,) = networks(tmp_path / "run")
+            assert network != os.readlink("/proc/self/ns/net")
         output = process.communicate(timeout=LIMIT)[0].decode()
     assert process.returncode == 0, output
     assert "cluster: worker 0 died (ended by SIGKILL); restarted, 2 restarts left" in output
@@ -128,6 +135,21 @@ def test_a_worker_is_killed_and_started_again(tmp_path, flags, alone):
     assert metrics.status == 0
     again = call("evaluate", f"--run_dir={tmp_path / 'run'}")
     assert again.status == 0, again.err
+
+
+@pytest.mark.slow
+def test_all_tasks_die_with_a_killed_launcher(tmp_path, flags):
+    folder = tmp_path / "run"
+    with cluster(*flags, "--workers=2", "--epochs=500", f"--run_dir={folder}") as process:
+        wait(process, lambda: steps_made(folder) > 0)
+        tasks = pids(folder)
+        assert len(tasks) == 5 and all(map(lives, tasks.values()))
+        process.kill()
+        process.wait()
+        until = time.time() + 60
+        while any(map(lives, tasks.values())) and time.time() < until:
+            time.sleep(0.2)
+    assert not any(map(lives, tasks.values()))
 
 
 @pytest.mark.slow

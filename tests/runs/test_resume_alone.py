@@ -56,6 +56,18 @@ def test_a_run_is_resumed_with_its_own_settings_and_data_and_more_epochs(runs, t
     assert np.array_equal(scores, expected)
 
 
+def test_a_finished_run_is_resumed_without_any_other_flag(runs, tmp_path):
+    """With its log and prepared data gone: nothing is trained, and its results are the same."""
+    path = tmp_path / "copy"
+    shutil.copytree(str(runs[1]), str(path))
+    before = read_json(str(path / "results.json"))
+    done = call("train", "--resume", f"--run_dir={path}")
+    assert (done.status, done.err) == (0, "")
+    after = read_json(str(path / "results.json"))
+    assert [e["epoch"] for e in after["epochs"]] == [1]
+    assert (after["test"], after["valid"]) == (before["test"], before["valid"])
+
+
 def test_what_may_not_change_on_resuming(runs, tmp_path):
     path = runs[0]
     for flag, words in (
