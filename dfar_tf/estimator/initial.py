@@ -28,7 +28,7 @@ def initial_values(checkpoint, shapes, rows):
       shapes: ``{variable: shape}`` of the new model, as of ``model_shapes``.
       rows: ``{"items": int [N], "users": int [N]}``, the checkpoint's row of each new item and user
         without the table's first, or -1 for one that it does not know; so too for a table of a feature's
-        values, by the variable's name.
+        values, by the variable's name, and for ``levels`` of feedback, of which none is left out.
 
     Returns:
       ``{variable: array}``. A known item, user or level keeps its row; others get the mean of the rows
@@ -48,9 +48,9 @@ def initial_values(checkpoint, shapes, rows):
             continue  # the features' codes, which are data
         if vocabulary in rows:
             value = _of_known(value, rows[vocabulary])
-        elif kind == LABELS and len(value) < shape[0]:
-            mean = np.mean(value, 0, keepdims=True)
-            value = np.concatenate([value, np.repeat(mean, shape[0] - len(value), 0)])
+        elif kind == LABELS and "levels" in rows:
+            known = rows["levels"]
+            value = np.where((known >= 0)[:, None], value[known], value.mean(0)).astype(value.dtype)
         if list(value.shape) != list(shape):
             raise UserError(f"{name} has shape {there[name]} in its checkpoint, but {shape} here.")
         values[name] = value

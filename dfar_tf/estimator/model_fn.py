@@ -5,11 +5,10 @@ Letters: B batch, T history, C candidates.
 
 from dfar_tf.estimator.lazy_adam import LazyAdamOptimizer
 from dfar_tf.estimator.targets import (
-    HISTORY,
-    OPTIONAL,
     apply_to_targets,
     dislike_terms,
     encode_histories,
+    history_of,
     of_targets,
 )
 from dfar_tf.models import make_model
@@ -94,7 +93,7 @@ def apply_model(model, features, training, share_history=True):
     Returns:
       What ``model.score`` returns; every tensor has [B, C, ...].
     """
-    history = {name: features[name] for name in (*HISTORY, *OPTIONAL) if name in features}
+    history = history_of(model, features)
     candidates = features["candidates"]  # [B, C]
     if share_history:
         return model.score(encode_histories(model, history, training), candidates, training)

@@ -6,8 +6,8 @@ Letters: B histories, T history (``max_seq_length``), C candidates, I items of t
 import numpy as np
 
 from dfar_tf.estimator.checkpoints import CheckpointFitsHook
-from dfar_tf.estimator.model_fn import HISTORY
 from dfar_tf.estimator.session import choose_devices, device_line
+from dfar_tf.estimator.targets import HISTORY
 from dfar_tf.models import get_model, make_model
 from recommenders_utils.backend import tf
 
@@ -34,7 +34,7 @@ class GraphScorer:
         }
         self._history["user"] = tf.placeholder(tf.int32, [None], "user")
         self._candidates = tf.placeholder(tf.int32, [None, None], "candidates")
-        self._encoded = model.encode(self._history, False)
+        self._encoded = model.encode(model.sides(self._history), False)
         # When fed, the encoder does not run again; the names are the model's own.
         self._state = _places(self._encoded, "state")
         rows = tf.shape(next(iter(self._state.values())))[0]
@@ -122,7 +122,8 @@ class Scorer(GraphScorer):
     def _build(self):
         super().__init__(make_model(self.hparams, self.num_items, self.num_users))
         self._parts = _interest_scores(self.model, self._outputs, self._pairs)
-        self._attention = self.model.head_attention(self._history) if self.has_heads else None
+        history = self.model.sides(self._history)
+        self._attention = self.model.head_attention(history) if self.has_heads else None
 
     @property
     def has_towers(self):
@@ -181,7 +182,7 @@ def _interest_scores(model, outputs, candidates):
     parts = {}
     for side, label in SIDES:
         if side + "_interest" in outputs:
-            query = model.embed_items(candidates) + model.label_embedding[label]  # [B, C, D]
+            query = model.embed_items(candidates) + model.side_embedding(label)  # [B, C, D]
             interest = outputs[side + "_interest"]
             product = tf.reduce_sum(interest * query, -1)
             # 0 / 0 is intended: an interest without records has no direction.

@@ -5,8 +5,9 @@ import functools
 
 import numpy as np
 
-from dfar_tf.estimator.model_fn import HISTORY, apply_model
+from dfar_tf.estimator.model_fn import apply_model
 from dfar_tf.estimator.session import choose_devices, configure
+from dfar_tf.estimator.targets import HISTORY
 from dfar_tf.models import make_model
 from recommenders_utils.backend import tf
 

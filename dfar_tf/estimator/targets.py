@@ -26,6 +26,12 @@ def encode_histories(model, history, training):
     return encode_by_length(lambda part: model.encode(part, training), history, parts)
 
 
+def history_of(model, features):
+    """What a model reads of a batch's histories."""
+    names = (*HISTORY, *OPTIONAL)
+    return model.sides({name: features[name] for name in names if name in features})
+
+
 def apply_to_targets(model, features):
     """Scores each target, its own negatives, the shared ones and, if a loss wants them, disliked records.
 
@@ -40,7 +46,7 @@ def apply_to_targets(model, features):
       where a shared negative is the target.
     """
     hp = model.hp
-    history = {name: features[name] for name in (*HISTORY, *OPTIONAL) if name in features}
+    history = history_of(model, features)
     at = features.get("target_at")  # [N, 2] or None
     if at is None:
         state = encode_histories(model, history, True)
@@ -51,7 +57,9 @@ def apply_to_targets(model, features):
     own, targets = features["candidates"], features["candidates"][:, :1]  # [N, C], [N, 1]
     count = tf.shape(own)[1]
     contrast = hp.values().get("dislike_loss") == "contrast"
-    skipped = _skipped(features, targets, at) if contrast else None  # ids, whether: [N, T]
+    skipped = (
+        _skipped(model.sides(features), targets, at) if contrast else None
+    )  # ids, whether: [N, T]
     asked = tf.concat([own, skipped[0]], 1) if contrast else own
     shared = features.get("shared")
     if hp.loss == FULL_SOFTMAX:

@@ -92,7 +92,7 @@ class Attention:
         with graph.as_default():
             model, self.feeds, _ = make_scorer(hparams, self.iterator.num_items, store.num_users)
             history = {name: place for name, place in self.feeds.items() if name != "candidates"}
-            self.weights = model.head_attention(history)  # [B, H, H, T, T]
+            self.weights = model.head_attention(model.sides(history))  # [B, H, H, T, T]
             self.session = tf.Session(graph=graph)
             saver = tf.train.Saver({v.op.name: v for v in model.weights})
             saver.restore(self.session, best_checkpoint(folder))

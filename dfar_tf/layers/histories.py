@@ -25,12 +25,15 @@ def compact(history, keep, names=("history_items", "history_labels")):
       names: what to move.
 
     Returns:
-      dict of ``names`` and the new ``history_mask``, 0 past the kept records.
+      dict of ``names``, ``history_levels`` if there are any, and the new ``history_mask``, 0 past the
+      kept records.
     """
     kept = tf.logical_and(keep, history["history_mask"] > 0)  # [B, T]
     order, mask = front(tf.cast(kept, tf.float32), tf.shape(kept)[1])  # [B, T]
     mask = mask > 0
     moved = {"history_mask": tf.cast(mask, tf.float32)}
+    if "history_levels" in history:
+        names = (*names, "history_levels")
     for name in names:
         values = tf.gather(history[name], order, batch_dims=1)
         moved[name] = tf.where(mask, values, tf.zeros_like(values))

@@ -5,7 +5,8 @@ Letters: B batch, T history, D width.
 
 from recommenders_utils.backend import tf
 
-BY_POSITION = ("history_items", "history_labels", "history_mask")  # [B, T] in a history
+# [B, T] in a history
+BY_POSITION = ("history_items", "history_labels", "history_levels", "history_mask")
 
 
 def encode_by_length(encode, history, parts):

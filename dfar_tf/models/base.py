@@ -56,6 +56,36 @@ class SequentialModel(tf.keras.layers.Layer):
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
         self._make_features(hparams.values().get("item_feature_sizes", ()))  # older runs lack it
 
+    @property
+    def levels(self):
+        """How many strengths of feedback there are: rows of ``label_embedding``."""
+        return max(2, len(self.hp.values().get("levels", ())))  # older runs lack it
+
+    @property
+    def level_threshold(self):
+        """The weakest level that is positive feedback."""
+        return self.hp.values().get("level_threshold", 1)  # older runs lack it
+
+    def sides(self, history):
+        """A history whose ``history_labels`` are of two sides, its levels beside them if there are more."""
+        if self.levels == 2:
+            return history
+        levels = history["history_labels"]
+        liked = tf.cast(levels >= self.level_threshold, levels.dtype)
+        return {**history, "history_labels": liked, "history_levels": levels}
+
+    def embed_labels(self, history):
+        """L of Eq. 1 for each record: [B, T, D]."""
+        levels = history.get("history_levels", history["history_labels"])
+        return tf.gather(self.label_embedding, levels)
+
+    def side_embedding(self, label):
+        """L_1 or L_0, the feedback that a candidate is assumed to get: the mean of its side's levels, [D]."""
+        if self.levels == 2:
+            return self.label_embedding[label]
+        rows = slice(self.level_threshold, None) if label else slice(0, self.level_threshold)
+        return tf.reduce_mean(self.label_embedding[rows], 0)
+
     @classmethod
     def check(cls, hparams):
         """Raises UserError if the model cannot be made with these hyper-parameters.
@@ -256,7 +286,7 @@ class BaselineModel(SequentialModel):
         super().__init__(hparams, num_items, num_users)
         hp = self.hp
         if hp.feedback_input == "label_embedding":
-            self.label_embedding = self.embedding("label_embedding", 2)
+            self.label_embedding = self.embedding("label_embedding", self.levels)
         self.dot = hp.values().get("scorer") == "dot"  # older runs lack the key
         if self.dot:
             # Used where the user's vector is not as wide as an item's.
@@ -276,7 +306,7 @@ class BaselineModel(SequentialModel):
         """[B, T, D] embeddings of what ``seen`` gave, 0 at padding."""
         inputs = self.embed_items(history["history_items"])
         if self.hp.feedback_input == "label_embedding":
-            inputs += tf.gather(self.label_embedding, history["history_labels"])
+            inputs += self.embed_labels(history)
         return inputs * history["history_mask"][:, :, None]
 
     def position_states(self, history, training):

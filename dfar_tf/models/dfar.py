@@ -53,7 +53,7 @@ class DFAR(SequentialModel):
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         hp = self.hp
-        self.label_embedding = self.embedding("label_embedding", 2)
+        self.label_embedding = self.embedding("label_embedding", self.levels)
         if hp.position_embedding:
             self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
         self.masked = _masked(hp)
@@ -111,7 +111,7 @@ class DFAR(SequentialModel):
         mask = history["history_mask"]  # [B, T]
         inputs = self.embed_items(history["history_items"])
         # Eq. 1
-        inputs += tf.gather(self.label_embedding, history["history_labels"])
+        inputs += self.embed_labels(history)
         if self.hp.position_embedding:
             # Counted from the newest item, so that "just before the target" is always the same row.
             inputs += tf.gather(self.position_embedding, ages(mask, self.hp.max_seq_length))
@@ -188,7 +188,7 @@ class DFAR(SequentialModel):
         target = self.embed_items(candidates)  # [B, C, D]
         outputs = {}
         for side, label in SIDES:
-            query = target + self.label_embedding[label]  # [B, C, D]
+            query = target + self.side_embedding(label)  # [B, C, D]
             interest = self.aggregations[side](query, state[side], state[side + "_mask"])
             # Eqs. 19, 20
             shared = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [B, 2 D]
@@ -207,8 +207,8 @@ class DFAR(SequentialModel):
         targets, others = self.embed_items(candidates), self.embed_items(shared)
         outputs = {}
         for side, label in SIDES:
-            own = targets + self.label_embedding[label]  # [N, C, D]
-            query = others + self.label_embedding[label]  # [K, D]
+            own = targets + self.side_embedding(label)  # [N, C, D]
+            query = others + self.side_embedding(label)  # [K, D]
             aggregation = self.aggregations[side]
             own_interest = aggregation(own, state[side], state[side + "_mask"])
             interest = aggregation.of_prefixes(query, *self._whole(state, side))  # [N, K, D]
@@ -241,7 +241,7 @@ class DFAR(SequentialModel):
         """The first layers of the positive side's aggregation and tower on E_v + L_1."""
         if not self.dot and not self.towers["positive"].separable:
             return super().products(candidates)
-        query = self.embed_items(candidates) + self.label_embedding[1]  # [C, D]
+        query = self.embed_items(candidates) + self.side_embedding(1)  # [C, D]
         if self.dot:
             found = self.aggregations["positive"].candidate_products(query)
             return {"aggregation": found, "query": query}

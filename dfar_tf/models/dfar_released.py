@@ -50,7 +50,7 @@ class DFARReleased(SequentialModel):
     def __init__(self, hparams, num_items, num_users=0):
         super().__init__(hparams, num_items, num_users)
         hp = self.hp
-        self.label_embedding = self.embedding("label_embedding", 2)
+        self.label_embedding = self.embedding("label_embedding", self.levels)
         self.position_embedding = self.embedding("position_embedding", hp.max_seq_length)
         block = lambda name: ReleasedBlock(  # noqa: E731
             ReleasedFactorizationHeadsAttention(hp.num_heads, name="attention"), name=name
@@ -76,7 +76,7 @@ class DFARReleased(SequentialModel):
     def embed_history(self, history):
         """RELEASED, E: item + position + label, times mask; position 0 is the oldest kept. [B, T, D]."""
         inputs = self.embed_items(history["history_items"]) + self.position_embedding
-        inputs += tf.gather(self.label_embedding, history["history_labels"])
+        inputs += self.embed_labels(history)
         return inputs * history["history_mask"][:, :, None]
 
     def trace(self, history):
@@ -121,7 +121,7 @@ class DFARReleased(SequentialModel):
         target = self.embed_items(candidates)  # [B, C, D]
         outputs = {}
         for side, label in SIDES:
-            query = target + self.label_embedding[label]
+            query = target + self.side_embedding(label)
             attended = self.attentions[side](
                 query, state["embedded"], state["mask"], training=training
             )

@@ -139,7 +139,7 @@ class Origin:
             "items": _rows(old.item_ids, store.item_ids),
             "users": _rows(old.user_ids, store.user_ids),
         }
-        rows.update(_value_rows(old, store))
+        rows.update(_value_rows(old, store), levels=_level_rows(old, store))
         shapes = model_shapes(hparams, make_iterator(store, hparams), store.num_users)
         best = best_checkpoint(self.path)
         try:
@@ -179,6 +179,16 @@ class Origin:
             f"{key} was {then[key]!r}, is now {now[key]!r}" for key in now if then[key] != now[key]
         ]
         return f" Leave out what differs: {', '.join(differ)}." if differ else ""
+
+
+def _level_rows(old, store):
+    """int [L]: the old run's level of each of a store's, by name; by side where only one has names."""
+    if old.level_names and store.level_names:
+        names = old.level_names
+        return np.array([names.index(n) if n in names else -1 for n in store.level_names])
+    if store.level_names:
+        return (np.arange(len(store.level_names)) >= store.level_threshold).astype(int)
+    return np.array([0, len(old.level_names) - 1] if old.level_names else [0, 1])
 
 
 def begun(init_from, hparams, store, resume, say=print):

@@ -74,7 +74,14 @@ def prepare_data(hparams, given=(), say=print, engine=None, note=None):
             )
         path, columns = in_checkout(hparams.item_features), hparams.item_feature_columns
         store, sizes = with_features(store, path, columns, note)
-    hparams = hparams.replace(item_feature_sizes=sizes)
+    if store.level_names and hparams.iterator == "released":
+        raise UserError(
+            "levels: iterator=released has the release's two labels. Give --iterator=sequential, or an "
+            "adapter without levels."
+        )
+    hparams = hparams.replace(
+        item_feature_sizes=sizes, levels=store.level_names, level_threshold=store.level_threshold
+    )
     column = shown_column(hparams.paper_column, given, store.meta)
     say_statistics(store, note, column)
     return store, hparams.replace(name=store.meta["name"], paper_column=column)

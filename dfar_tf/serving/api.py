@@ -82,6 +82,14 @@ def _newer(hparams, store, given, say):
         of_log["adapter"] = given.get("adapter")
     data = hparams.replace(**{**chosen, **of_log})
     source, reader = find_data(data, say=say)
+    if reader.form.levels != store.level_names:
+        theirs, ours = (
+            ", ".join(names) or "none" for names in (reader.form.levels, store.level_names)
+        )
+        raise UserError(
+            f"{reader.title}: its adapter has other levels ({theirs}) than the run's data ({ours}). Give an "
+            "adapter with those of the training."
+        )
     newer = newer_histories(reader, data, store.item_ids, say)
     newer.meta = {"name": source.name}
     return newer
@@ -90,10 +98,11 @@ def _newer(hparams, store, given, say):
 class Run:
     """A trained model with its vocabularies and stored histories.
 
-    A *history* is a list of (raw item id, label) pairs, oldest first, label 1 or 0; in place of a
-    history, a string or a whole number is the raw id of a stored user and stands for that user's whole
-    stored history. Ids may be numbers, see ``as_id``. Items that the run's data do not have are left
-    out of a history, with a ``UserWarning`` that names them.
+    A *history* is a list of (raw item id, label) pairs, oldest first, label 1 or 0, or where the data
+    have levels a level's name or number; in place of a history, a string or a whole number is the raw
+    id of a stored user and stands for that user's whole stored history. Ids may be numbers, see
+    ``as_id``. Items that the run's data do not have are left out of a history, with a ``UserWarning``
+    that names them.
 
     Args:
       hparams: the run's hyper-parameters.
@@ -209,14 +218,24 @@ class Run:
                 raise UserError(unknown_user(as_id(history_or_user), self.vocabulary.histories))
             return self.vocabulary.stored(row)
         try:
-            pairs = [(item, float(label)) for item, label in history_or_user]
+            known = self.vocabulary.feedback
+            pairs = [
+                (item, float(known.get(label, label) if isinstance(label, str) else label))
+                for item, label in history_or_user
+            ]
         except (TypeError, ValueError, OverflowError):
             raise UserError(
                 f"history: {described(history_or_user)} is neither the id of a user nor a list of "
                 "(item, label) pairs, as in [('i1', 1), ('i2', 0)]. Give one of the two."
             ) from None
         raw, labels = [item for item, _ in pairs], np.array([label for _, label in pairs], float)
-        if not np.isin(labels, (0, 1)).all():
+        if not np.isin(labels, [*self.vocabulary.feedback.values()]).all():
+            names = self.store.level_names
+            if names:
+                raise UserError(
+                    f"history: a level is none of {', '.join(names)}, nor 0 to {len(names) - 1}. Give one "
+                    "of them."
+                )
             raise UserError(
                 "history: a label is neither 1 (liked) nor 0 (disliked). Give one of the two."
             )

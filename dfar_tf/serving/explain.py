@@ -24,7 +24,8 @@ def head_groups(run, arrays):
         return None
     weights = run.scorer.head_attention(arrays)[0].astype(np.float64)  # [H, H, T, T]
     mask, labels = arrays["history_mask"][0], arrays["history_labels"][0]
-    is_of = np.stack([(labels == label) * mask for label in (0, 1)])  # [2, T]
+    liked = labels >= run.vocabulary.threshold
+    is_of = np.stack([~liked * mask, liked * mask])  # [2, T]
     half = len(weights) // 2
     by_group = weights.reshape(2, half, 2, half, *weights.shape[2:]).sum((1, 3))  # [2, 2, T, T]
     attention = np.einsum("ijqk,iq,jk->ij", by_group, is_of, is_of)

@@ -63,7 +63,11 @@ def export_run(run_dir, output, say=print, **given):
         "items": store.num_items,
         "max_seq_length": hparams.max_seq_length,
         "tensorflow": tf.__version__,
-        "inputs": {**INPUTS, **(USER if embeds_users(hparams) else {})},
+        "inputs": {
+            **INPUTS,
+            **(_levels_input(store.level_names)),
+            **(USER if embeds_users(hparams) else {}),
+        },
         "outputs": OUTPUTS,
     }
     with explained(output, "then export again"), atomic_directory(output) as folder:
@@ -73,6 +77,11 @@ def export_run(run_dir, output, say=print, **given):
     for line in objective_lines(hparams):
         say(line)
     say(f"SavedModel of {hparams.model_type}, {store.num_items:,} items{synthetic}: {output}")
+
+
+def _levels_input(names):
+    told = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+    return {"history_labels": f"int32 [B, N], levels: {told}"} if names else {}
 
 
 def embeds_users(hparams):

@@ -23,7 +23,7 @@ class Histories:
     Attributes:
       offsets: int64 [H + 1], history h is the records ``[h]`` to ``[h + 1]``.
       items: int32 [n], rows of the store's items, 0-based.
-      labels: int8 [n], 1 liked, 0 disliked.
+      labels: int8 [n], 1 liked, 0 disliked; the level, from 0, where the run's data have levels.
       users: int32 [H], rows of the users as the model knows them; -1 where unknown.
       unknown_items: int64 [H], records left out because their item is unknown.
     """
@@ -54,10 +54,21 @@ class Vocabulary:
 
     Attributes:
       histories: the store whose users and histories are in force.
+      feedback: what may follow an item in a history -> its label, or its level where the data have levels.
     """
 
     def __init__(self, store, iterator, length, newer=None):
         self.store, self.length, self.histories = store, length, newer or store
+        self.threshold = getattr(store, "level_threshold", 1)
+        names = getattr(store, "level_names", [])
+        self.feedback = {str(level): level for level in range(max(2, len(names)))}
+        self.feedback.update((name, level) for level, name in enumerate(names))
+        self.form = FORM
+        if names:
+            self.form = (
+                f"item:level,item:level, oldest first, a level one of {', '.join(names)}, as in "
+                f"i1:{names[-1]},i2:{names[0]}"
+            )
         # The released iterator has ids of its own, with 0 for items its training never met.
         self.model_ids = iterator.ids
         self._items = pd.Index(np.asarray(store.item_ids).astype(object))
@@ -97,7 +108,7 @@ class Vocabulary:
         return Histories(
             offsets,
             np.asarray(store.items[records]) - 1,
-            np.asarray(store.labels[records]),
+            np.asarray(store.levels[records]),
             users.astype(np.int32) if store is self.store else self._of_model(users),
             np.zeros(len(users), np.int64),
         )
@@ -111,7 +122,7 @@ class Vocabulary:
         """Histories from their texts.
 
         Args:
-          texts: [H] str in the form of ``FORM``; an empty one is an empty history.
+          texts: [H] str in the form of ``self.form``; an empty one is an empty history.
           users: [H] rows of the users as the model knows them, -1 where unknown; all unknown if None.
           where: row of ``texts`` -> name of its place, for messages.
 
@@ -144,12 +155,13 @@ class Vocabulary:
         owner = first + np.repeat(filled, parts.str.len().to_numpy().astype(np.int64))
         # Column by column: a text without a colon leaves the item's part empty.
         records = pd.Series(list(parts.explode()), dtype=object).str.strip().str.rpartition(":")
-        raw, labels = records[0].str.strip().to_numpy(), records[2].str.strip().to_numpy()
-        bad = np.flatnonzero((raw == "") | ~pd.Series(labels).isin(("0", "1")).to_numpy())
+        raw, told = records[0].str.strip().to_numpy(), records[2].str.strip()
+        labels = told.map(self.feedback).to_numpy(np.float64, na_value=np.nan)
+        bad = np.flatnonzero((raw == "") | np.isnan(labels))
         if len(bad):
             found = shortened("".join(records.iloc[bad[0]]))
             raise UserError(
-                f"{where(owner[bad[0]])}: {found!r} is not a record of a history; expected {FORM}."
+                f"{where(owner[bad[0]])}: {found!r} is not a record of a history; expected {self.form}."
             )
         return self.item_rows(raw).astype(np.int32), labels.astype(np.int8), owner
 

@@ -70,7 +70,11 @@ def reasons(run, histories, row, items, titles=None):
     """
     read, labels, gains = moved_by(run, histories, row, items)
     names = [(titles or {}).get(str(name), str(name)) for name in run.vocabulary.item_ids(read)]
-    told = [f"{('disliked', 'liked')[label]} {name}" for name, label in zip(names, labels)]
+    words = [name.replace("_", " ") + ":" for name in run.store.level_names] or [
+        "disliked",
+        "liked",
+    ]
+    told = [f"{words[label]} {name}" for name, label in zip(names, labels)]
     return [_sentence(told, gains[:, place]) for place in range(len(items))]
 
 

@@ -64,11 +64,11 @@ def recommend(
     together = max(1, min(ENCODED, CELLS // run.store.num_items))
     for start in range(0, len(histories), together):
         part = slice(start, min(start + together, len(histories)))
-        left_out = _left_out(histories, part, exclude_seen, exclude_disliked)
+        left_out = _left_out(run, histories, part, exclude_seen, exclude_disliked)
         yield from _of_part(run, histories, part, k, left_out, explain, titles)
 
 
-def _left_out(histories, part, exclude_seen, exclude_disliked):
+def _left_out(run, histories, part, exclude_seen, exclude_disliked):
     """The ``Excluded`` items of some histories: all, those with a dislike, or none."""
     if not (exclude_seen or exclude_disliked):
         return None
@@ -76,7 +76,7 @@ def _left_out(histories, part, exclude_seen, exclude_disliked):
     records = slice(offsets[0], offsets[-1])
     items, chosen = histories.items[records], np.ones(offsets[-1] - offsets[0], bool)
     if not exclude_seen:
-        chosen = histories.labels[records] == 0
+        chosen = histories.labels[records] < run.vocabulary.threshold
     counts = np.concatenate([[0], np.cumsum(chosen)])
     return Excluded(counts[offsets - offsets[0]], items[chosen])
 

@@ -33,7 +33,8 @@ class WholeHistories(Vocabulary):
         whole = np.empty(len(rows), object)
         for place, row in enumerate(rows):
             items, labels = histories.of(row)
-            whole[place] = (items.astype(np.int64) + 1, labels)
+            liked = (labels >= self.threshold).astype(labels.dtype)
+            whole[place] = (items.astype(np.int64) + 1, liked)
         return {"history": whole}
 
 

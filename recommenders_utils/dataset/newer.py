@@ -9,6 +9,7 @@ from recommenders_utils.dataset.filtering import one_of_pairs
 from recommenders_utils.dataset.sequences import sequences
 from recommenders_utils.dataset.store import SequenceStore
 from recommenders_utils.errors import UserError
+from recommenders_utils.reading.forms import LEVEL
 from recommenders_utils.tables import counted
 
 
@@ -51,12 +52,14 @@ def newer_histories(
         records.user_ids,
         records.item_ids,
         data.tie_order,
+        {name: values[kept] for name, values in records.extras.items() if name == LEVEL},
     )
     numbers = pd.Index(np.asarray(item_ids).astype(object)).get_indexer(
         store.item_ids.astype(object)
     )
     store.items = (numbers[store.items - 1] + 1).astype(np.int32)
-    store.item_ids, store.extras = np.asarray(item_ids), {}
+    store.item_ids = np.asarray(item_ids)
+    store.extras = {name: values for name, values in store.extras.items() if name == LEVEL}
     store.times = np.floor(store.times).astype(np.int64)
     left = int(np.count_nonzero(~known))
     say(

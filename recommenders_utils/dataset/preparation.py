@@ -96,6 +96,11 @@ def prepare(
         protocol=protocol,
         fingerprint=fingerprint,
     )
+    if reader.form.levels:
+        store.meta["levels"] = {
+            "names": reader.form.levels,
+            "threshold": reader.form.threshold_level,
+        }
     try:
         store.save(folder)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from recommenders_utils.files import (
     sha256_of,
     write_json,
 )
+from recommenders_utils.reading.forms import LEVEL, LEVELS
 from recommenders_utils.temporaries import restore
 
 FORMAT_VERSION = 2
@@ -104,6 +105,23 @@ class SequenceStore:
     splits: Dict[str, Instances]
     meta: dict
     extras: Dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """int8 [n], the strength of each record's feedback from 0; its label where the log has two sides."""
+        if LEVEL not in self.extras:
+            return self.labels
+        return np.asarray(self.extras[LEVEL]).astype(np.int8)
+
+    @property
+    def level_names(self) -> List[str]:
+        """The strengths of feedback, weakest first; none where the log has two sides."""
+        return list(self.meta.get(LEVELS, {}).get("names", []))
+
+    @property
+    def level_threshold(self) -> int:
+        """The weakest level that is positive feedback; 1 where the log has two sides."""
+        return int(self.meta.get(LEVELS, {}).get("threshold", 1))
 
     @property
     def num_users(self) -> int:

@@ -50,6 +50,7 @@ class SequentialIterator:
     def __init__(self, store: SequenceStore, hparams: HParams) -> None:
         self.store = store
         self.hp = hparams
+        self.levels = store.levels  # [n]
         self.share = getattr(hparams, "epoch_share", 1.0)  # older runs lack the key
         self.target_extras = {
             name: np.asarray(store.extras[name], np.float32)
@@ -239,7 +240,8 @@ class SequentialIterator:
           ends: [B] flat index just past the history.
 
         Returns:
-          items [B, T] int32, labels [B, T] int32, mask [B, T] float32, left-aligned.
+          items [B, T] int32, labels [B, T] int32, or levels where the log has them, mask [B, T]
+          float32, left-aligned.
         """
         length = self.hp.max_seq_length
         starts = np.maximum(self.store.user_offsets[users], ends - length)  # [B]
@@ -247,7 +249,7 @@ class SequentialIterator:
         real = index < ends[:, None]
         index = np.where(real, index, 0)
         items = np.where(real, self.store.items[index], 0).astype(np.int32)
-        labels = np.where(real, self.store.labels[index], 0).astype(np.int32)
+        labels = np.where(real, self.levels[index], 0).astype(np.int32)
         return items, labels, real.astype(np.float32)
 
     def _dataset(self, batches, width):

@@ -32,13 +32,16 @@ from recommenders_utils.reading.forms import (
     EXTRAS,
     FORM_KEYS,
     KINDS,
+    LEVELS,
     LISTS,
     SETTINGS,
     TOP_ONLY,
     Form,
+    level_key,
 )
 
 NUMBERS = tuple(key for key in SETTINGS if key not in CHOICES)
+MOST_LEVELS = 100
 TEXTS = ("separator", "entry_separator", "time_format")
 _TYPES = {
     **dict.fromkeys((*COLUMNS, *CHOICES, *TEXTS, "about", "hparams"), "str"),
@@ -150,12 +153,16 @@ def _form(keys, name, path):
     _check_time_format(keys, path)
     told = [key for key in (*EXPRESSIONS, *EXTRAS) if key in keys]
     expressions = {key: Expression(keys[key], f"{path}: {key}") for key in told}
-    given = {key for key in told if key not in EXTRAS}
-    kinds = [kind for kind, parts in KINDS.items() if set(parts) == given]
+    given = {key for key in (*told, LEVELS) if key in keys and key not in EXTRAS}
+    kinds = [kind for kind, parts in [*KINDS.items(), (LEVELS, [LEVELS])] if set(parts) == given]
     if not kinds:
-        expected = "; ".join(" with ".join(parts) for parts in KINDS.values())
+        expected = "; ".join([*(" with ".join(parts) for parts in KINDS.values()), LEVELS])
         got = ", ".join(sorted(given)) or "none"
         raise UserError(f"{path}: feedback: expected exactly one of: {expected}; got {got}")
+    _check_levels(keys, path)
+    for level, text in keys.get(LEVELS, {}).items():
+        expressions[level_key(level)] = Expression(text, f"{path}: {level_key(level)}")
+    told += map(level_key, keys.get(LEVELS, ()))
     form = Form(name, keys, kinds[0], expressions, columns)
     lacking = set(form.needed()) - set(columns or form.needed())
     if lacking:
@@ -201,6 +208,30 @@ def _check_lists(keys, path):
             raise UserError(f'{path}: {key}: is empty, expected text such as " " or "-"')
     if entry is not None and "entry_separator" not in keys:
         raise UserError(f'{path}: entry_separator: expected the text between {entry}, such as "-"')
+
+
+def _check_levels(keys, path):
+    """Raises UserError unless levels have usable names, and the threshold is one of them."""
+    levels, threshold = keys.get(LEVELS), keys.get("level_threshold")
+    if levels is None:
+        if threshold is not None:
+            raise UserError(f"{path}: level_threshold: expected levels beside it")
+        return
+    if not isinstance(levels, dict) or not 2 <= len(levels) <= MOST_LEVELS:
+        raise UserError(
+            f"{path}: levels: expected 2 to {MOST_LEVELS} lines 'name: expression', weakest first, such as "
+            "'skip: is_click == 0'"
+        )
+    for name in levels:
+        if not (isinstance(name, str) and re.match(r"[^\W\d]\w*$", name)):
+            raise UserError(
+                f"{path}: levels: {name!r}: expected a name of letters, digits and _, such as long_view"
+            )
+    if threshold not in list(levels)[1:]:
+        raise UserError(
+            f"{path}: level_threshold: {threshold!r}: expected the weakest level that is positive "
+            f"feedback, one of {', '.join(list(levels)[1:])}"
+        )
 
 
 def _check_time_format(keys, path):

@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import numpy as np
 
-from recommenders_utils.reading.forms import KINDS
+from recommenders_utils.reading.forms import KINDS, LEVELS
 
 NOT_FINITE, BAD_LABEL, OFF_SCALE, NEGATIVE_TIME = (
     "feedback has no finite value",
@@ -21,6 +21,7 @@ NEITHER, CONFLICT, ZERO_DURATION = (
     "positive and negative at once",
     "duration of 0",
 )
+OVERLAP, NO_LEVEL = "levels overlap", "no level's expression holds"
 
 
 class Labels:
@@ -30,11 +31,12 @@ class Labels:
       values: int8 [n], 1 positive, 0 negative; of no meaning where a fault or drop holds.
       faults: list of (kind, bool [n], float64 [n] to show, sentence with ``{}`` for that number).
       drops: list of (kind, bool [n]).
+      levels: float32 [n], the strength of each from 0, of a form with levels; else None.
     """
 
     def __init__(self, values, *faults):
         self.values = np.asarray(values, bool).astype(np.int8)
-        self.faults, self.drops = list(faults), []
+        self.faults, self.drops, self.levels = list(faults), [], None
 
     def settle(self, kind: str, rows: np.ndarray, values: np.ndarray, choice: str) -> None:
         """Applies an adapter's choice to special rows: malformed, drop, positive or negative."""
@@ -55,6 +57,8 @@ def label_rows(form: Any, columns: Dict[str, Any], data: Any) -> "Labels":
     - ``feedback``: positive above 0, negative below. 0 is no feedback if every column in it is 0, else
       the columns contradict one another and the form's ``conflict`` settles it.
     - ``positive`` and ``negative``: true where not 0; both, ``conflict``; neither, no feedback.
+    - ``levels``: the one whose expression is not 0, positive from ``level_threshold`` on; several are
+      malformed, none is no feedback.
 
     Args:
       form: ``adapters.Form``.
@@ -64,10 +68,13 @@ def label_rows(form: Any, columns: Dict[str, Any], data: Any) -> "Labels":
     Returns:
       Labels.
     """
-    values = {key: form.expressions[key].evaluate(columns) for key in KINDS[form.kind]}
+    values = {key: form.expressions[key].evaluate(columns) for key in form.parts}
     unsound = ~np.all(np.isfinite([*values.values()]), axis=0)
     with np.errstate(all="ignore"):
-        labels: Labels = _KINDS[form.kind](form, columns, data, **values)  # type: ignore[operator]
+        if form.kind == LEVELS:
+            labels = _levels(form, np.array([*values.values()]))
+        else:
+            labels = _KINDS[form.kind](form, columns, data, **values)  # type: ignore[operator]
     named = form.feedback().replace("{", "{{").replace("}", "}}")
     detail = f"{named} gives {{}}, not a finite number"
     labels.faults.insert(0, (NOT_FINITE, unsound, next(iter(values.values())), detail))
@@ -120,6 +127,20 @@ def _two_sided(form, columns, data, positive, negative):
     labels.drops.append((NEITHER, (positive == 0) & (negative == 0)))
     both = (positive != 0) & (negative != 0)
     labels.settle(CONFLICT, both, positive, form.option("conflict"))
+    return labels
+
+
+def _levels(form, values):
+    holds = values != 0  # [L, n]
+    count, level = holds.sum(0), holds.argmax(0)
+    detail = "{:g} levels hold at once; their expressions must exclude one another: " + ", ".join(
+        form.levels
+    )
+    labels = Labels(
+        level >= form.threshold_level, (OVERLAP, count > 1, count.astype(float), detail)
+    )
+    labels.levels = level.astype(np.float32)
+    labels.drops.append((NO_LEVEL, count == 0))
     return labels
 
 

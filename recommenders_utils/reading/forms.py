@@ -17,6 +17,8 @@ KINDS = {
     "feedback": ("feedback",),
     "two_sided": ("positive", "negative"),
 }
+LEVELS = "levels"  # the kind of a form with strengths of feedback, each with its expression
+LEVEL = "level"  # the extra that says which a record has, from 0
 EXPRESSIONS = tuple(key for keys in KINDS.values() for key in keys)
 EXTRAS = ("finish", "dwell")
 COLUMNS = ("user", "item", "time")
@@ -44,7 +46,10 @@ SETTINGS = {
 TOP_ONLY = ("about", "hparams", "recognise", "forms")
 FORM_KEYS = tuple(
     dict.fromkeys(
-        (*COLUMNS, *EXPRESSIONS, *EXTRAS, *CHOICES, *SETTINGS, *LISTS, "columns", "time_format")
+        (
+            *(*COLUMNS, *EXPRESSIONS, *EXTRAS, *CHOICES, *SETTINGS, *LISTS),
+            *("columns", "time_format", LEVELS, "level_threshold"),
+        )
     )
 )
 
@@ -56,8 +61,9 @@ class Form:
     Attributes:
       name: of its adapter.
       keys: its keys in the adapter, without defaults; JSON-able.
-      kind: a key of ``KINDS``.
-      expressions: ``Expression`` by key: those of the kind, ``finish`` and ``dwell``.
+      kind: a key of ``KINDS``, or ``LEVELS``.
+      expressions: ``Expression`` by key: those of the kind, ``finish`` and ``dwell``; a level's key is
+        ``level_key`` of its name.
       columns: names of the columns of a file without a header, or None for a file with one.
       built_in: whether it is the form of ratings files: a header's columns go by their common
         spellings, every row has all of them, times are seconds, milliseconds or dates in UTC, the
@@ -112,6 +118,21 @@ class Form:
         return self.columns is None and set(self.needed()) <= set(self.names(layout))
 
     @property
+    def levels(self) -> List[str]:
+        """Names of the strengths of feedback, weakest first; none of a form with two sides."""
+        return list(self.keys[LEVELS]) if self.kind == LEVELS else []
+
+    @property
+    def threshold_level(self) -> int:
+        """The weakest level that is positive feedback."""
+        return self.levels.index(self.keys["level_threshold"])
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """Keys of the expressions that tell the feedback."""
+        return tuple(map(level_key, self.levels)) or KINDS[self.kind]
+
+    @property
     def row_order(self) -> bool:
         """Whether the log has no time: a user's records are in the file's order."""
         return not self.built_in and self.keys["time"] == ROW_ORDER
@@ -138,7 +159,7 @@ class Form:
 
     def needed(self) -> List[str]:
         """The file's columns that the form needs, in order, each once."""
-        feedback = map(self.source, self.columns_of(KINDS[self.kind]))
+        feedback = map(self.source, self.columns_of(self.parts))
         return list(dict.fromkeys([*self.roles().values(), *feedback, *self.exploded]))
 
     def used(self, names: Sequence[str]) -> List[str]:
@@ -148,21 +169,23 @@ class Form:
 
     def columns_of(self, keys: Sequence[str], part: str = "columns") -> List[str]:
         """The ``columns``, ``numbers`` or ``texts`` of some expressions, in order, each once."""
-        found = (c for key in keys for c in getattr(self.expressions[key], part))
+        told = (self.expressions[key] for key in keys if key in self.expressions)
+        found = (c for expression in told for c in getattr(expression, part))
         return list(dict.fromkeys(found))
 
     def numeric(self, extras: Sequence[str] = ()) -> List[str]:
         """Columns that must hold numbers: of the feedback and of these extras."""
-        return self.columns_of((*KINDS[self.kind], *extras), "numbers")
+        return self.columns_of((*self.parts, *extras), "numbers")
 
     def textual(self, extras: Sequence[str] = ()) -> List[str]:
         """Columns that are compared with text."""
-        return self.columns_of((*KINDS[self.kind], *extras), "texts")
+        return self.columns_of((*self.parts, *extras), "texts")
 
     def extras(self, names: Sequence[str]) -> List[str]:
-        """Which of ``finish`` and ``dwell`` a file with these columns provides."""
+        """Which of ``finish`` and ``dwell`` a file with these columns provides; ``level`` with levels."""
         told = [key for key in EXTRAS if key in self.expressions]
-        return [key for key in told if set(map(self.source, self.columns_of([key]))) <= set(names)]
+        told = [key for key in told if set(map(self.source, self.columns_of([key]))) <= set(names)]
+        return [*told, *([LEVEL] if self.levels else [])]
 
     def overrides(self) -> Dict[str, Any]:
         """The data hyper-parameters the form sets."""
@@ -170,4 +193,9 @@ class Form:
 
     def feedback(self) -> str:
         """The feedback in words."""
-        return ", ".join(f"{key}: {self.expressions[key].text}" for key in KINDS[self.kind])
+        return ", ".join(f"{key}: {self.expressions[key].text}" for key in self.parts)
+
+
+def level_key(name: str) -> str:
+    """The key of a level's expression."""
+    return f"{LEVELS}: {name}"

@@ -10,6 +10,7 @@ import numpy as np
 from recommenders_utils.errors import shortened
 from recommenders_utils.reading.columns import DIFFERENT_LENGTHS, EMPTY, Texts, as_texts
 from recommenders_utils.reading.feedback import label_rows
+from recommenders_utils.reading.forms import LEVEL
 from recommenders_utils.reading.ids import FAULTS, faults_of
 from recommenders_utils.reading.numbers import to_values
 from recommenders_utils.reading.times import BAD, Times
@@ -123,7 +124,9 @@ class Judge:
         labels = label_rows(form, columns, data)
         for kind, hit, shown, detail in labels.faults:
             self._out(kind, hit, detail.format, shown)
-        self.values = [labels.values, seconds, *(self._extra(key, columns) for key in extras)]
+        self.values = [labels.values, seconds]
+        for key in extras:
+            self.values.append(labels.levels if key == LEVEL else self._extra(key, columns))
         for kind, hit in labels.drops:
             self._out(kind, hit)
 
