@@ -188,9 +188,10 @@ def test_levels_of_feedback_are_extended(origin):
     checkpoint = best_checkpoint(origin)
     (name,) = (n for n, _ in tf.train.list_variables(checkpoint) if n.endswith("label_embedding"))
     old = tf.train.load_variable(checkpoint, name)
-    new = initial_values(checkpoint, {name: [4, 8]}, {})[name]
-    np.testing.assert_array_equal(new[:2], old)
-    np.testing.assert_allclose(new[2:], np.repeat(old.mean(0, keepdims=True), 2, 0), atol=1e-7)
+    rows = {"levels": np.array([0, -1, 1, -1])}
+    new = initial_values(checkpoint, {name: [4, 8]}, rows)[name]
+    np.testing.assert_array_equal(new[[0, 2]], old)
+    np.testing.assert_allclose(new[[1, 3]], np.repeat(old.mean(0, keepdims=True), 2, 0), atol=1e-7)
     with pytest.raises(UserError, match="label_embedding has shape"):
         initial_values(checkpoint, {name: [1, 8]}, {})
 
