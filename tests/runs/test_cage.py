@@ -100,12 +100,16 @@ def test_files_are_written_as_the_user(tmp_path):
 @linux
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP])
 def test_processes_die_with_the_launcher(how):
-    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER], stdout=subprocess.PIPE)
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER],
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it is ignored
+    )
     sleeper = int(launcher.stdout.readline())
     with open(f"/proc/{sleeper}/cmdline") as stream:
         assert stream.read().startswith("sleep")
     launcher.send_signal(how)
-    launcher.communicate()
+    launcher.communicate(timeout=60)
     until = time.monotonic() + 10
     while os.path.exists(f"/proc/{sleeper}/cmdline") and time.monotonic() < until:
         with open(f"/proc/{sleeper}/stat") as stream:
