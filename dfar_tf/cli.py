@@ -1,6 +1,7 @@
 """The command line: absl flags made from the schema of the hyper-parameters, passed to a command."""
 
 import contextlib
+import difflib
 import errno
 import os
 import re
@@ -209,10 +210,20 @@ def _device_of(gpus, device):
 def _reworded(text, command):
     """What absl says about a flag, in plain words."""
     text = re.sub(r"^Unknown command line flag", "unknown flag", text)
-    text = re.sub(r"Did you mean: (.*?) \?$", r"Did you mean --\1?", text)
+    text = re.sub(
+        r"Did you mean: (.*?) \?$", lambda near: _nearest_first(text, near.group(1)), text
+    )
     text = re.sub(r"^flag (\S+): \('Non-boolean.*", r"\1: expected true or false", text)
     end = "" if text.endswith("?") else "."
     return f"{shortened(text, 300)}{end} {command} --help=all lists all flags."
+
+
+def _nearest_first(text, names):
+    """absl's suggestions, which it sorts by the alphabet."""
+    given = re.search(r"'(.*?)'", text).group(1)
+    names = names.split(", ")
+    names.sort(key=lambda name: -difflib.SequenceMatcher(None, given, name).ratio())
+    return "Did you mean " + " or ".join("--" + name for name in names) + "?"
 
 
 def _fail(error):

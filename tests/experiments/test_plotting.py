@@ -97,7 +97,8 @@ def test_curves_have_whole_epochs_and_both_names():
 def test_the_maps_of_figure_4_share_one_scale_and_a_ratio():
     attention = np.array([[0.1, 0.2], [0.3, 0.4]])
     pairs = np.array([[0.0, 0.1], [0.3, 0.6]])
-    figure = figure4._maps(attention, pairs, pairs, np.eye(2))
+    found = {"attention": attention, "pairs": pairs, "transitions": pairs}
+    figure = figure4.draw_shares([found])
     *shares, ratio = figure.axes
     assert {axis.images[0].get_clim() for axis in shares} == {(0, 0.6)}
     assert len(shares) == 3

@@ -103,7 +103,9 @@ def test_processes_die_with_the_launcher(how):
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER],
         stdout=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it is ignored
+        preexec_fn=lambda: signal.signal(
+            signal.SIGHUP, signal.SIG_DFL
+        ),  # under nohup it is ignored
     )
     sleeper = int(launcher.stdout.readline())
     with open(f"/proc/{sleeper}/cmdline") as stream:
