@@ -7,8 +7,8 @@ from graph import Bench
 
 from dfar_tf.diff.checkpoint import name_pairs
 from dfar_tf.estimator.model_fn import apply_model, loss_terms, make_train_op
-from dfar_tf.estimator.targets import HISTORY
 from dfar_tf.estimator.scoring import assign, short_name
+from dfar_tf.estimator.targets import HISTORY
 from dfar_tf.models import make_model
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
