@@ -59,8 +59,7 @@ class Vocabulary:
 
     def __init__(self, store, iterator, length, newer=None):
         self.store, self.length, self.histories = store, length, newer or store
-        self.threshold = getattr(store, "level_threshold", 1)
-        names = getattr(store, "level_names", [])
+        self.threshold, names = store.level_threshold, store.level_names
         self.feedback = {str(level): level for level in range(max(2, len(names)))}
         self.feedback.update((name, level) for level, name in enumerate(names))
         self.form = FORM

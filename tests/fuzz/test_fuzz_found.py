@@ -149,7 +149,13 @@ def test_times_of_released_lines(folder):
 
 
 def test_long_records_of_histories_are_cut_in_messages():
-    store = types.SimpleNamespace(num_items=1, item_ids=np.array(["i"]), user_ids=np.array(["u"]))
+    store = types.SimpleNamespace(
+        num_items=1,
+        item_ids=np.array(["i"]),
+        user_ids=np.array(["u"]),
+        level_names=[],
+        level_threshold=1,
+    )
     vocabulary = Vocabulary(store, types.SimpleNamespace(ids=np.arange(2)), 3)
     refused("--history: 'xxx.*xxx' is not a record", vocabulary.parsed, ["x" * 10**6])
     refused("--history: a history of 2,097,152 characters", vocabulary.parsed, ["i:1," * (1 << 19)])

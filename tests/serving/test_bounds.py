@@ -20,6 +20,7 @@ ITEMS = np.array([f"i{k}" for k in range(40)])
 class Store:
     """Only what ``Vocabulary`` reads."""
 
+    level_names, level_threshold = (), 1
     item_ids, user_ids = ITEMS, np.array(["u"])
     user_offsets = np.array([0, 1])
 

@@ -83,7 +83,9 @@ def _vocabulary():
         user_ids=np.array(["u1", "u2"]),
         user_offsets=np.array([0, 2, 3]),
         items=np.array([1, 2, 3]),
-        labels=np.array([1, 0, 1], np.int8),
+        levels=np.array([1, 0, 1], np.int8),
+        level_names=[],
+        level_threshold=1,
         meta={"synthetic": False, "name": "small"},
     )
     return Vocabulary(store, types.SimpleNamespace(ids=np.arange(5)), 5)
