@@ -11,7 +11,7 @@ import sys
 from dfar_tf.models import is_untrained
 from dfar_tf.paths import in_checkout
 from dfar_tf.settings import hparams_file
-from recommenders_utils.checksums import check, checked_write, read_checked_json, seal
+from recommenders_utils.checksums import DamagedFile, check, checked_write, read_checked_json, seal
 from recommenders_utils.dataset.packed import pack
 from recommenders_utils.errors import UserError
 from recommenders_utils.evaluation.names import is_full
@@ -270,7 +270,13 @@ def read_settings(path):
     """The hyper-parameters of a run as written; DamagedFile if the file is damaged."""
     path = os.path.join(path, HPARAMS_FILE)
     check(path, RESTORE)
-    return prepare_hparams(path)
+    hparams = prepare_hparams(path)
+    for section, keys in hparams.to_dict().items():  # a run has all; older ones have no checksums
+        if not keys:
+            raise DamagedFile(
+                f"{path}: the section {section} is missing, so it is damaged. {RESTORE}"
+            )
+    return hparams
 
 
 def with_new_keys(hparams):
