@@ -91,9 +91,13 @@ def lives(pid):
     return True
 
 
-def kill_worker(process, folder, at):
+def wait_for_steps(process, folder, at):
     log = folder / "cluster" / "worker-0.log"
     wait(process, lambda: steps_made(folder) >= at and "Device" in log.read_text("utf-8"))
+
+
+def kill_worker(process, folder, at):
+    wait_for_steps(process, folder, at)
     os.kill(pids(folder)["worker 0"], signal.SIGKILL)
 
 
@@ -123,10 +127,11 @@ def networks(folder):
 
 def test_a_worker_is_killed_and_started_again(tmp_path, flags, alone):
     with cluster(*flags, "--workers=1", f"--run_dir={tmp_path / 'run'}") as process:
-        kill_worker(process, tmp_path / "run", at=60)
+        wait_for_steps(process, tmp_path / "run", at=60)
         if sys.platform == "linux":  # one network for all of them, and not the machine's
             (network,) = networks(tmp_path / "run")
             assert network != os.readlink("/proc/self/ns/net")
+        kill_worker(process, tmp_path / "run", at=60)
         output = process.communicate(timeout=LIMIT)[0].decode()
     assert process.returncode == 0, output
     assert "cluster: worker 0 died (ended by SIGKILL); restarted, 2 restarts left" in output
