@@ -25,8 +25,11 @@ class InterestAggregation(Float32Layer):
       rows of work, not [B, C, T];
     * only the P real positions of the batch are computed, packed one after the other, not B * T.
 
+    An MLP without a hidden layer is linear, A = q W_q + S W_s + b. The softmax over records drops what all
+    records share, q W_q + b: these weights are left out, and the interest is one for all candidates.
+
     Args:
-      units: hidden widths of the MLP.
+      units: hidden widths of the MLP; none for a linear one.
       activation: of its hidden layers.
       **kwargs: passed to ``tf.keras.layers.Layer``.
     """
@@ -35,15 +38,20 @@ class InterestAggregation(Float32Layer):
         super().__init__(**kwargs)
         self.units = list(units)
         self.activation = activation
-        dense = tf.keras.layers.Dense
-        self.query_dense = dense(self.units[0], name="dense_query")
-        self.key_dense = dense(self.units[0], use_bias=False, name="dense_key")
+        self.candidate_aware = bool(self.units)
+        if self.candidate_aware:
+            dense = tf.keras.layers.Dense
+            self.query_dense = dense(self.units[0], name="dense_query")
+            self.key_dense = dense(self.units[0], use_bias=False, name="dense_key")
         self.activate = tf.keras.activations.get(activation)
 
     def build(self, input_shape):
-        """Makes the layers above the first; ``input_shape`` is the queries' [B, C, D]."""
+        """Makes the layers as wide as D; ``input_shape`` is the queries' [B, C, D]."""
         width = tf.TensorShape(input_shape).as_list()[-1]
-        self.rest = MLP([*self.units[1:], width], self.activation, name="mlp")
+        if self.candidate_aware:
+            self.rest = MLP([*self.units[1:], width], self.activation, name="mlp")
+        else:
+            self.key_dense = tf.keras.layers.Dense(width, use_bias=False, name="dense_key")
         super().build(input_shape)
 
     def call(self, query, sequence, mask):
@@ -55,15 +63,13 @@ class InterestAggregation(Float32Layer):
           mask: [B, T], non-zero at the real positions of this feedback.
 
         Returns:
-          [B, C, D] float.
+          [B, C, D] float; [B, 1, D] where the interest is one for all candidates.
         """
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
         # Eq. 15
-        hidden = tf.gather(flat_dense(self.query_dense, query), row)  # [P, C, units[0]]
-        hidden = self.activate(hidden + self.key_dense(keys)[:, None, :])
-        attention = self.rest(hidden)  # [P, C, D]
+        attention = self._attention(query, keys, row)  # [P, C, D]
         # Eqs. 16, 17: the sum over positions first, the softmax's division last.
         rows = tf.shape(query)[0]
         # Shifting by the row's largest score keeps exp in range and does not change the softmax.
@@ -87,13 +93,12 @@ class InterestAggregation(Float32Layer):
           counts: [N] int, how many of its records a prefix has.
 
         Returns:
-          [N, C, D], equal to ``call`` on each prefix up to rounding.
+          [N, C or 1, D], equal to ``call`` on each prefix up to rounding.
         """
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
         keys = tf.gather_nd(sequence, real)  # [P, D]
-        hidden = flat_dense(self.query_dense, query)[None] + self.key_dense(keys)[:, None, :]
-        attention = self.rest(self.activate(hidden))  # [P, C, D]
+        attention = self._attention(query, keys)  # [P, C, D]
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
@@ -103,6 +108,15 @@ class InterestAggregation(Float32Layer):
         first = tf.gather(tf.cumsum(lengths, exclusive=True), rows)  # [N]
         # A prefix without a record is read where no record is.
         return tf.gather(interest, tf.where(counts > 0, first + counts - 1, counts + tf.size(row)))
+
+    def _attention(self, query, keys, row=None):
+        """A of Eq. 15 at P records, [P, C, D]: of each row's own candidates [B, C, D], or of shared ones [C, D]."""
+        keys = self.key_dense(keys)[:, None, :]
+        if not self.candidate_aware:
+            return keys  # [P, 1, D]
+        hidden = flat_dense(self.query_dense, query)
+        hidden = hidden[None] if row is None else tf.gather(hidden, row)  # [1 or P, C, units[0]]
+        return self.rest(self.activate(hidden + keys))
 
     def candidate_products(self, query):
         """[C, D] queries -> [C, units[0]]: the first dense layer of Eq. 15 on q."""

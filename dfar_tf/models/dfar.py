@@ -41,7 +41,8 @@ class DFAR(SequentialModel):
     With ``causal`` a record attends to itself and earlier ones in Eqs. 2-14. All else is written in sums
     and softmaxes over the history, so that its value for a history's first t records is a running sum:
     every position trains in one pass (``positions: all``), as the same model on that prefix.
-    With ``scorer: dot`` the towers are products: logit^P = <W [s || s^P] + f^P, E_v + L_1>.
+    With ``scorer: dot`` the towers are products: logit^P = <W [s || s^P] + f^P, E_v + L_1>. With no
+    ``aggregation_layers`` besides, f^P and f^N are one for all candidates and so is all that meets them.
     """
 
     title = "DFAR"
@@ -110,6 +111,8 @@ class DFAR(SequentialModel):
         """E^f, and 0 at padding: [B, T, D]."""
         mask = history["history_mask"]  # [B, T]
         inputs = self.embed_items(history["history_items"])
+        if self.hp.values().get("scale_embeddings"):  # older runs lack the key
+            inputs *= self.hp.hidden_size**0.5
         # Eq. 1
         inputs += self.embed_labels(history)
         if self.hp.position_embedding:
@@ -190,6 +193,7 @@ class DFAR(SequentialModel):
         for side, label in SIDES:
             query = target + self.side_embedding(label)  # [B, C, D]
             interest = self.aggregations[side](query, state[side], state[side + "_mask"])
+            interest += tf.zeros_like(query)  # [B, C, D], also where it is one for all candidates
             # Eqs. 19, 20
             shared = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [B, 2 D]
             if self.dot:
@@ -210,9 +214,20 @@ class DFAR(SequentialModel):
             own = targets + self.side_embedding(label)  # [N, C, D]
             query = others + self.side_embedding(label)  # [K, D]
             aggregation = self.aggregations[side]
-            own_interest = aggregation(own, state[side], state[side + "_mask"])
             interest = aggregation.of_prefixes(query, *self._whole(state, side))  # [N, K, D]
             user = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [N, 2 D]
+            if self.dot and not aggregation.candidate_aware:
+                user = self.towers[side](user) + interest[:, 0]
+                outputs[side + "_interest"] = interest  # [N, 1, D]
+                of_own = tf.reduce_sum(user[:, None] * own, -1)
+                of_others = tf.matmul(user, query, transpose_b=True)
+                outputs[side + "_logits"] = tf.concat([of_own, of_others], 1)
+                continue
+            if aggregation.candidate_aware:
+                own_interest = aggregation(own, state[side], state[side + "_mask"])
+            else:
+                own_interest = interest + tf.zeros_like(own)
+                interest += tf.zeros_like(query)
             if self.dot:
                 user = self.towers[side](user)
                 of_own = tf.reduce_sum((user[:, None] + own_interest) * own, -1)
@@ -239,25 +254,30 @@ class DFAR(SequentialModel):
 
     def products(self, candidates):
         """The first layers of the positive side's aggregation and tower on E_v + L_1."""
-        if not self.dot and not self.towers["positive"].separable:
-            return super().products(candidates)
+        aggregation, tower = self.aggregations["positive"], self.towers["positive"]
         query = self.embed_items(candidates) + self.side_embedding(1)  # [C, D]
+        if self.dot and not aggregation.candidate_aware:
+            return {"query": query}
         if self.dot:
-            found = self.aggregations["positive"].candidate_products(query)
-            return {"aggregation": found, "query": query}
+            return {"aggregation": aggregation.candidate_products(query), "query": query}
+        if not tower.separable or not aggregation.candidate_aware:
+            return super().products(candidates)
         return {
-            "aggregation": self.aggregations["positive"].candidate_products(query),
-            "tower": self.towers["positive"].candidate_products(query),
+            "aggregation": aggregation.candidate_products(query),
+            "tower": tower.candidate_products(query),
         }
 
     def score_products(self, state, products):
         """The positive tower's logits, the prediction."""
+        aggregation, records = self.aggregations["positive"], (state["positive"], state["positive_mask"])
+        shared = tf.concat([state["sum"], state["positive_sum"]], -1)  # [B, 2 D]
+        if self.dot and not aggregation.candidate_aware:
+            query = products["query"]  # [C, D]
+            user = self.towers["positive"](shared) + aggregation(query[None], *records)[:, 0]
+            return tf.matmul(user, query, transpose_b=True)
         if "aggregation" not in products:
             return super().score_products(state, products)
-        interest = self.aggregations["positive"].call_products(
-            products["aggregation"], state["positive"], state["positive_mask"]
-        )
-        shared = tf.concat([state["sum"], state["positive_sum"]], -1)  # [B, 2 D]
+        interest = aggregation.call_products(products["aggregation"], *records)
         if self.dot:
             query = products["query"]  # [C, D]
             logits = tf.matmul(self.towers["positive"](shared), query, transpose_b=True)

@@ -13,6 +13,7 @@ from dfar_tf.models import model_names
 VARIANTS = [
     ("dfar", {"tower_norm": "layer"}),
     ("dfar", {"aggregation_layers": [7, 5], "activation": "tanh", "tower_norm": "none"}),
+    ("dfar", {"aggregation_layers": [], "tower_norm": "none"}),
     ("sasrec", {"tower_norm": "layer"}),
     ("din", {"tower_norm": "layer"}),
     ("dien", {"tower_norm": "layer"}),

@@ -41,6 +41,24 @@ def test_follows_the_equations(units):
     assert np.all(output[2] == 0)
 
 
+def test_a_linear_mlp_is_the_equations_whatever_the_candidate():
+    query, sequence = data(4)
+    random = np.random.RandomState(5)
+    layer = layers.InterestAggregation([], name="aggregation")
+    with Bench() as bench:
+        output = layer(tf.constant(query), tf.constant(sequence), tf.constant(MASK))
+        (kernel,) = bench.randomize(layer.weights).values()
+        output = bench.run(output)
+    assert output.shape == (B, 1, D)
+    of_query, bias = random.normal(size=[D, D]), random.normal(size=D)
+    for row, real in enumerate(MASK > 0):
+        records = sequence[row, real]
+        for candidate in query[row]:
+            scores = candidate @ of_query + records @ kernel + bias  # Eq. 15
+            weights = np.exp(scores) / np.exp(scores).sum(0)
+            close(output[row, 0], (weights * records).sum(0))
+
+
 def test_content_of_padding_is_never_read_and_scores_may_be_large():
     query, sequence = data(1)
     other = sequence + (1 - MASK)[:, :, None] * np.float32(1e6)

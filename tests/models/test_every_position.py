@@ -26,6 +26,8 @@ CAUSAL = [
     ("dfar", {"causal": True, "scorer": "dot", "position_embedding": False}),
     ("dfar", {"causal": True, "encoder_block": "transformer", "pooling": "mean"}),
     ("dfar", {"causal": True, "pooling": "last", "tower_norm": "none"}),
+    ("dfar", {"causal": True, "scorer": "dot", "aggregation_layers": [], "scale_embeddings": True}),
+    ("dfar", {"causal": True, "aggregation_layers": []}),
 ]
 
 
@@ -89,6 +91,7 @@ SHARING += [
     ("dfar", {"scorer": "dot"}),
     ("dfar", {"tower_norm": "none"}),
     ("dfar", {"tower_norm": "layer"}),
+    ("dfar", {"aggregation_layers": [], "tower_norm": "none"}),
     *((name, {"scorer": "dot"}) for name in ("gsasrec", "esasrec", "pnfrec")),
 ]
 
