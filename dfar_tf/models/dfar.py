@@ -214,6 +214,7 @@ class DFAR(SequentialModel):
             own = targets + self.side_embedding(label)  # [N, C, D]
             query = others + self.side_embedding(label)  # [K, D]
             aggregation = self.aggregations[side]
+            own_interest = aggregation(own, state[side], state[side + "_mask"])  # makes the weights
             interest = aggregation.of_prefixes(query, *self._whole(state, side))  # [N, K, D]
             user = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [N, 2 D]
             if self.dot and not aggregation.candidate_aware:
@@ -223,11 +224,8 @@ class DFAR(SequentialModel):
                 of_others = tf.matmul(user, query, transpose_b=True)
                 outputs[side + "_logits"] = tf.concat([of_own, of_others], 1)
                 continue
-            if aggregation.candidate_aware:
-                own_interest = aggregation(own, state[side], state[side + "_mask"])
-            else:
-                own_interest = interest + tf.zeros_like(own)
-                interest += tf.zeros_like(query)
+            if not aggregation.candidate_aware:
+                own_interest, interest = own_interest + tf.zeros_like(own), interest + tf.zeros_like(query)
             if self.dot:
                 user = self.towers[side](user)
                 of_own = tf.reduce_sum((user[:, None] + own_interest) * own, -1)

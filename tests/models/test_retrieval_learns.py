@@ -22,6 +22,7 @@ CASES = [
     ("sasrec", {**ALL, "dislike_loss": "contrast", "train_targets": "positive"}),
     ("dfar", {**ALL, "causal": True}),
     ("dfar", {**ALL, "causal": True, "scorer": "tower"}),
+    ("dfar", {**ALL, "causal": True, "aggregation_layers": [], "scale_embeddings": True}),
     ("dfar", {**DOT, "train_targets": "positive"}),
     ("feedrec", {**DOT, "dislike_loss": "contrast"}),
     ("caser", DOT),
