@@ -71,7 +71,7 @@ class InterestAggregation(Float32Layer):
         # Eq. 15
         attention = self._attention(query, keys, row)  # [P, C, D]
         # Eqs. 16, 17: the sum over positions first, the softmax's division last.
-        rows = tf.shape(query)[0]
+        rows = tf.shape(sequence)[0]
         # Shifting by the row's largest score keeps exp in range and does not change the softmax.
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, rows)
         weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
