@@ -1,12 +1,17 @@
 """What a hostile file of rows may cost: bounded memory, bounded columns, short messages."""
 
 import gzip
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
+from serving_case import path_of
 from small import call
 
+from dfar_tf import paths
 from dfar_tf.serving import histories, rows
 from dfar_tf.serving.histories import Vocabulary
 from dfar_tf.serving.rows import Rows
@@ -43,6 +48,47 @@ def test_long_rows_come_in_small_chunks(tmp_path, monkeypatch):
         held = [int(frame["history"].str.len().sum()) for frame in frames]
         # One chunk at most is chosen by the shorter rows before it.
         assert sorted(held)[-2] <= 60000 and len(frames) < 150
+
+
+COSTS = """
+import resource, sys, time
+from dfar_tf.cli import main
+begun = time.process_time()
+status = main(sys.argv[1:])
+assert status == 0, status
+print("COST", time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def cost(*arguments):
+    """Seconds and the largest MiB of a command in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", COSTS, *map(str, arguments)],
+        env=dict(os.environ, PYTHONPATH=paths.ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    seconds, peak = done.stdout.rsplit("COST", 1)[1].split()
+    return float(seconds), float(peak)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux alone")
+def test_a_small_file_of_long_histories_costs_little(tmp_path, tmp_path_factory):
+    """150 histories of a million characters in 220 KB: megabytes more, not gigabytes."""
+    run = path_of(tmp_path_factory, "gru4rec")
+    long = '"' + "1:1," * 250000 + '1:1",2\n'
+    found = []
+    for name, rows_ in (("short", ["1:1,2\n"] * 150), ("long", [long] * 150)):
+        path = tmp_path / f"{name}.csv.gz"
+        with gzip.open(str(path), "wt") as stream:
+            stream.write("history,item\n")
+            stream.writelines(rows_)
+        assert path.stat().st_size < 1 << 20
+        found.append(cost("predict", f"--run_dir={run}", f"--input={path}", f"--output={tmp_path / name}.tsv"))
+    (_, little), (seconds, much) = found
+    assert much - little < 400 and seconds < 90
 
 
 def test_histories_are_parsed_a_few_at_a_time(monkeypatch):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from small import call, learnt_run, tree
+from small import cache_dir, call, learnt_run, ratings_file, tree
 
 from dfar_tf import paths
 from recommenders_utils.files import atomic_write, together
@@ -49,6 +49,25 @@ def test_curves_are_written_whole_or_not_at_all(tmp_path, tmp_path_factory):
     for name in sizes:
         (tmp_path / name).unlink()
     for size in (max(sizes.values()) - 1, min(sizes.values()) - 1):
+        done = limited(size, *words)
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        assert f"error: {tmp_path}" in done.stderr
+        assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path, tmp_path_factory):
+    data = (
+        f"--ratings={ratings_file(tmp_path_factory)}",
+        f"--cache_dir={cache_dir(tmp_path_factory)}",
+    )
+    words = ("table1", *data, f"--output={tmp_path}")
+    assert call(*words).status == 0
+    files = [path for path in tmp_path.iterdir() if not path.is_symlink()]
+    sizes = [path.stat().st_size for path in files]
+    assert {path.suffix for path in files} >= {".csv", ".json", ".md"}
+    for path in tmp_path.iterdir():
+        path.unlink()
+    for size in (max(sizes) - 1, min(sizes) - 1):
         done = limited(size, *words)
         assert done.returncode == 2 and "Traceback" not in done.stderr
         assert f"error: {tmp_path}" in done.stderr
