@@ -110,7 +110,7 @@ class InterestAggregation(Float32Layer):
         return tf.gather(interest, tf.where(counts > 0, first + counts - 1, counts + tf.size(row)))
 
     def _attention(self, query, keys, row=None):
-        """A of Eq. 15 at P records, [P, C, D]: of each row's own candidates [B, C, D], or of shared ones [C, D]."""
+        """A of Eq. 15 at P records: [P, C, D]; ``query`` is [B, C, D] of each row, or shared [C, D]."""
         keys = self.key_dense(keys)[:, None, :]
         if not self.candidate_aware:
             return keys  # [P, 1, D]

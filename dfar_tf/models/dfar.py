@@ -41,7 +41,8 @@ class DFAR(SequentialModel):
     With ``causal`` a record attends to itself and earlier ones in Eqs. 2-14. All else is written in sums
     and softmaxes over the history, so that its value for a history's first t records is a running sum:
     every position trains in one pass (``positions: all``), as the same model on that prefix.
-    With ``scorer: dot`` the towers are products: logit^P = <W [s || s^P] + f^P, E_v + L_1>. With no
+    With ``scorer: dot`` the towers are products: logit^P = <W [s || s^P] + f^P, E_v + L_1>; with
+    ``dot_residual`` s is added, so that a state near the next item's embedding needs no W. With no
     ``aggregation_layers`` besides, f^P and f^N are one for all candidates and so is all that meets them.
     """
 
@@ -195,11 +196,11 @@ class DFAR(SequentialModel):
             interest = self.aggregations[side](query, state[side], state[side + "_mask"])
             interest += tf.zeros_like(query)  # [B, C, D], also where it is one for all candidates
             # Eqs. 19, 20
-            shared = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [B, 2 D]
             if self.dot:
-                user = self.towers[side](shared)[:, None]  # [B, 1, D]
+                user = self._user(side, state)[:, None]  # [B, 1, D]
                 outputs[side + "_logits"] = tf.reduce_sum((user + interest) * query, -1)
             else:
+                shared = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [B, 2 D]
                 own = tf.concat([interest, query], -1)  # [B, C, 2 D]
                 outputs[side + "_logits"] = self.towers[side](shared, own, training)  # [B, C]
             outputs[side + "_interest"] = interest
@@ -216,29 +217,38 @@ class DFAR(SequentialModel):
             aggregation = self.aggregations[side]
             own_interest = aggregation(own, state[side], state[side + "_mask"])  # makes the weights
             interest = aggregation.of_prefixes(query, *self._whole(state, side))  # [N, K, D]
-            user = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [N, 2 D]
             if self.dot and not aggregation.candidate_aware:
-                user = self.towers[side](user) + interest[:, 0]
+                user = self._user(side, state) + interest[:, 0]
                 outputs[side + "_interest"] = interest  # [N, 1, D]
                 of_own = tf.reduce_sum(user[:, None] * own, -1)
                 of_others = tf.matmul(user, query, transpose_b=True)
                 outputs[side + "_logits"] = tf.concat([of_own, of_others], 1)
                 continue
             if not aggregation.candidate_aware:
-                own_interest, interest = own_interest + tf.zeros_like(own), interest + tf.zeros_like(query)
+                own_interest, interest = (
+                    own_interest + tf.zeros_like(own),
+                    interest + tf.zeros_like(query),
+                )
             if self.dot:
-                user = self.towers[side](user)
+                user = self._user(side, state)
                 of_own = tf.reduce_sum((user[:, None] + own_interest) * own, -1)
                 of_others = tf.matmul(user, query, transpose_b=True)
                 of_others += tf.reduce_sum(interest * query, -1)
                 logits = tf.concat([of_own, of_others], 1)
             else:
+                user = tf.concat([state["sum"], state[side + "_sum"]], -1)  # [N, 2 D]
                 parts = (own_interest, own), (interest, query)
                 logits = tower_of_shared(self.towers[side], user, *parts, training)
             outputs[side + "_logits"] = logits
             outputs[side + "_interest"] = tf.concat([own_interest, interest], 1)
         outputs["logits"] = outputs["positive_logits"]
         return outputs
+
+    def _user(self, side, state):
+        """What the product of a side has beside the interest: [B, D]."""
+        user = self.towers[side](tf.concat([state["sum"], state[side + "_sum"]], -1))
+        # Older runs lack the key.
+        return user + state["sum"] if self.hp.values().get("dot_residual") else user
 
     @staticmethod
     def _whole(state, side):
@@ -267,19 +277,22 @@ class DFAR(SequentialModel):
 
     def score_products(self, state, products):
         """The positive tower's logits, the prediction."""
-        aggregation, records = self.aggregations["positive"], (state["positive"], state["positive_mask"])
-        shared = tf.concat([state["sum"], state["positive_sum"]], -1)  # [B, 2 D]
+        aggregation, records = (
+            self.aggregations["positive"],
+            (state["positive"], state["positive_mask"]),
+        )
         if self.dot and not aggregation.candidate_aware:
             query = products["query"]  # [C, D]
-            user = self.towers["positive"](shared) + aggregation(query[None], *records)[:, 0]
+            user = self._user("positive", state) + aggregation(query[None], *records)[:, 0]
             return tf.matmul(user, query, transpose_b=True)
         if "aggregation" not in products:
             return super().score_products(state, products)
         interest = aggregation.call_products(products["aggregation"], *records)
         if self.dot:
             query = products["query"]  # [C, D]
-            logits = tf.matmul(self.towers["positive"](shared), query, transpose_b=True)
+            logits = tf.matmul(self._user("positive", state), query, transpose_b=True)
             return logits + tf.reduce_sum(interest * query, -1)
+        shared = tf.concat([state["sum"], state["positive_sum"]], -1)  # [B, 2 D]
         return self.towers["positive"].call_products(products["tower"], shared, interest)
 
     # 3.4 Joint optimisation.

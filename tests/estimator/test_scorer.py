@@ -14,7 +14,7 @@ VARIANTS = [
     ("dfar", {"tower_norm": "layer"}),
     ("dfar", {"aggregation_layers": [7, 5], "activation": "tanh", "tower_norm": "none"}),
     ("dfar", {"aggregation_layers": [], "tower_norm": "none"}),
-    ("dfar", {"aggregation_layers": [], "scorer": "dot", "scale_embeddings": True}),
+    ("dfar", {"aggregation_layers": [], "scorer": "dot", "dot_residual": True}),
     ("sasrec", {"tower_norm": "layer"}),
     ("din", {"tower_norm": "layer"}),
     ("dien", {"tower_norm": "layer"}),

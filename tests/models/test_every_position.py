@@ -26,8 +26,18 @@ CAUSAL = [
     ("dfar", {"causal": True, "scorer": "dot", "position_embedding": False}),
     ("dfar", {"causal": True, "encoder_block": "transformer", "pooling": "mean"}),
     ("dfar", {"causal": True, "pooling": "last", "tower_norm": "none"}),
-    ("dfar", {"causal": True, "scorer": "dot", "aggregation_layers": [], "scale_embeddings": True}),
+    (
+        "dfar",
+        {
+            "causal": True,
+            "scorer": "dot",
+            "aggregation_layers": [],
+            "scale_embeddings": True,
+            "dot_residual": True,
+        },
+    ),
     ("dfar", {"causal": True, "aggregation_layers": []}),
+    ("dfar", {"causal": True, "scorer": "dot", "dot_residual": True, "pooling": "last"}),
 ]
 
 

@@ -86,7 +86,11 @@ def test_a_small_file_of_long_histories_costs_little(tmp_path, tmp_path_factory)
             stream.write("history,item\n")
             stream.writelines(rows_)
         assert path.stat().st_size < 1 << 20
-        found.append(cost("predict", f"--run_dir={run}", f"--input={path}", f"--output={tmp_path / name}.tsv"))
+        found.append(
+            cost(
+                "predict", f"--run_dir={run}", f"--input={path}", f"--output={tmp_path / name}.tsv"
+            )
+        )
     (_, little), (seconds, much) = found
     assert much - little < 400 and seconds < 90
 
