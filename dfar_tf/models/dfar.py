@@ -194,7 +194,8 @@ class DFAR(SequentialModel):
         for side, label in SIDES:
             query = target + self.side_embedding(label)  # [B, C, D]
             interest = self.aggregations[side](query, state[side], state[side + "_mask"])
-            interest += tf.zeros_like(query)  # [B, C, D], also where it is one for all candidates
+            if not self.aggregations[side].candidate_aware:
+                interest += tf.zeros_like(query)  # [B, C, D]
             # Eqs. 19, 20
             if self.dot:
                 user = self._user(side, state)[:, None]  # [B, 1, D]
