@@ -1,4 +1,4 @@
-"""The effect of each speed option on a step: all variants in turn within one run, against the defaults."""
+"""What each speed option does to a step, and what its parts cost: all variants in turn within one run."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
-from dfar_tf.bench.steps import StepBench, prepared
+from dfar_tf.bench.steps import IN_MEMORY, StepBench, prepared
 from dfar_tf.estimator.session import choose_devices, cores, on_cpu
 from dfar_tf.experiments.results import say_written, write_results
 from recommenders_utils.backend import tf
@@ -15,9 +15,19 @@ from recommenders_utils.io import SequentialIterator
 from recommenders_utils.synthetic.files import generate_like
 from recommenders_utils.tables import format_table
 
-WARM_UP, BLOCK = 4, 5  # steps before measuring, steps in a row of one variant
+# Steps before measuring, so many that each batch in memory was seen and XLA compiled for its shape; steps
+# in a row of one variant.
+WARM_UP, BLOCK = IN_MEMORY, 5
 LONG = {"max_seq_length": 250, "batch_size": 20, "split": "ratio", "tie_order": "file"}
 LONG_SCALE = 0.03  # of Micro-video's users and items, as many records a user
+
+# What is left of a step without a part: other models, or in the last row hardly any numbers.
+PARTS = [
+    ("without: Eq. 15's hidden layer", {"aggregation_layers": []}),
+    ("without: towers' normalisation", {"tower_norm": "none"}),
+    ("without: towers' hidden layers but one of 1", {"tower_layers": [1]}),
+    ("without: numbers (2 targets a step)", {"batch_size": 2}),
+]
 
 
 def variants(on_gpu):
@@ -29,11 +39,12 @@ def variants(on_gpu):
         ("3 parts by length", {"length_parts": 3}),
         ("6 parts by length", {"length_parts": 6}),
         ("lazy Adam, another optimiser", {"optimizer": "lazy_adam"}),
-        ("XLA", {"xla": True}),
+        ("XLA, every shape compiled before", {"xla": True}),
         ("1 thread an operation", {"intra_op_threads": 1}),
         (f"{2 * threads} operations at a time", {"inter_op_threads": 2 * threads}),
     ]
-    return found + ([("mixed precision", {"mixed_precision": True})] if on_gpu else [])
+    found += [("mixed precision", {"mixed_precision": True})] if on_gpu else []
+    return found + PARTS
 
 
 def bench_options(hparams, steps=30, output=None, command="", say=print):
@@ -53,15 +64,21 @@ def bench_options(hparams, steps=30, output=None, command="", say=print):
     rows = []
     for shape, hp, store in _logs(hparams):
         iterator = SequentialIterator(store, hp)
-        names = variants(not on_cpu(config))
+        names = [
+            (name, changed)
+            for name, changed in variants(not on_cpu(config))
+            if set(changed) <= set(hp.values())
+        ]
         benches = {}
         for name, changed in tqdm(names, "building", leave=False):
-            benches[name] = StepBench(hp.replace(**changed), store, iterator, share_history=True)
+            own = hp.replace(**changed)
+            batches = SequentialIterator(store, own) if "batch_size" in changed else iterator
+            benches[name] = StepBench(own, store, batches, share_history=True)
         taken = {name: [] for name in benches}
         for number in tqdm(range(-(-(WARM_UP + steps) // BLOCK)), shape, unit="round", leave=False):
             for name, bench in benches.items():
                 seconds = [bench.time(bench.step) for _ in range(BLOCK)]
-                taken[name] += seconds if number else seconds[WARM_UP:]
+                taken[name] += seconds if number * BLOCK >= WARM_UP else []
         base = np.median(taken["defaults"])
         for name, values in taken.items():
             median = float(np.median(values))
@@ -81,7 +98,8 @@ def bench_options(hparams, steps=30, output=None, command="", say=print):
     title = f"TensorFlow {tf.__version__}, {about['device']}, {cores()} cores, SYNTHETIC logs; all in one run"
     say("\n" + format_table(headers, shown, title, "llrr"))
     notes = [
-        "Lazy Adam is not the same optimiser as Adam; every other option changes rounding only."
+        "Lazy Adam is not the same optimiser as Adam; every other option changes rounding only.",
+        "Without: what a step takes if a part is left out; the rest is another model.",
     ]
     say_written(
         write_results(

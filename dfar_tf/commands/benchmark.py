@@ -17,7 +17,7 @@ FLAGS = {
     "any_code": (False, "take cells that other code made where today's code has none"),
     "retry": (False, "train cells again that failed"),
     "cells": (None, "folder of the cells; runs/book in the checkout if not given"),
-    "docs": (False, "then copy the rows to docs/book and rewrite docs/results.md's part"),
+    "docs": (False, "then copy the rows to docs/book and rewrite the docs' parts"),
     "output": (None, "folder of the book; results/book in the checkout if not given"),
 }
 KEYS = ("epochs", "batch_size", "device", "intra_op_threads")

@@ -14,7 +14,7 @@ from dfar_tf.experiments.book import shelf as shelf_module
 from dfar_tf.experiments.book import write
 from dfar_tf.experiments.book.benchmark import read_benchmark
 from dfar_tf.experiments.book.csvfile import read_rows
-from dfar_tf.experiments.book.docs import NAMES, section
+from dfar_tf.experiments.book.docs import NAMES, sections
 from dfar_tf.experiments.book.session import train
 from dfar_tf.experiments.book.shelf import Shelf
 from dfar_tf.experiments.book.works import Planner
@@ -146,7 +146,10 @@ def test_tables_figures_and_the_report(book):
 
 
 def test_the_docs_are_made_from_the_rows_alone(book):
-    text, page = section(str(book[0])), (book[0] / "book.md").read_text(encoding="utf-8")
+    text, page = (
+        sections(str(book[0]))["docs/results.md"],
+        (book[0] / "book.md").read_text(encoding="utf-8"),
+    )
     assert set(NAMES) <= {path.stem for path in book[0].glob("*.csv")}
     # What is committed says nothing of the machine: no command line, no path.
     for name in NAMES:
@@ -156,3 +159,23 @@ def test_the_docs_are_made_from_the_rows_alone(book):
     assert text.partition("### Cells")[2].strip() == plain.strip()
     assert "AUC: DFAR leads (+0." in text and "against Caser, the best other by validation" in text
     assert "As published: the paper's step size" in text and "| w/o FHA |" in text
+
+
+def test_rows_of_paper_vs_released_are_measured_again(book):
+    text = sections(str(book[0]))["docs/paper-vs-released.md"]
+    pair = next(
+        row
+        for row in rows(book, "pairs")
+        if (row["family"], row["metric"], row["second"]) == ("table3", "auc", "w/o IDL")
+    )
+    tested = f"{pair['difference']:+.4f} [{pair['low']:+.4f}, {pair['high']:+.4f}]"
+    line = next(line for line in text.splitlines() if line.startswith("| 12 |"))
+    assert tested in line and "| 3, 3 |" in line
+    cells = [row for row in rows(book, "cells") if row["model"] == "dfar"]
+    tuned, published = (
+        np.mean([row["AUC"] for row in cells if row["kind"] == kind])
+        for kind in ("tuned", "published")
+    )
+    line = next(line for line in text.splitlines() if line.startswith("| 25 |"))
+    assert f"| {tuned - published:+.4f} | 3, 2 |" in line
+    assert "Not measured" not in text

@@ -1,10 +1,14 @@
-"""docs/results.md is what its generator makes of the committed rows."""
+"""The pages' marked parts are what their generator makes of the committed rows."""
 
+import pytest
 from places import CHECKOUT
 
 from dfar_tf.experiments.book import docs
 
+SECTIONS = docs.sections(str(CHECKOUT / "docs" / "book"))
 
-def test_the_marked_part_is_generated():
-    page = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
-    assert docs.with_section(page, docs.section(str(CHECKOUT / "docs" / "book"))) == page
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_marked_part_is_generated(name):
+    page = (CHECKOUT / name).read_text(encoding="utf-8")
+    assert docs.with_section(page, SECTIONS[name]) == page
