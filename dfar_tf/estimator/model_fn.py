@@ -96,11 +96,13 @@ def apply_model(model, features, training, share_history=True):
     history = history_of(model, features)
     candidates = features["candidates"]  # [B, C]
     if share_history:
-        return model.score(encode_histories(model, history, training), candidates, training)
+        with model.items_dropped(training):
+            return model.score(encode_histories(model, history, training), candidates, training)
     width = tf.shape(candidates)[1]
     repeated = {name: tf.repeat(value, width, axis=0) for name, value in history.items()}
     each = tf.reshape(candidates, [-1, 1])  # [B * C, 1]
-    outputs = model.score(model.encode(repeated, training), each, training)
+    with model.items_dropped(training):
+        outputs = model.score(model.encode(repeated, training), each, training)
     shape = tf.shape(candidates)
     return {
         name: tf.reshape(value, tf.concat([shape, tf.shape(value)[2:]], 0))

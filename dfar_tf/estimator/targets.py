@@ -48,12 +48,6 @@ def apply_to_targets(model, features):
     hp = model.hp
     history = history_of(model, features)
     at = features.get("target_at")  # [N, 2] or None
-    if at is None:
-        state = encode_histories(model, history, True)
-    else:
-        if hp.length_parts and model.any_length:
-            history = cut_to_longest(history)
-        state = model.encode_positions(history, at, True)
     own, targets = features["candidates"], features["candidates"][:, :1]  # [N, C], [N, 1]
     count = tf.shape(own)[1]
     contrast = hp.values().get("dislike_loss") == "contrast"
@@ -64,10 +58,17 @@ def apply_to_targets(model, features):
     shared = features.get("shared")
     if hp.loss == FULL_SOFTMAX:
         shared = tf.range(1, model.num_items + 1)
-    if shared is None:
-        outputs = dict(model.score(state, asked, True))
-    else:
-        outputs = dict(model.score_shared(state, asked, shared, True))
+    with model.items_dropped(True):
+        if at is None:
+            state = encode_histories(model, history, True)
+        else:
+            if hp.length_parts and model.any_length:
+                history = cut_to_longest(history)
+            state = model.encode_positions(history, at, True)
+        if shared is None:
+            outputs = dict(model.score(state, asked, True))
+        else:
+            outputs = dict(model.score_shared(state, asked, shared, True))
     if contrast:
         width = tf.shape(skipped[0])[1]
         of_skipped = outputs["logits"][:, count : count + width]

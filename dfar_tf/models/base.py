@@ -3,9 +3,11 @@
 Dimension letters: B batch, T history, C candidates, D width, H heads.
 """
 
+import contextlib
 from typing import ClassVar
 
 from dfar_tf import layers
+from dfar_tf.layers import random_draws as draws
 from dfar_tf.layers.baselines.recurrent import last_real
 from dfar_tf.layers.histories import compact
 from dfar_tf.losses import gbce_beta, main_loss, target_bpr_loss
@@ -54,6 +56,7 @@ class SequentialModel(tf.keras.layers.Layer):
         self.num_items = num_items
         self.num_users = num_users
         self.item_embedding = self.embedding("item_embedding", num_items + 1)
+        self._items_drawn = None
         self._make_features(hparams.values().get("item_feature_sizes", ()))  # older runs lack it
 
     @property
@@ -217,9 +220,26 @@ class SequentialModel(tf.keras.layers.Layer):
             initializer=tf.keras.initializers.TruncatedNormal(stddev=self.hp.init_stddev),
         )
 
+    @contextlib.contextmanager
+    def items_dropped(self, training):
+        """Within it ``embed_items`` reads the item table after ``item_dropout``, the same draw for all.
+
+        Args:
+          training: Python bool; if not, nothing is dropped.
+        """
+        rate = self.hp.values().get("item_dropout", 0.0)  # older runs lack it
+        if training and rate:
+            table = tf.convert_to_tensor(self.item_embedding)
+            self._items_drawn = draws.dropout(table, rate)
+        try:
+            yield
+        finally:
+            self._items_drawn = None
+
     def embed_items(self, items):
         """[...] int ids -> [..., D], with the embeddings of the items' features if they have some."""
-        embedded = tf.gather(self.item_embedding, items)
+        table = self.item_embedding if self._items_drawn is None else self._items_drawn
+        embedded = tf.gather(table, items)
         if not self.feature_tables:
             return embedded
         codes = tf.gather(self.item_codes, items)  # [..., 1 + F]
