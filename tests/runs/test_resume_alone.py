@@ -9,7 +9,9 @@ import pytest
 from serving_case import ratings_file
 from small import call
 
-from dfar_tf.runs.folder import HPARAMS_FILE
+from dfar_tf.runs.folder import HPARAMS_FILE, RunFolder
+from recommenders_utils.checksums import checked_write
+from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.hparams import prepare_hparams
 
@@ -79,3 +81,19 @@ def test_what_may_not_change_on_resuming(runs, tmp_path):
     missing = call("train", "--resume", f"--run_dir={tmp_path}/none")
     assert missing.status == 2 and "it holds no run to resume" in missing.err
     assert "give the folder of the run to resume" in call("train", "--resume").err
+
+
+def test_a_key_newer_than_the_run_has_its_default_there(runs, tmp_path):
+    path = str(tmp_path / "copy")
+    shutil.copytree(str(runs[1]), path)
+    settings = os.path.join(path, HPARAMS_FILE)
+    now = prepare_hparams(settings)
+    with open(settings, encoding="utf-8") as stream:
+        older = [line for line in stream if not line.startswith("  item_dropout:")]
+    with checked_write(settings) as stream:
+        stream.writelines(older)
+    assert "item_dropout" not in prepare_hparams(settings).values()
+    RunFolder(path).check_same(now)
+    with pytest.raises(UserError, match=r"\(item_dropout was 0.0, is now 0.5\)"):
+        RunFolder(path).check_same(now.replace(item_dropout=0.5))
+    assert call("train", "--resume", f"--run_dir={path}", "--epochs=2").status == 0
