@@ -8,6 +8,8 @@ from dfar_tf.layers.precision import Float32Layer
 from dfar_tf.layers.prefix_sums import prefix_sums
 from recommenders_utils.backend import tf
 
+LOWEST = -80.0  # exp of it is still a float32 whose inverse is one
+
 
 class InterestAggregation(Float32Layer):
     """Pools a sequence by element-wise attention of a candidate.
@@ -93,7 +95,9 @@ class InterestAggregation(Float32Layer):
           counts: [N] int, how many of its records a prefix has.
 
         Returns:
-          [N, C or 1, D], equal to ``call`` on each prefix up to rounding.
+          [N, C or 1, D], equal to ``call`` on each prefix up to rounding. Scores more than 80 below the
+          largest of their row and element count as 80 below it, which ``call`` would see only in a prefix
+          that has none above.
         """
         real = tf.where(tf.not_equal(mask, 0))  # [P, 2]
         row = tf.cast(real[:, 0], tf.int32)  # [P]
@@ -101,7 +105,8 @@ class InterestAggregation(Float32Layer):
         attention = self._attention(query, keys)  # [P, C, D]
         batch = tf.shape(sequence)[0]
         largest = tf.math.unsorted_segment_max(tf.stop_gradient(attention), row, batch)
-        weight = tf.exp(attention - tf.gather(largest, row))  # [P, C, D]
+        # The row's largest score may come after a prefix, whose exponentials must not vanish.
+        weight = tf.exp(tf.maximum(attention - tf.gather(largest, row), LOWEST))  # [P, C, D]
         total, pooled = (prefix_sums(values, row) for values in (weight, weight * keys[:, None, :]))
         interest = tf.math.divide_no_nan(pooled, total)  # [P + n, C, D]
         lengths = tf.cast(tf.reduce_sum(mask, 1), tf.int32)  # [B]

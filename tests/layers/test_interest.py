@@ -108,3 +108,30 @@ def test_a_batch_without_one_real_position_gives_zeros_and_finite_gradients():
         output, gradients = bench.run((output, gradients))
     assert np.all(output == 0)
     assert all(np.all(gradient == 0) for gradient in gradients)
+
+
+@pytest.mark.parametrize("scale", [20.0, 100.0])
+def test_a_prefix_far_below_what_follows_keeps_its_interest_and_finite_gradients(scale):
+    records = np.array([-1.0, -0.9, 1.0, 0.5], np.float32)  # scores up to 2 * scale apart
+    sequence = np.tile(records[None, :, None], [1, 1, D]) * np.linspace(0.5, 1, D, dtype=np.float32)
+    counts = np.array([1, 2, 3, 4], np.int32)
+    layer = layers.InterestAggregation([], name="aggregation")
+    with Bench() as bench:
+        layer(tf.zeros([1, C, D]), tf.zeros([1, 4, D]), tf.ones([1, 4]))
+        fed = tf.constant(sequence)
+        found = layer.of_prefixes(
+            tf.zeros([C, D]), fed, tf.ones([1, 4]), tf.zeros([4], tf.int32), tf.constant(counts)
+        )
+        gradients = tf.gradients(tf.reduce_sum(found), [fed, *layer.weights])
+        bench.assign(layer.weights[0], scale * np.eye(D))
+        found, gradients = bench.run((found, gradients))
+    assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
+    for prefix, count in enumerate(counts):
+        own = sequence[0, :count]
+        weights = np.exp(scale * (own - own.max(0)))
+        expected = (weights * own).sum(0) / weights.sum(0)
+        near = scale * (sequence[0].max(0) - own.max(0)) < 80
+        close(found[prefix, 0][near], expected[near])
+        # Elsewhere a mean of the prefix's records, and not nothing.
+        assert np.all(found[prefix, 0] <= own.max(0) + 1e-6)
+        assert np.all(found[prefix, 0] >= own.min(0) - 1e-6)
