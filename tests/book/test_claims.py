@@ -57,6 +57,22 @@ def test_a_verdict_is_of_the_direction_and_the_corrected_p(difference, p, expect
     assert found["verdict"] == "not measured"
 
 
+def test_a_claim_on_all_models_waits_for_all_unless_one_refutes_it():
+    waiting = dict(cell("din", 1, None, None), status="missing", settings=None)
+    for difference, p, expected in (
+        (0.02, 0.01, "not measured"),
+        (0.02, 0.2, "not measured"),
+        (-0.02, 0.01, "does not"),
+    ):
+        row = pair("DFAR", "DIEN", difference, p)
+        found = judged([row], [*CELLS, waiting])["Table 2", "DFAR is best by AUC"]
+        assert found["verdict"] == expected
+        length = pair("DFAR", "SASRec", difference, p, "figure5 <= 10")
+        found = judged([length], [*CELLS, waiting])
+        claim = "Figure 5", "DFAR's AUC is above every attention model's at every history length"
+        assert found[claim]["verdict"] == expected
+
+
 def test_every_claim_is_there_and_not_measured_without_cells():
     found = judged([], [])
     assert {row["verdict"] for row in found.values()} == {"not measured"}
@@ -139,7 +155,7 @@ def test_the_text_says_who_leads_and_what_is_missing():
     assert "NDCG@10: Caser 0.7200 is above the best untrained, newest 0.6300." in said
     assert "| DFAR | AUC 0.8100 | dropout 0.2 | dropout 0.2 | defaults |" in said
     assert "does not: 1" in said and "| Toys, log loss | 1 of 1 | 1 of 1 | 5 of 6 | 0 |" in said
-    assert "- Toys, log loss: Table 2 (6), Table 3 (17), " in said
+    assert "- Toys, log loss: Table 2 (7), Table 3 (17), " in said
 
 
 def test_rows_read_back_as_written(tmp_path):
