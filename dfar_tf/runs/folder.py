@@ -225,12 +225,8 @@ class RunFolder:
         self.hparams = hparams
 
     def check_same(self, hparams):
-        """Raises UserError if the folder's run has other hyper-parameters, more epochs aside.
-
-        A key that is newer than the run has its default there: that is how new keys are made.
-        """
-        usual = prepare_hparams(hparams_file("base"), hparams_file("model_" + hparams.model_type))
-        then = {**usual.values(), **read_settings(self.path).values()}
+        """Raises UserError if the folder's run has other hyper-parameters, more epochs aside."""
+        then = with_new_keys(read_settings(self.path)).values()
         now = fixed_values(hparams)
         differing = [k for k in now if then.get(k) != now[k]]
         if "epochs" in differing and now["epochs"] > then["epochs"]:

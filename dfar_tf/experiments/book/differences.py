@@ -3,6 +3,7 @@
 import statistics
 
 from dfar_tf.experiments.book.claims import told
+from dfar_tf.experiments.book.text import mean_text
 from dfar_tf.experiments.table2 import OURS
 from dfar_tf.experiments.table3 import WHOLE
 from recommenders_utils.tables import to_markdown
@@ -42,7 +43,7 @@ def differences_text(titles, cells, pairs):
                 continue
             said = _tested(key, name, pairs) or _difference(tuned, found)
             seeds = f"{len(tuned)}, {len(found)}"
-            rows.append([number, change, title, _told(tuned), _told(found), said, seeds])
+            rows.append([number, change, title, mean_text(tuned), mean_text(found), said, seeds])
         if without:
             missing.append(f"- row {number}, {change}: {'; '.join(without)}")
     blocks = [to_markdown(HEADERS, rows, "rllllll")] if rows else []
@@ -53,11 +54,6 @@ def differences_text(titles, cells, pairs):
 
 def _aucs(rows):
     return [row["AUC"] for row in rows if row["status"] == "done"]
-
-
-def _told(values):
-    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{spread}"
 
 
 def _difference(tuned, changed):
