@@ -13,11 +13,13 @@ import pkgutil
 from recommenders_utils.errors import UserError, shortened, suggest
 from recommenders_utils.untrained import NAMES as UNTRAINED
 
+BASES = ("base", "baseline")
+
 
 def model_names():
-    """Names of all trained models: the modules of this folder except ``base``, sorted."""
+    """Names of all trained models: the modules of this folder except the bases, sorted."""
     found = pkgutil.iter_modules([os.path.dirname(__file__)])
-    return sorted(each.name for each in found if not each.ispkg and each.name != "base")
+    return sorted(each.name for each in found if not each.ispkg and each.name not in BASES)
 
 
 def untrained_names():

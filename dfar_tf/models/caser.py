@@ -9,7 +9,7 @@ the maximum, and a height that no window fits has the maximum 0, ReLU's floor. V
 the newest record, row 0, as the paper's image always ends with it.
 """
 
-from dfar_tf.models.base import BaselineModel
+from dfar_tf.models.baseline import BaselineModel
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

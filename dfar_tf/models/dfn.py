@@ -22,7 +22,8 @@ from dfar_tf.layers.baselines.activation_unit import LocalActivationUnit
 from dfar_tf.layers.blocks import TransformerBlock
 from dfar_tf.layers.histories import ages
 from dfar_tf.layers.shapes import size_of
-from dfar_tf.models.base import BaselineModel, check_heads
+from dfar_tf.models.base import check_heads
+from dfar_tf.models.baseline import BaselineModel
 from recommenders_utils.backend import tf
 
 SIDES = (("unclick", 0), ("click", 1))

@@ -16,7 +16,7 @@ from dfar_tf.layers.attention.softmax import masked_softmax
 from dfar_tf.layers.baselines.augru import AttentionalUpdateGRU
 from dfar_tf.layers.baselines.recurrent import make_gru
 from dfar_tf.losses import weighted_mean
-from dfar_tf.models.base import BaselineModel
+from dfar_tf.models.baseline import BaselineModel
 from recommenders_utils.backend import tf
 
 

@@ -8,7 +8,7 @@ The paper has no softmax over the weights, the authors' code has: ``att_softmax`
 """
 
 from dfar_tf.layers.baselines.activation_unit import LocalActivationUnit
-from dfar_tf.models.base import BaselineModel
+from dfar_tf.models.baseline import BaselineModel
 from recommenders_utils.backend import tf
 
 

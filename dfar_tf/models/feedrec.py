@@ -13,7 +13,8 @@ from dfar_tf.layers.baselines.attention_pooling import AttentionPooling, Distill
 from dfar_tf.layers.blocks import TransformerBlock
 from dfar_tf.layers.histories import ages
 from dfar_tf.losses import cosine, weighted_mean
-from dfar_tf.models.base import BaselineModel, check_heads
+from dfar_tf.models.base import check_heads
+from dfar_tf.models.baseline import BaselineModel
 from recommenders_utils.backend import tf
 
 SIDES = (("negative", 0), ("positive", 1))

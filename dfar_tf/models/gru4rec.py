@@ -11,7 +11,7 @@ paper's. The reset gate is applied before the recurrent product, as the paper wr
 
 from dfar_tf.layers import random_draws as draws
 from dfar_tf.layers.baselines.recurrent import make_gru
-from dfar_tf.models.base import BaselineModel
+from dfar_tf.models.baseline import BaselineModel
 
 
 class GRU4Rec(BaselineModel):

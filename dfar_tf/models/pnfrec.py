@@ -16,7 +16,8 @@ from dfar_tf.layers.baselines.recurrent import last_real
 from dfar_tf.layers.baselines.side_encoder import SideEncoder
 from dfar_tf.layers.blocks import QueryNormBlock
 from dfar_tf.losses import NOWHERE, weighted_mean
-from dfar_tf.models.base import BaselineModel, check_heads
+from dfar_tf.models.base import check_heads
+from dfar_tf.models.baseline import BaselineModel
 from recommenders_utils.backend import tf
 from recommenders_utils.errors import UserError
 

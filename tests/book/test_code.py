@@ -19,6 +19,7 @@ def tree(tmp_path):
 CHANGES = [
     ("dfar_tf/models/dfar.py", "\nFURTHER = 1\n", {"dfar"}),
     ("dfar_tf/models/base.py", "\nFURTHER = 1\n", {"dfar", "gru4rec"}),
+    ("dfar_tf/models/baseline.py", "\nFURTHER = 1\n", {"gru4rec"}),
     ("dfar_tf/layers/shared_candidates.py", "\nFURTHER = 1\n", {"dfar"}),
     ("dfar_tf/estimator/epochs.py", "\nFURTHER = 1\n", {"dfar", "gru4rec"}),
     ("recommenders_utils/evaluation/rows.py", "\nFURTHER = 1\n", {"dfar", "gru4rec", "itemknn"}),

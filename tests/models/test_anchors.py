@@ -124,11 +124,13 @@ def test_what_each_is_trained_with():
     gsasrec = merge_hparams("amazon", model_type="gsasrec", objective="retrieval")
     esasrec = merge_hparams("amazon", model_type="esasrec", objective="retrieval")
     assert (gsasrec.loss, gsasrec.gbce_t) == ("gbce", 0.75)
+    assert (gsasrec.hidden_size, gsasrec.item_dropout) == (64, 0)
     assert (esasrec.loss, esasrec.inner_multiplier, esasrec.dropout) == ("softmax", 1, 0.2)
+    assert (esasrec.hidden_size, esasrec.item_dropout) == (256, 0.2)
     for hp in (gsasrec, esasrec):
         assert (hp.negatives, hp.train_num_ngs, hp.shared_negatives) == ("uniform", 256, False)
         assert (hp.num_blocks, hp.num_heads, hp.max_seq_length) == (1, 1, 50)
-        assert (hp.scorer, hp.positions, hp.hidden_size) == ("dot", "all", 64)
+        assert (hp.scorer, hp.positions) == ("dot", "all")
     assert merge_hparams("amazon", model_type="gsasrec").loss == "gbce"
 
 
