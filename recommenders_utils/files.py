@@ -115,7 +115,7 @@ def atomic_directory(path: str, replace: bool = True) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def locked(path: str, message: str) -> Iterator[None]:
+def locked(path: str, message: str = "", wait: bool = False) -> Iterator[None]:
     """Keeps other processes out of a block that they enter with the same path.
 
     The lock is on the file or folder itself and ends with this process, however it ends. Where the
@@ -124,15 +124,16 @@ def locked(path: str, message: str) -> Iterator[None]:
     Args:
       path: an existing file or folder.
       message: of the error that the others get.
+      wait: whether they wait instead.
 
     Raises:
-      UserError: another process is in the block.
+      UserError: another process is in the block, and ``wait`` is not set.
     """
     handle = os.open(path, os.O_RDONLY)
     try:
         if fcntl is not None:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except OSError as error:
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                     raise UserError(message) from None

@@ -3,15 +3,18 @@
 import copy
 import json
 import os
+import threading
+import time
 import types
 
 import pytest
 import yaml
 from places import HPARAMS
 
+from dfar_tf.experiments.book import session
 from dfar_tf.experiments.book import shelf as shelf_module
 from dfar_tf.experiments.book.benchmark import read_benchmark
-from dfar_tf.experiments.book.session import next_work, say_plan, train
+from dfar_tf.experiments.book.session import next_free, next_work, open_works, say_plan, train
 from dfar_tf.experiments.book.shelf import Shelf
 from dfar_tf.experiments.book.works import Planner
 from dfar_tf.runs.grid import Outcome
@@ -131,6 +134,59 @@ def test_a_killed_benchmark_trains_only_what_is_missing(tmp_path, monkeypatch):
     third, nothing = made(tmp_path, monkeypatch, by_rate)
     train(third, say=lambda _: None)
     assert nothing.asked == []
+
+
+def test_two_at_once_train_each_cell_once(tmp_path, monkeypatch):
+    """Each waits for the draws and finalists of the other; both end when nothing is left."""
+    planner, trainer = made(tmp_path, monkeypatch, by_rate)
+    monkeypatch.setattr(session, "WAIT", 0.01)
+    once = threading.Lock()
+    training, together, others = set(), [], []
+
+    def slow(cell, path, *rest):
+        with once:
+            training.add(path)
+            together.append(len(training))
+            others.append(planner.shelf.trained_elsewhere() + second.shelf.trained_elsewhere())
+        time.sleep(0.02)
+        with once:
+            training.remove(path)
+            return trainer(cell, path, *rest)
+
+    monkeypatch.setattr(shelf_module, "run_cell", slow)
+    second = Planner(
+        planner.benchmark, Shelf(planner.benchmark, planner.shelf.folder, say=lambda _: None)
+    )
+    lines = [[], []]
+    threads = [
+        threading.Thread(target=train, args=(each, None, said.append))
+        for each, said in zip((planner, second), lines)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(trainer.asked) == len(set(trainer.asked)) == 1 + 4 * 6 + 4 + 4 + 2
+    assert max(together) == 2 == max(others)
+    trained = [[line for line in said if "waiting" not in line] for said in lines]
+    assert min(map(len, trained)) > 5 and sum(map(len, trained)) == len(trainer.asked)
+    waiting = "other processes train all that is known, waiting"
+    assert any(waiting in line for said in lines for line in said)
+    assert next_work(planner) is None and next_work(second) is None
+
+
+def test_what_another_process_trains_is_left_to_it(tmp_path, monkeypatch):
+    planner, _ = made(tmp_path, monkeypatch, by_rate)
+    other = Shelf(planner.benchmark, planner.shelf.folder, say=lambda _: None)
+    first, second = list(open_works(planner))[:2]
+    with other.claimed(first) as theirs, next_free(planner) as found:
+        assert theirs and found == second
+        assert planner.shelf.trained_elsewhere() == other.trained_elsewhere() == 1
+        with planner.shelf.claimed(first) as ours:
+            assert not ours
+    assert planner.shelf.trained_elsewhere() == 0
+    with next_free(planner) as found:
+        assert found == first
 
 
 def test_other_code_makes_other_cells(tmp_path, monkeypatch):

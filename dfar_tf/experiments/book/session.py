@@ -1,5 +1,6 @@
 """``benchmark``: plans, trains what is missing, and writes the book from what there is."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -9,18 +10,17 @@ from tqdm import tqdm
 
 from dfar_tf.bench.complexity import run_complexity
 from dfar_tf.experiments.book.benchmark import find_benchmark, read_benchmark
+from dfar_tf.experiments.book.clock import Clock, duration, estimate, still_to_train
 from dfar_tf.experiments.book.shelf import Shelf, check_models
 from dfar_tf.experiments.book.works import Planner
 from dfar_tf.experiments.book.write import complexity_rows, write_book
-from dfar_tf.paths import in_checkout, shown
+from dfar_tf.paths import in_checkout
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import locked
 from recommenders_utils.tables import format_table
 
-# Seconds of an untrained model; shares of a run's seconds that a draw and a second scoring take: few runs
-# last for all their epochs.
-SECONDS_UNTRAINED, DRAW, SCORED_AGAIN = 5.0, 0.6, 0.2
+WAIT = 2.0  # seconds between looks at what other processes train
 
 
 def run_benchmark(
@@ -59,7 +59,7 @@ def run_benchmark(
       0, or 1 if a cell failed.
 
     Raises:
-      UserError: a benchmark file that is not as it should be; another process trains these cells.
+      UserError: a benchmark file that is not as it should be.
       KeyboardInterrupt: with a message that says how to resume.
     """
     benchmark = narrowed(read_benchmark(find_benchmark(name), data_dir), only)
@@ -73,12 +73,11 @@ def run_benchmark(
         return 0
     if not only_report:
         os.makedirs(folder, exist_ok=True)
-        busy = f"{shown(folder)}: another benchmark trains here. Wait for it, or use --only_report."
-        with locked(folder, busy):
-            if retry:
-                shelf.retry()
-            train(planner, minutes, say)
-            if next_work(planner) is None:
+        if retry:
+            shelf.retry()
+        train(planner, minutes, say)
+        if next_work(planner) is None:
+            with locked(folder, wait=True):
                 measure_attentions(benchmark, given, command, output)
     return write_book(planner, output, say)
 
@@ -129,6 +128,9 @@ def narrowed(benchmark, only):
 def train(planner, minutes=None, say=print):
     """Trains the missing cells one after another; what they give decides which come next.
 
+    A cell that another process trains is left to it. If all that is known is, this one waits for
+    what becomes known.
+
     Args:
       planner: the Planner.
       minutes: start no cell after so many; None for no limit.
@@ -136,20 +138,26 @@ def train(planner, minutes=None, say=print):
     """
     shelf, clock = planner.shelf, Clock(planner)
     bar = tqdm(bar_format="{desc}", desc="benchmark", leave=False, disable=None)
-    on_terminal, told = not bar.disable, clock.told()
+    on_terminal, told, waited = not bar.disable, clock.told(), False
     try:
-        while True:
-            work = next_work(planner)
-            if work is None:
-                return
+        while next_work(planner):
             if minutes is not None and clock.elapsed() >= 60 * minutes:
                 say(f"{minutes:g} minutes are over; {told}")
                 return
             room = shutil.get_terminal_size().columns - 1
-            bar.set_description_str(f"{told}; {work.title}"[:room])
-            expected = estimate(planner, work)
-            found = shelf.train(work)
-            clock.count(expected)
+            with next_free(planner) as work:
+                if work is None:
+                    line = f"{told}; other processes train all that is known, waiting"
+                    bar.set_description_str(line[:room])
+                    if not on_terminal and not waited:
+                        say(line)
+                    waited = True
+                    time.sleep(WAIT)
+                    continue
+                bar.set_description_str(f"{told}; {work.title}"[:room])
+                expected, started, waited = estimate(planner, work), time.time(), False
+                found = shelf.train(work)
+                clock.count(expected, time.time() - started)
             told = clock.told()
             line = f"{told}; {work.title}: {summary(shelf, work, found)}"
             if not on_terminal or found.status == "failed":
@@ -162,15 +170,31 @@ def train(planner, minutes=None, say=print):
         bar.close()
 
 
-def next_work(planner):
-    """The first work that is known and neither done nor failed, or None."""
+def open_works(planner):
+    """The works that are known and neither done nor failed, in their order."""
     for part in planner.benchmark.parts:
         for work in planner.of_part(part):
             if work.values is None or planner.shelf.path(work) is None:
                 continue
             if planner.shelf.look(work).status == "missing":
-                return work
-    return None
+                yield work
+
+
+def next_work(planner):
+    """The first of ``open_works``, or None."""
+    return next(open_works(planner), None)
+
+
+@contextlib.contextmanager
+def next_free(planner):
+    """The first of ``open_works`` that no other process trains, kept from them within it; or None."""
+    for work in open_works(planner):
+        with planner.shelf.claimed(work) as ours:
+            # Another process may have finished it since it was looked at.
+            if ours and planner.shelf.look(work).status == "missing":
+                yield work
+                return
+    yield None
 
 
 def summary(shelf, work, found):
@@ -179,70 +203,6 @@ def summary(shelf, work, found):
         return f"FAILED: {found.failure}"
     metric = shelf.hparams(work).early_stop_metric
     return f"validation {metric} {shelf.score(work):.4f}, {found.record['seconds']:.0f} s"
-
-
-def estimate(planner, work):
-    """Seconds that a work may take, by the benchmark file's for a whole run of its model."""
-    if work.kind == "untrained":
-        return SECONDS_UNTRAINED
-    seconds = planner.shelf.seconds_of(work.part, work.model)
-    record = planner.shelf.look(work).record
-    if record and record["epochs"] >= planner.shelf.epochs(work):
-        return SCORED_AGAIN * seconds
-    if work.kind == "draw":
-        return DRAW * seconds
-    return (1 - DRAW) * seconds if work.kind == "finalist" else seconds
-
-
-def still_to_train(planner, part):
-    """The works of a part that are neither done nor failed, each folder once."""
-    first, folders, left = planner.benchmark.seeds["first"], set(), []
-    for work in planner.of_part(part):
-        if planner.shelf.look(work).status != "missing":
-            continue
-        path = planner.shelf.path(work)
-        if path is None and work.kind == "tuned" and work.seed == first and not part.tuned_as:
-            continue  # one of the finalists
-        if path not in folders:
-            left.append(work)
-        if path:
-            folders.add(path)
-    return left
-
-
-class Clock:
-    """Cells done and the time left, from estimates and from how well they held so far."""
-
-    def __init__(self, planner):
-        self.planner, self.started = planner, time.time()
-        self.expected, self.taken, self.done = 0.0, 0.0, 0
-        self._last = self.started
-
-    def elapsed(self):
-        """Seconds since the start."""
-        return time.time() - self.started
-
-    def count(self, expected):
-        """Notes that a work is done for which so many seconds were expected."""
-        now = time.time()
-        self.expected += expected
-        self.taken, self._last, self.done = self.taken + now - self._last, now, self.done + 1
-
-    def told(self):
-        """``12 cells trained, 310 to go, about 5 h 10 min left``."""
-        left = [
-            w for part in self.planner.benchmark.parts for w in still_to_train(self.planner, part)
-        ]
-        left = [work for work in left if work.part.log not in self.planner.shelf.absent]
-        seconds = sum(estimate(self.planner, work) for work in left)
-        seconds *= self.taken / self.expected if self.expected else 1.0
-        return f"{self.done} trained, {len(left)} to go, about {duration(seconds)} left"
-
-
-def duration(seconds):
-    """``5 h 10 min`` or ``3 min``."""
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def say_plan(planner, say=print):

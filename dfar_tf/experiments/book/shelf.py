@@ -3,9 +3,10 @@
 A cell is a run folder as ``table2`` makes them. Its name has a digest of its settings and data and one of
 the code that made it, so that a change of either is another cell; ``benchmark.json`` in it says how many
 epochs were asked for. A draw, the finalist it may become and the choice among the finalists are one
-folder, trained further each time.
+folder, trained further each time. Several processes may train in one folder of cells, each a cell of its own.
 """
 
+import contextlib
 import glob
 import os
 import time
@@ -22,9 +23,10 @@ from dfar_tf.runs.steps import prepare_data
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.checksums import DAMAGE
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import read_json, slug, write_json
+from recommenders_utils.files import locked, read_json, slug, write_json
 
 RECORD, FAILED = "benchmark.json", ".failed.json"
+LOCKS = ".locks"  # a folder beside the cells, with an empty file for each that was claimed
 USUAL_SECONDS = 120.0  # of a run, where neither a cell nor the benchmark file tells
 
 
@@ -62,7 +64,7 @@ class Shelf:
         self.benchmark, self.folder, self.given = benchmark, folder, dict(given)
         self.any_code, self.command, self.say = any_code, command, say
         self.absent, self._stores, self._found, self._merged, self._common = {}, {}, {}, {}, {}
-        self._stems, self._commit = {}, commit()
+        self._stems, self._commit, self._own = {}, commit(), None
 
     def hparams(self, work):
         """The merged hyper-parameters of a work whose values are known, to the last epoch."""
@@ -160,9 +162,12 @@ class Shelf:
             return Found("missing")
         ranked = self.hparams(work).ranking == "full"
         key = path, self.epochs(work), ranked
-        if key not in self._found:
-            self._found[key] = self._look(*key)
-        return self._found[key]
+        if key in self._found:
+            return self._found[key]
+        found = self._look(*key)
+        if found.status != "missing":  # else another process may train it meanwhile
+            self._found[key] = found
+        return found
 
     def _look(self, path, epochs, ranked):
         try:
@@ -188,6 +193,34 @@ class Shelf:
     def all_settled(self, works):
         """Whether all works are known and done or failed."""
         return all(w.values is not None and self.look(w).status != "missing" for w in works)
+
+    @contextlib.contextmanager
+    def claimed(self, work):
+        """Within it no other process trains a work's cell; False, at once, if one does, else True."""
+        lock = os.path.join(self.folder, LOCKS, os.path.basename(self.path(work)))
+        os.makedirs(os.path.dirname(lock), exist_ok=True)
+        with open(lock, "a"), contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(lock, "it is trained elsewhere"))
+            except UserError:
+                yield False
+                return
+            self._own = lock
+            try:
+                yield True
+            finally:
+                self._own = None
+
+    def trained_elsewhere(self):
+        """How many cells other processes train now."""
+        count = 0
+        for lock in glob.glob(os.path.join(glob.escape(self.folder), LOCKS, "*")):
+            try:
+                with locked(lock, "it is trained elsewhere"):
+                    pass
+            except UserError:
+                count += lock != self._own
+        return count
 
     def train(self, work):
         """Trains or resumes a work's cell, or scores it again where its ranks are missing.
