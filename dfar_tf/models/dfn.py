@@ -1,6 +1,7 @@
 """DFN: implicit and explicit, positive and negative feedback (Xie et al., IJCAI 2020).
 
-Letters: B batch, T history, C candidates, D width; c click (liked), u unclick (skipped).
+Letters: B batch, T history, S most records of one feedback, C candidates, D width; c click (liked),
+u unclick (skipped).
 
 NOTE Deviations from the paper: of its three feedbacks (click, unclick, dislike) the harness's log has two:
 liked is click, the strong positive one, disliked is unclick, the weak one; the third, its internal and its
@@ -21,6 +22,7 @@ from dfar_tf.layers.attention.softmax import masked_softmax
 from dfar_tf.layers.baselines.activation_unit import LocalActivationUnit
 from dfar_tf.layers.blocks import TransformerBlock
 from dfar_tf.layers.histories import ages
+from dfar_tf.layers.packing import packed
 from dfar_tf.layers.shapes import size_of
 from dfar_tf.models.base import check_heads
 from dfar_tf.models.baseline import BaselineModel
@@ -122,13 +124,15 @@ class DFN(BaselineModel):
     def _internal(self, side, target, state, training):
         """[B, C, D]: the sum over [v; sequence] after the Transformer, padding left out."""
         count, width = tf.shape(target)[1], self.hp.hidden_size
-        length = size_of(state["history"], 1)
         kept = state["history"] * state[side][:, :, None]  # [B, T, D]
-        sequence = tf.repeat(kept, count, axis=0)  # [B * C, T, D]
+        own = state[side]
+        if self.any_length:
+            kept, own = packed(kept, own)  # [B, S, D], [B, S]
+        sequence = tf.repeat(kept, count, axis=0)  # [B * C, S, D]
         first = tf.reshape(target, [-1, 1, width])
-        joined = tf.reshape(tf.concat([first, sequence], 1), [-1, 1 + length, width])
-        mask = tf.repeat(state[side], count, axis=0)  # [B * C, T]
-        mask = tf.concat([tf.ones_like(mask[:, :1]), mask], 1)  # [B * C, 1 + T]
+        joined = tf.reshape(tf.concat([first, sequence], 1), [-1, 1 + size_of(own, 1), width])
+        mask = tf.repeat(own, count, axis=0)  # [B * C, S]
+        mask = tf.concat([tf.ones_like(mask[:, :1]), mask], 1)  # [B * C, 1 + S]
         outputs = self.transformed(self.internal[side], joined, mask, training)
         return tf.reshape(tf.reduce_sum(outputs * mask[:, :, None], 1), tf.shape(target))
 
