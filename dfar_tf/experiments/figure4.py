@@ -185,7 +185,7 @@ def shares_table(found):
     rows = []
     for i, j in np.ndindex(2, 2):
         mean, deviation = mean_and_deviation(shares[:, i, j].tolist())
-        lift = mean / pairs[i, j] if pairs[i, j] else None
+        lift = mean / pairs[i, j] if pairs[i, j] and mean is not None else None
         rows.append(
             [FEEDBACK[i], FEEDBACK[j], mean, deviation, pairs[i, j], lift, transitions[i, j]]
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import statistics
@@ -106,8 +107,11 @@ def failures(cells, outcomes):
 
 
 def mean_and_deviation(values):
-    """Mean and sample standard deviation; the deviation of a single value is None."""
-    values = [v for v in values if v is not None]
+    """Mean and sample standard deviation of what is defined: of no value both are None, of one the latter.
+
+    None and NaN, as an HR_n without disliked targets, are no values.
+    """
+    values = [v for v in values if v is not None and not math.isnan(v)]
     if not values:
         return None, None
     return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None

@@ -39,6 +39,16 @@ def test_columns_are_repeated_for_every_measure():
     assert rows[2] == ["c", None, None, None, None, None]
 
 
+def test_a_figure_that_is_not_defined_is_none():
+    """As HR_n of a log without disliked targets, under several seeds."""
+    columns, nan = Columns({}, MEAN_AND_DEVIATION, {}), float("nan")
+    entries = [entry("a", [nan, nan, nan]), entry("b", [nan]), entry("c", [0.5, nan, 0.7])]
+    _, rows = columns.of(entries, [Measure("auc")])
+    assert rows[:2] == [[None, None]] * 2
+    assert rows[2] == pytest.approx([0.6, 0.02**0.5])
+    assert entries[0].text(Measure("auc")) is None
+
+
 def test_short_headers_name_the_measure_once():
     each = {"": Entry.text, "paper": lambda e, m: m.in_paper({"auc": 0.7})}
     headers, rows = Columns({}, each, {}).of(
