@@ -115,7 +115,9 @@ def atomic_directory(path: str, replace: bool = True) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def locked(path: str, message: str = "", wait: bool = False) -> Iterator[None]:
+def locked(
+    path: str, message: str = "", wait: bool = False, shared: bool = False
+) -> Iterator[None]:
     """Keeps other processes out of a block that they enter with the same path.
 
     The lock is on the file or folder itself and ends with this process, however it ends. Where the
@@ -125,6 +127,7 @@ def locked(path: str, message: str = "", wait: bool = False) -> Iterator[None]:
       path: an existing file or folder.
       message: of the error that the others get.
       wait: whether they wait instead.
+      shared: whether those that say so too may enter together.
 
     Raises:
       UserError: another process is in the block, and ``wait`` is not set.
@@ -133,7 +136,8 @@ def locked(path: str, message: str = "", wait: bool = False) -> Iterator[None]:
     try:
         if fcntl is not None:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(handle, kind | (0 if wait else fcntl.LOCK_NB))
             except OSError as error:
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                     raise UserError(message) from None

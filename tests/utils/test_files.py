@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -44,3 +45,32 @@ def test_another_process_is_kept_out_until_the_block_ends(tmp_path, what):
         with pytest.raises(UserError, match="again"), locked(str(path), "again"):
             pass
     assert subprocess.run(enter, check=False).returncode == 0
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="this system has no such locks")
+def test_those_that_share_enter_together_and_no_other(tmp_path):
+    path = str(tmp_path)
+    with locked(path, "taken", shared=True):
+        with locked(path, "taken", shared=True):
+            pass
+        with pytest.raises(UserError, match="taken"), locked(path, "taken"):
+            pass
+    with locked(path), pytest.raises(UserError, match="taken"), locked(path, "taken", shared=True):
+        pass
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="this system has no such locks")
+def test_whoever_waits_enters_afterwards(tmp_path):
+    order = []
+
+    def enter():
+        with locked(str(tmp_path), wait=True):
+            order.append("second")
+
+    with locked(str(tmp_path)):
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join(0.1)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]

@@ -216,8 +216,8 @@ class Shelf:
         count = 0
         for lock in glob.glob(os.path.join(glob.escape(self.folder), LOCKS, "*")):
             try:
-                with locked(lock, "it is trained elsewhere"):
-                    pass
+                with locked(lock, "it is trained elsewhere", shared=True):
+                    pass  # nor is it by another that only looks
             except UserError:
                 count += lock != self._own
         return count
