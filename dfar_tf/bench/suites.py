@@ -25,7 +25,7 @@ SUITES = {
 OF_MODELS = ("ranking", "retrieval")  # suites that go through the models
 
 
-def run_suites(suite, hparams, steps=None, output=None, command="", models=None):
+def run_suites(suite, hparams, steps=None, output=None, command="", models=None, variants=None):
     """Runs one suite, or all of them one after the other.
 
     Args:
@@ -35,9 +35,10 @@ def run_suites(suite, hparams, steps=None, output=None, command="", models=None)
       output: folder of the results; ``results/`` in the checkout if None.
       command: the command line, for the record.
       models: names, comma-separated, for a suite that goes through the models; all of them if None.
+      variants: keys, comma-separated, for the suite ``options``; all of them if None.
 
     Raises:
-      UserError: an unknown suite or model, ``models`` for another suite, or ``steps`` that is not a
+      UserError: an unknown suite, model or variant, either for another suite, or ``steps`` that is not a
         positive whole number.
     """
     if suite != "all" and suite not in SUITES:
@@ -46,8 +47,12 @@ def run_suites(suite, hparams, steps=None, output=None, command="", models=None)
         raise UserError(
             f"--models: suite {suite} measures one model. Give --model=NAME, or --suite=ranking or retrieval."
         )
+    if variants and suite != "options":
+        raise UserError(f"--variants: suite {suite} has none. Give --suite=options.")
     more = {} if steps is None else {"steps": positive_number(steps, "steps")}
     if models:
         more["models"] = compared_models(models)
+    if variants:
+        more["wanted"] = variants
     for name in SUITES if suite == "all" else [suite]:
         SUITES[name](hparams, output=output, command=command, **more)

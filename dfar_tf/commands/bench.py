@@ -14,6 +14,11 @@ FLAGS = {
         None,
         "models of the suites ranking and retrieval, comma-separated; all if not given",
     ),
+    "variants": (
+        None,
+        "variants of the suite options beside the defaults, comma-separated, such as "
+        "mixed_precision,xla_all_positions; all if not given",
+    ),
     "steps": (None, "measured steps of each kind; by default each suite's own number"),
     "output": (None, "folder for the results; results/ in the checkout if not given"),
 }
@@ -30,4 +35,5 @@ def run(options):
         options.output,
         options.command,
         options.models,
+        options.variants,
     )

@@ -62,13 +62,23 @@ def test_options_are_measured_against_the_defaults_in_one_run(tmp_path, monkeypa
     assert {"xla", "optimizer", "aggregation_layers"} <= {key for _, keys in every for key in keys}
     kept = [every[0], every[-1]]
     other = ("of another model", {"feedback_input": "none"})
-    monkeypatch.setattr(bench_options, "variants", lambda on_gpu: [*kept, other])
+    monkeypatch.setattr(bench_options, "variants", lambda on_gpu, wanted: [*kept, other])
     rows = bench_options.bench_options(hparams(), 6, str(tmp_path), "it", lines.append)
     assert [row[1] for row in rows] == 2 * [name for name, _ in kept]
     assert [row[3] for row in rows][::2] == [1.0, 1.0]
     assert all(row[2] > 0 for row in rows)
-    assert "SYNTHETIC" in lines[0]
+    assert [line.count("defaults ") for line in lines[:2]] == [1, 1]  # a table for each log
+    assert "SYNTHETIC" in lines[0] and "SYNTHETIC" in lines[1]
     assert json.loads((tmp_path / "bench-options.json").read_text())["synthetic"] is True
+
+
+def test_variants_are_chosen_by_key():
+    names = [name for name, _ in bench_options.variants(True, "xla_all_positions,mixed_precision")]
+    assert names == ["defaults", "XLA, all T positions", "mixed precision"]
+    with pytest.raises(UserError, match="--variants: 'mixed_precision' is none of all_positions"):
+        bench_options.variants(False, "mixed_precision")  # there is no GPU
+    with pytest.raises(UserError, match="--variants: suite step has none"):
+        run_suites("step", hparams(), variants="xla")
 
 
 def test_attention_counts_time_products_and_memory(tmp_path, monkeypatch):

@@ -58,7 +58,6 @@ def train_by_command(factory, folder, device):
         device,
     )
     assert outcome.status == 0, outcome.err
-    return outcome
 
 
 def devices_of(steps):
@@ -70,14 +69,15 @@ def devices_of(steps):
 
 def test_everything_heavy_is_where_it_is_asked_to_be(steps, tmp_path_factory, tmp_path):
     train_by_command(tmp_path_factory, tmp_path, "--device=cpu")
+    assert "Device: CPU" in (tmp_path / "run" / "run.log").read_text()
     assert len(steps) >= 2
     assert devices_of(steps) == {"CPU:0"}
 
 
 def test_everything_heavy_is_on_the_gpu(steps, tmp_path_factory, tmp_path):
     need(1)
-    outcome = train_by_command(tmp_path_factory, tmp_path, "--gpus=0")
-    assert "Device: GPU [0]" in outcome.out
+    train_by_command(tmp_path_factory, tmp_path, "--gpus=0")
+    assert "Device: GPU [0]" in (tmp_path / "run" / "run.log").read_text()
     assert devices_of(steps) == {"GPU:0"}
 
 
