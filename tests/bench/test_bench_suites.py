@@ -61,9 +61,10 @@ def test_options_are_measured_against_the_defaults_in_one_run(tmp_path, monkeypa
     lines, every = [], bench_options.variants(False)
     assert {"xla", "optimizer", "aggregation_layers"} <= {key for _, keys in every for key in keys}
     kept = [every[0], every[-1]]
-    other = ("of another model", {"feedback_input": "none"})
+    other = ("of another model", {"aggregation_layers": []})
     monkeypatch.setattr(bench_options, "variants", lambda on_gpu, wanted: [*kept, other])
-    rows = bench_options.bench_options(hparams(), 6, str(tmp_path), "it", lines.append)
+    hp = hparams(model_type="gru4rec")
+    rows = bench_options.bench_options(hp, 6, str(tmp_path), "it", lines.append)
     assert [row[1] for row in rows] == 2 * [name for name, _ in kept]
     assert [row[3] for row in rows][::2] == [1.0, 1.0]
     assert all(row[2] > 0 for row in rows)
