@@ -155,7 +155,8 @@ def evaluate_run(run_dir, given=None, echo=True):
     check_ranking(hparams, store)
     check_observed(hparams, store)
     with at(run_dir), folder.held():
-        results.update(score(folder, store, _best(hparams, run_dir)))
+        ranked = "ranking" in results
+        results.update(score(folder, store, _best(hparams, run_dir), ranked))
         write_checked_json(folder.file(RESULTS_FILE), results)
         report(results, hparams.paper_column, folder)
     return results

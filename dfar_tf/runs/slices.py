@@ -16,12 +16,13 @@ from recommenders_utils.evaluation.targets import all_test_targets
 SLICES_FILE = "slices.csv"
 
 
-def write_slices(folder, store):
+def write_slices(folder, store, ranked=False):
     """Writes ``slices.csv`` from the run's predictions and, if it has them, ranks.
 
     Args:
       folder: the run's ``RunFolder``.
       store: its ``SequenceStore``.
+      ranked: whether ``ranks_test.csv`` is of this checkpoint though the ranking was not made now.
 
     Returns:
       DataFrame with ``slices.COLUMNS``.
@@ -30,8 +31,9 @@ def write_slices(folder, store):
     cuts = slicings(store, targets.users, targets.ends, hparams.length_groups)
     predictions = read_predictions(folder.file("predictions_test.csv"))
     found = [candidate_slices(predictions, cuts, expand(hparams.metrics), hparams.ties)]
-    if hparams.ranking == "full":
-        ranks = read_ranks(folder.file(RANKS_FILE))
+    path = folder.file(RANKS_FILE)
+    if hparams.ranking == "full" or (ranked and os.path.exists(path)):
+        ranks = read_ranks(path)
         found.append(catalogue_slices(ranks, cuts, hparams.ranking_cutoffs))
     frame = pd.concat(found, ignore_index=True)
     with checked_write(folder.file(SLICES_FILE), newline="") as stream:

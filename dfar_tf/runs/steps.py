@@ -172,8 +172,10 @@ def _protocol(hparams, store):
     return protocol
 
 
-def score(folder, store, checkpoint):
+def score(folder, store, checkpoint, ranked=False):
     """Writes the files of predictions, and of ranks if wanted, and gives the metrics computed from them.
+
+    ``ranked`` says that the folder has this checkpoint's ranks already.
 
     Beside them, as ``untrained``, what untrained models score on the same test rows, and as
     ``observed_auc`` the AUC of liked against disliked targets of each split that has both.
@@ -197,7 +199,7 @@ def score(folder, store, checkpoint):
         metrics["observed"] = _of_model(hparams, observe_run, observe_fitted)(
             folder, store, checkpoint
         )
-    write_slices(folder, store)
+    write_slices(folder, store, ranked)
     metrics["untrained"] = untrained_figures(store, hparams, folder.note)
     return metrics
 

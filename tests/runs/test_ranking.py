@@ -141,6 +141,12 @@ def test_a_run_without_the_keys_is_evaluated_and_resumed(ranked, tmp_path, tmp_p
     assert done.status == 0, done.err
     figures = read_json(str(folder / "results.json"))["ranking"]
     assert figures["gini@10"] == expected["gini@10"] and "full_hr@3" in figures
+    # Scored again without ranking, the run keeps what it knows of its whole-catalogue slices.
+    kept = pd.read_csv(str(folder / "slices.csv"))
+    assert call("evaluate", f"--run_dir={folder}").status == 0
+    again = pd.read_csv(str(folder / "slices.csv"))
+    assert set(again["ranking"]) == set(kept["ranking"]) == {"candidates", "full"}
+    assert read_json(str(folder / "results.json"))["ranking"] == figures
 
 
 @pytest.mark.parametrize(
