@@ -304,3 +304,30 @@ def test_a_log_that_is_not_there_leaves_its_cells_missing(tmp_path, monkeypatch)
     planner.shelf.say = said.append
     train(planner, say=said.append)
     assert trainer.asked == [] and "SYNTHETIC_tiny.csv is not there" in said[0]
+
+
+def test_attentions_are_measured_when_training_pauses_and_nothing_else_trains(
+    tmp_path, monkeypatch
+):
+    planner, _ = made(tmp_path, monkeypatch, by_rate, complexity=True)
+    folder, measured, told = planner.shelf.folder, [], []
+    monkeypatch.setattr(session, "train", lambda planner, minutes, say: None)
+    monkeypatch.setattr(session, "write_book", lambda planner, output, say: told.append(output))
+    monkeypatch.setattr(
+        session,
+        "run_complexity",
+        lambda hparams, steps, command, output, say: measured.append(output),
+    )
+    asked = {"name": str(tmp_path / "mine.yaml"), "data_dir": str(tmp_path), "cells": folder}
+    book = str(tmp_path / "book")
+    other = Shelf(planner.benchmark, folder, say=lambda _: None)
+    with other.claimed(next(iter(open_works(planner)))):
+        session.run_benchmark(**asked, output=book)
+    assert measured == [] and told == [book]
+    session.run_benchmark(**asked, output=book, only_report=True)
+    assert measured == []
+    session.run_benchmark(**asked, output=book, minutes=1)
+    assert measured == [book] and told == [book] * 3
+    monkeypatch.setattr(session, "complexity_rows", lambda output: ["a row"])
+    session.run_benchmark(**asked, output=book)
+    assert measured == [book]
