@@ -1,10 +1,12 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
 import pathlib
 
 import pytest
 from places import CHECKOUT
+from plain_graphs import FOLDERS, plain_graphs
 from run_sh_box import BASH, Box
 
 
@@ -27,3 +29,11 @@ def box(tmp_path):
     folder = tmp_path / "a folder"
     folder.mkdir()
     return Box(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graphs(request):
+    """TensorFlow optimises no graph of this process in the folders where that changes no outcome."""
+    folder = pathlib.Path(str(request.fspath)).parent.name
+    with plain_graphs() if folder in FOLDERS else contextlib.nullcontext():
+        yield

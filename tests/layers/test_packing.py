@@ -63,7 +63,7 @@ def test_rows_keep_their_order_and_see_their_own_length(parts):
 def test_parts_by_length_give_every_model_the_same_numbers(name):
     found = []
     arrays = dfar_case.batch()
-    for parts in (0, 1, 3):
+    for parts in (0, 2):
         with Bench() as bench:
             case = dfar_case.Case(bench, small_hparams(name, {}).replace(length_parts=parts))
             outputs = case.outputs(True)
@@ -79,11 +79,10 @@ def test_parts_by_length_give_every_model_the_same_numbers(name):
             }
             assign(bench.session, random_values(case.model.weights, 3, 0.4))
             found.append(case.run(fetched, arrays))
-    for other in found[1:]:
-        close(other["scores"], found[0]["scores"], 1e-5)
-        if name in ("sine", "dien"):  # draw negatives at random in training, by the history's shape
-            continue
-        assert other["gradients"].keys() == found[0]["gradients"].keys()
-        for key, gradient in found[0]["gradients"].items():
-            close(other["gradients"][key], gradient, 1e-5)
+    whole, parted = found
+    close(parted["scores"], whole["scores"], 1e-5)
+    if name not in ("sine", "dien"):  # draw negatives at random in training, by the history's shape
+        assert parted["gradients"].keys() == whole["gradients"].keys()
+        for key, gradient in whole["gradients"].items():
+            close(parted["gradients"][key], gradient, 1e-5)
     assert get_model(name).any_length or name in ("caser", "dfar_released")
