@@ -40,6 +40,12 @@ def test_the_book_is_what_was_agreed():
     assert "dfar" in book.parts[0].models and len(book.parts[0].models) == 10
 
 
+def test_an_objective_may_have_seconds_of_its_own():
+    book = read_benchmark(find_benchmark("book"))
+    assert book.seconds_of("retrieval", "dfar", 1.0) > 10 * book.seconds_of("softmax", "dfar", 1.0)
+    assert book.seconds_of("softmax", "pnfrec", 1.0) == 1.0  # the usual, where the file has none
+
+
 def test_every_draw_of_the_book_can_be_trained(tmp_path):
     book = read_benchmark(find_benchmark("book"), str(tmp_path))
     shelf = Shelf(book, str(tmp_path), say=lambda _: None)
@@ -100,6 +106,17 @@ MISTAKES = {
     "extra": (("parts", 0, "extras"), ["table3"], ("extras", "'table3'", "ablations")),
     "settings of none": (("parts", 0, "settings_of"), "tiny", ("settings_of", "before this one")),
     "seconds": (("seconds", "dfar"), "fast", ("seconds: dfar", "'fast'")),
+    "seconds of none": (("seconds", "dfarr"), 3, ("seconds", "'dfarr'", "did you mean dfar")),
+    "seconds of no objective": (
+        ("seconds", "objectives"),
+        {"x": {}},
+        ("seconds: objectives", "'x'"),
+    ),
+    "seconds of an objective": (
+        ("seconds", "objectives"),
+        {"log_loss": {"dfar": "fast"}},
+        ("seconds: objectives: log_loss: dfar", "'fast'"),
+    ),
 }
 
 

@@ -94,12 +94,17 @@ class Benchmark(typing.NamedTuple):
     own_values: dict
     seeds: dict
     seconds: dict
+    own_seconds: dict
     resamples: int
     complexity: bool
 
     def values_of(self, objective):
         """``{key: its values}`` of the random search for an objective."""
         return {**self.values, **self.own_values.get(objective, {})}
+
+    def seconds_of(self, objective, model, usual):
+        """Seconds of a whole run, or the usual ones where the file has none."""
+        return {**self.seconds, **self.own_seconds.get(objective, {})}.get(model, usual)
 
     def part(self, key):
         """The Part of a (log, objective)."""
@@ -149,9 +154,10 @@ def read_benchmark(path, data_dir=None):
         for name, values in checks.table(top["logs"], "logs").items()
     }
     tuning = checks.mapping(top.get("tuning", {}), "tuning", (), (*TUNING, "values", "objectives"))
-    own = checks.table(tuning.get("objectives", {}), "tuning: objectives")
-    for name in own:
-        checks.one_of(name, "tuning: objectives", "objective", objectives)
+    own = checks.by_objective(tuning, "tuning", objectives)
+    seconds = dict(checks.mapping(top.get("seconds", {}), "seconds", (), _SECONDS))
+    own_seconds = checks.by_objective(seconds, "seconds", objectives)
+    seconds.pop("objectives", None)
     return Benchmark(
         name=os.path.splitext(os.path.basename(path))[0],
         path=path,
@@ -169,7 +175,11 @@ def read_benchmark(path, data_dir=None):
         seeds=checks.numbers(
             checks.mapping(top.get("seeds", {}), "seeds", (), SEEDS), "seeds", SEEDS
         ),
-        seconds=checks.seconds(top.get("seconds", {})),
+        seconds=checks.seconds(seconds, "seconds"),
+        own_seconds={
+            name: checks.seconds(table, f"seconds: objectives: {name}")
+            for name, table in own_seconds.items()
+        },
         resamples=checks.number(top.get("resamples", 2000), "resamples", "int >= 20"),
         complexity=Key("complexity", "", "bool", (), (), "").check(
             top.get("complexity", False), path
@@ -177,6 +187,7 @@ def read_benchmark(path, data_dir=None):
     )
 
 
+_SECONDS = (*model_names(), "objectives")
 _TOP = ("models", "untrained", "tuning", "seeds", "seconds", "resamples", "complexity")
 
 
@@ -189,9 +200,7 @@ def _log(checks, name, values, folder, objectives):
         checks.fail(where, f"expected the name of a file under one of {', '.join(SOURCES)}")
     if not os.path.isfile(hparams_file(str(values["data"]))):
         checks.fail(f"{where}: data", f"there is no hparams/{values['data']}.yaml")
-    own = checks.table(values.get("objectives", {}), f"{where}: objectives")
-    for objective in own:
-        checks.one_of(objective, f"{where}: objectives", "objective", objectives)
+    own = checks.by_objective(values, where, objectives)
     source = os.path.join(folder, values[given[0]])
     title = str(values.get("title", name))
     return Log(

@@ -108,10 +108,18 @@ class Checks:
                 schema[key].check(value, f"{self.path}: {where}")
         return table
 
-    def seconds(self, table):
+    def by_objective(self, values, where, objectives):
+        """What a mapping has under ``objectives``, by their names."""
+        where += ": objectives"
+        own = self.table(values.get("objectives", {}), where)
+        for name in own:
+            self.one_of(name, where, "objective", objectives)
+        return own
+
+    def seconds(self, table, where):
         """``{model: seconds}``."""
-        table = self.mapping(table, "seconds", (), model_names())
-        return {k: self.number(v, f"seconds: {k}", "float >= 0") for k, v in table.items()}
+        table = self.mapping(table, where, (), model_names())
+        return {k: self.number(v, f"{where}: {k}", "float >= 0") for k, v in table.items()}
 
 
 @functools.lru_cache(maxsize=None)

@@ -262,7 +262,7 @@ class Shelf:
 
     def seconds_of(self, part, model):
         """Seconds of a whole run of a model, as the benchmark file tells."""
-        return self.benchmark.seconds.get(model, USUAL_SECONDS)
+        return self.benchmark.seconds_of(part.objective, model, USUAL_SECONDS)
 
 
 def _settings(hparams):
