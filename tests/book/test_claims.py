@@ -57,6 +57,16 @@ def test_a_verdict_is_of_the_direction_and_the_corrected_p(difference, p, expect
     assert found["verdict"] == "not measured"
 
 
+def test_any_model_above_ours_refutes_that_ours_is_best():
+    level, above = pair("DFAR", "DIEN", -0.01, 0.3), pair("Caser", "DFAR", 0.02, 0.01)
+    found = judged([level, above])["Table 2", "DFAR is best by AUC"]
+    assert found["verdict"] == "does not"
+    assert found["evidence"].startswith("DFAR minus Caser: -0.0200 [")
+    above["p Holm"] = 0.3
+    found = judged([level, above])["Table 2", "DFAR is best by AUC"]
+    assert found["verdict"] == "not distinguishable" and "minus DIEN" in found["evidence"]
+
+
 def test_a_claim_on_all_models_waits_for_all_unless_one_refutes_it():
     waiting = dict(cell("din", 1, None, None), status="missing", settings=None)
     for difference, p, expected in (

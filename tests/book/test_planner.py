@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import os
+import shutil
 import threading
 import time
 import types
@@ -14,6 +15,7 @@ from places import HPARAMS
 from dfar_tf.experiments.book import session
 from dfar_tf.experiments.book import shelf as shelf_module
 from dfar_tf.experiments.book.benchmark import read_benchmark
+from dfar_tf.experiments.book.rows import entries_of, whole
 from dfar_tf.experiments.book.session import next_free, next_work, open_works, say_plan, train
 from dfar_tf.experiments.book.shelf import Shelf
 from dfar_tf.experiments.book.works import Planner
@@ -295,6 +297,21 @@ def test_a_plan_counts_and_trains_nothing(tmp_path, monkeypatch):
     cells = {row[2]: int(row[3]) for row in rows}
     assert cells == {"untrained": 1, "draw": 16, "finalist": 8, "tuned": 9}
     assert "34 cells, 0 done; about" in text
+
+
+def test_what_lacks_a_seed_is_shown_and_not_compared(tmp_path, monkeypatch):
+    planner, _ = made(tmp_path, monkeypatch, by_rate)
+    train(planner, say=lambda _: None)
+    (part,) = planner.benchmark.parts
+    entries = entries_of(planner, part)
+    assert whole(planner, part, entries) == entries
+    tuned = [work for work in planner.of_part(part) if work.kind == "tuned"]
+    (last,) = [work for work in tuned if (work.model, work.seed) == ("dfar", 2)]
+    shutil.rmtree(planner.shelf.path(last))
+    again = Planner(planner.benchmark, Shelf(planner.benchmark, planner.shelf.folder))
+    left = entries_of(again, part)
+    assert len(left["tuned", "dfar", ""].results) == len(entries["tuned", "dfar", ""].results) - 1
+    assert set(left) - set(whole(again, part, left)) == {("tuned", "dfar", "")}
 
 
 def test_a_log_that_is_not_there_leaves_its_cells_missing(tmp_path, monkeypatch):

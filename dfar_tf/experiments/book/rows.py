@@ -88,3 +88,12 @@ def entries_of(planner, part):
         found[key].results.append(cell.results)
         found[key].folders.append(cell.folder)
     return found
+
+
+def whole(planner, part, entries):
+    """Entries of which no seed is missing. Seeds vary: a comparison of fewer would seem surer than it is."""
+    works = planner.of_part(part)
+    missing = {
+        (w.kind, w.model, w.name) for w in works if planner.shelf.look(w).status == "missing"
+    }
+    return {key: entry for key, entry in entries.items() if key not in missing}

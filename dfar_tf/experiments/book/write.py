@@ -6,7 +6,7 @@ import numpy as np
 
 from dfar_tf.experiments.book import claims, comparisons
 from dfar_tf.experiments.book.csvfile import write_rows
-from dfar_tf.experiments.book.rows import FIGURES, HEADERS, cell_rows, entries_of
+from dfar_tf.experiments.book.rows import FIGURES, HEADERS, cell_rows, entries_of, whole
 from dfar_tf.experiments.book.text import book_text
 from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry
 from dfar_tf.experiments.figure4 import (
@@ -50,7 +50,7 @@ def write_book(planner, output, say=print):
     for part in benchmark.parts:
         entries = entries_of(planner, part)
         synthetic |= any(e.results[0]["synthetic"] for e in entries.values())
-        found = comparisons.compare_part(part, entries, benchmark.resamples)
+        found = comparisons.compare_part(part, whole(planner, part, entries), benchmark.resamples)
         maps = attention_of(planner, part)
         seen = attention_rows(part, maps)
         own = [row for row in cells if (row["log"], row["objective"]) == part.key]
