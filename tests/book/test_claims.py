@@ -155,17 +155,24 @@ def test_the_text_says_who_leads_and_what_is_missing():
     waiting = dict(cell("din", 1, None, None), status="missing", settings=None)
     draw = cell("dfar", 1, None, 0.81, "draw", settings='{"dropout": 0.2}')
     cells = [*CELLS, waiting, draw]
-    pairs = [pair("DFAR", "DIEN", -0.02, 0.01), pair("DFAR", "DIEN", 0.002, 0.8, metric="ndcg@10")]
+    pairs = [
+        pair("DFAR", "DIEN", -0.02, 0.01),
+        pair("DFAR", "DIEN", 0.002, 0.8, metric="ndcg@10"),
+        pair("Caser", "DFAR", 0.01, 0.02, metric="ndcg@10"),
+        pair("DFAR", "DIN", 0.01, 0.02, metric="ndcg@10"),
+        pair("DIN", "DFAR", 0.01, 0.2, metric="ndcg@10"),
+    ]
     found = claims.claim_rows(*KEY, "amazon", cells, pairs, [])
     said = text.book_text({KEY: "Toys, log loss"}, cells, pairs, found)
     assert "| DFAR | 0.8000 ± 0.0000 | 0.7150 ± 0.0071 |" in said
     assert "newest *" in said and "Not tuned yet: DIN." in said
     assert "AUC: DFAR does not lead (-0.0200) against DIEN, the best other by validation" in said
     assert "NDCG@10: DFAR is level (+0.0020) against DIEN" in said
+    assert "NDCG@10: above DFAR after correction: Caser." in said and "AUC: above DFAR" not in said
     assert "NDCG@10: Caser 0.7200 is above the best untrained, newest 0.6300." in said
     assert "| DFAR | AUC 0.8100 | dropout 0.2 | dropout 0.2 | defaults |" in said
-    assert "does not: 1" in said and "| Toys, log loss | 1 of 1 | 1 of 1 | 5 of 6 | 0 |" in said
-    assert "- Toys, log loss: Table 2 (7), Table 3 (17), " in said
+    assert "does not: 2" in said and "| Toys, log loss | 1 of 1 | 1 of 1 | 5 of 6 | 0 |" in said
+    assert "- Toys, log loss: Table 2 (6), Table 3 (17), " in said
 
 
 def test_rows_read_back_as_written(tmp_path):

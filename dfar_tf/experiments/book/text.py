@@ -117,6 +117,15 @@ def mean_text(values):
     return f"{statistics.mean(values):.4f}{spread}"
 
 
+def above_ours(found, metric, ours):
+    """Titles of the models that are above ours by a metric, told from noise."""
+    for (name, first, second), row in found.items():
+        if name == metric and ours in (first, second) and row["p Holm"] is not None:
+            gap = -row["difference"] if first == ours else row["difference"]
+            if row["p Holm"] < 0.05 and gap > 0:
+                yield second if first == ours else first
+
+
 def leading_lines(cells, pairs):
     """Ours against the best other by validation, and the best trained against the best untrained."""
     ours, rival, lines = title_of(OURS), best_other(cells), []
@@ -136,6 +145,9 @@ def leading_lines(cells, pairs):
                     f"{name}: {ours} {word} ({gap:+.4f}) against {rival}, the best other by "
                     f"validation: {told(row, sign)} (Holm, {row['comparisons']:.0f} pairs)."
                 )
+        above = [other for other in above_ours(found, metric, ours) if other != rival]
+        if above:
+            lines.append(f"{name}: above {ours} after correction: {', '.join(above)}.")
     best = {}
     for kind in ("tuned", "untrained"):
         rows = [row for row in cells if row["kind"] == kind and row["status"] == "done"]
