@@ -17,6 +17,7 @@ FLAGS = {
     "any_code": (False, "take cells that other code made where today's code has none"),
     "retry": (False, "train cells again that failed"),
     "cells": (None, "folder of the cells; runs/book in the checkout if not given"),
+    "add_to": (None, "folder of an earlier book, as docs/book: take its rows for cells not here"),
     "docs": (False, "then copy the rows to docs/book and rewrite the docs' parts"),
     "output": (None, "folder of the book; results/book in the checkout if not given"),
 }
@@ -48,6 +49,7 @@ def run(options):
         options.cells,
         options.command,
         output,
+        taken(options.add_to) if options.add_to else None,
     )
     if options.docs and not options.plan:
         write_docs(output)

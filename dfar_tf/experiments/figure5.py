@@ -34,7 +34,11 @@ def run_figure5(dataset, given, models=MODELS, seeds=3, command="", output=None,
     study = Study("figure5", dataset, given, seeds, (), command, output, say)
     study.run([Variant(name, name, {}) for name in names])
     edges = list(study.entries[0].hparams.length_groups)
-    entries = [part for entry in study.entries for part in split_by_length(entry, edges)]
+    entries = [
+        part
+        for entry in study.entries
+        for part in split_by_length(entry, map(read_lengths, entry.folders), edges)
+    ]
     columns = Columns(
         {"model": lambda e: e.title, "history": lambda e: e.name, "instances": instances},
         MEAN_AND_DEVIATION,
@@ -57,10 +61,15 @@ def instances(entry):
     return entry.results[0]["test"]["instances"] if entry.results else 0
 
 
-def split_by_length(entry, edges):
-    """The Entries of a model's length groups, their figures recomputed from the test predictions."""
-    paths = [os.path.join(folder, "predictions_test.csv") for folder in entry.folders]
-    runs = [by_group(path, edges) for path in paths]
+def read_lengths(folder):
+    """The test predictions of a run."""
+    path = os.path.join(folder, "predictions_test.csv")
+    return pd.read_csv(path, dtype={"user": str}, keep_default_na=False)
+
+
+def split_by_length(entry, frames, edges):
+    """The Entries of a model's length groups, their figures recomputed from test predictions, one a run."""
+    runs = [by_group(frame, edges) for frame in frames]
     return [
         entry._replace(
             variant=entry.variant._replace(name=group),
@@ -85,9 +94,8 @@ def group_of(lengths, edges):
     return np.searchsorted(np.asarray(edges), np.asarray(lengths), side="left")
 
 
-def by_group(path, edges):
-    """Metrics and counts of each length group of a predictions file; an empty group has none."""
-    frame = pd.read_csv(path, dtype={"user": str}, keep_default_na=False)
+def by_group(frame, edges):
+    """Metrics and counts of each length group of predictions; an empty group has none."""
     number = group_of(frame["history_length"], edges)
     parts = [frame[number == group].reset_index(drop=True) for group in range(len(edges) + 1)]
     return [_figures(part) if len(part) else {"instances": 0} for part in parts]

@@ -2,82 +2,22 @@
 
 import json
 import os
-import types
 
 import numpy as np
 import pytest
-import yaml
-from fake_cells import METRICS, C, predictions
-from places import HPARAMS
+from made_book import write_made_up_book
 
-from dfar_tf.experiments.book import shelf as shelf_module
-from dfar_tf.experiments.book import write
-from dfar_tf.experiments.book.benchmark import read_benchmark
 from dfar_tf.experiments.book.csvfile import read_rows
 from dfar_tf.experiments.book.docs import NAMES, sections
-from dfar_tf.experiments.book.session import train
-from dfar_tf.experiments.book.shelf import Shelf
-from dfar_tf.experiments.book.works import Planner
-from dfar_tf.runs.grid import Outcome
-from recommenders_utils.evaluation.metrics import evaluate_predictions
-
-LIFTS = {"dfar": 3.0, "caser": 1.2, "gru4rec": 0.6, "sasrec": 1.0, "newest": 0.3}
-
-
-def lift(hparams):
-    """Ours leads by far; without FHA nothing is left of it; the weights do not matter."""
-    if hparams.values().get("ablation", "none") == "fha":
-        return 0.0
-    return LIFTS[hparams.model_type] * (0.8 if hparams.learning_rate == 0.0001 else 1)
-
-
-def made_up(cell, path, given=(), command="", finished=False):
-    """Stands in for ``run_cell``."""
-    hparams = cell.hparams
-    frame = predictions(lift(hparams), hparams.seed)
-    os.makedirs(path, exist_ok=True)
-    frame.to_csv(os.path.join(path, "predictions_test.csv"), index=False)
-    figures = evaluate_predictions(frame, METRICS)
-    results = {
-        **{"model": hparams.model_type, "loss": hparams.loss, "seed": hparams.seed},
-        **{"test": figures, "valid": figures, "observed_auc": {"valid": 0.5}},
-        "epochs": [{"validation": figures}] * hparams.epochs,
-        **{"seconds": {"all": 1.0}, "parameters": 1234, "best_epoch": 1},
-        **{"data_fingerprint": "f" * 64, "synthetic": True},
-        "ranking": {"full_hr@10": 0.1, "full_ndcg@10": 0.05, "full_hr@10_p-n": 0.02},
-    }
-    with open(os.path.join(path, "results.json"), "w") as stream:
-        json.dump(results, stream)
-    return Outcome(path, results)
 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """(folder of the book, what was said)."""
-    folder, patch, said = tmp_path_factory.mktemp("book"), pytest.MonkeyPatch(), []
-    path = HPARAMS / "benchmarks" / "tiny.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    content.update(models=["gru4rec", "caser", "sasrec", "dfar"], untrained=["newest"])
-    content["parts"][0]["extras"] = ["ablations", "weights", "published"]
-    content["seeds"] = {"first": 1, "most": 3, "best_others": 1, "rest": 2}
-    content["resamples"] = 800
-    (folder / "mine.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    (folder / "SYNTHETIC_tiny.csv").write_text("")
-    meta = {"fingerprint": "f" * 64, "name": "tiny", "synthetic": True, "protocol": {}}
-    counts = types.SimpleNamespace(counts=np.full(8, C))
-    store = types.SimpleNamespace(meta=meta, splits={"test": counts})
-    attention = {"attention": np.array([[2.0, 1], [1, 6]]), "pairs": np.array([[1.0, 1], [1, 7]])}
-    attention["transitions"] = attention["pairs"]
-    patch.setattr(shelf_module, "prepare_data", lambda *_: (store, None))
-    patch.setattr(shelf_module, "run_cell", made_up)
-    patch.setattr(write, "accumulate", lambda *_: attention)
-    benchmark = read_benchmark(str(folder / "mine.yaml"), str(folder))
-    shelf = Shelf(benchmark, str(folder / "cells"), command="the command", say=lambda _: None)
-    planner = Planner(benchmark, shelf)
-    train(planner, say=lambda _: None)
-    assert write.write_book(planner, str(folder / "out"), said.append) == 0
+    patch = pytest.MonkeyPatch()
+    found = write_made_up_book(tmp_path_factory.mktemp("book"), patch)
     patch.undo()
-    return folder / "out", said
+    return found[:2]
 
 
 def rows(book, name):

@@ -139,10 +139,8 @@ def test_length_groups():
     assert group_names([5, 6]) == ["<= 5", "6", "> 6"]
 
 
-def test_an_empty_group_has_no_figures(tmp_path):
-    path = tmp_path / "predictions_test.csv"
-    predictions(1.0, 3).to_csv(str(path), index=False)
-    groups = by_group(str(path), [2, 50, 60])
+def test_an_empty_group_has_no_figures():
+    groups = by_group(predictions(1.0, 3), [2, 50, 60])
     assert [g["instances"] for g in groups] == [0, N, 0, 0] and "auc" not in groups[0]
     assert groups[1]["rows"] == N * C
 

@@ -45,7 +45,7 @@ def cell_row(shelf, work):
         cell=work.name,
         seed=work.seed,
         status=found.status,
-        settings=None if work.values is None else json.dumps(work.values, sort_keys=True),
+        settings=settings_text(work.values),
         folder=os.path.basename(found.folder) if found.folder else None,
         failure=found.failure,
     )
@@ -66,6 +66,11 @@ def cell_row(shelf, work):
         code=record["code"],
     )
     return row
+
+
+def settings_text(values):
+    """The hyper-parameters of a work as ``cells.csv`` has them; None if they are not known yet."""
+    return None if values is None else json.dumps(values, sort_keys=True)
 
 
 def figure(results, measure):

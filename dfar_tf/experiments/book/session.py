@@ -11,6 +11,7 @@ from tqdm import tqdm
 from dfar_tf.bench.complexity import run_complexity
 from dfar_tf.experiments.book.benchmark import find_benchmark, read_benchmark
 from dfar_tf.experiments.book.clock import Clock, duration, estimate, still_to_train
+from dfar_tf.experiments.book.earlier import Earlier
 from dfar_tf.experiments.book.shelf import Shelf, check_models
 from dfar_tf.experiments.book.works import Planner
 from dfar_tf.experiments.book.write import complexity_rows, write_book
@@ -36,6 +37,7 @@ def run_benchmark(
     cells=None,
     command="",
     output=None,
+    add_to=None,
     say=print,
 ):
     """Trains the missing cells of a benchmark and writes its book.
@@ -53,20 +55,22 @@ def run_benchmark(
       cells: folder of the cells; ``runs/book`` in the checkout if None.
       command: the command line.
       output: folder of the book; ``results/book`` in the checkout if None.
+      add_to: folder of an earlier book, whose rows stand for cells that are not there.
       say: called with each line to print.
 
     Returns:
       0, or 1 if a cell failed.
 
     Raises:
-      UserError: a benchmark file that is not as it should be.
+      UserError: a benchmark file that is not as it should be; no book in ``add_to``.
       KeyboardInterrupt: with a message that says how to resume.
     """
     benchmark = narrowed(read_benchmark(find_benchmark(name), data_dir), only)
     check_models(benchmark)
     folder = cells or in_checkout(os.path.join("runs", "book"))
     output = output or in_checkout(os.path.join("results", "book"))
-    shelf = Shelf(benchmark, folder, given, any_code, command, say)
+    earlier = Earlier(add_to) if add_to else None
+    shelf = Shelf(benchmark, folder, given, any_code, command, say, earlier)
     planner = Planner(benchmark, shelf)
     if plan:
         say_plan(planner, say)

@@ -14,6 +14,7 @@ import typing
 
 from dfar_tf.experiments.book.checks import defaults_of, keys_of
 from dfar_tf.experiments.book.code import code_digest, commit
+from dfar_tf.experiments.book.earlier import record_of, results_of
 from dfar_tf.experiments.book.tuning import first_epochs, validation_score
 from dfar_tf.experiments.cells import cell_hparams
 from dfar_tf.models import is_untrained
@@ -39,6 +40,7 @@ class Found(typing.NamedTuple):
       results: its ``results.json``, if done.
       record: its ``benchmark.json``: code, commit, epochs, seconds.
       failure: why it failed.
+      earlier: whether it is a row of an earlier book, without a run folder.
     """
 
     status: str
@@ -46,6 +48,7 @@ class Found(typing.NamedTuple):
     results: typing.Optional[dict] = None
     record: typing.Optional[dict] = None
     failure: typing.Optional[str] = None
+    earlier: bool = False
 
 
 class Shelf:
@@ -58,10 +61,14 @@ class Shelf:
       any_code: take cells that other code made where today's has none.
       command: the command line.
       say: called with each line to print.
+      earlier: the Earlier book whose rows stand for cells that are not there, or None.
     """
 
-    def __init__(self, benchmark, folder, given=(), any_code=False, command="", say=print):
+    def __init__(
+        self, benchmark, folder, given=(), any_code=False, command="", say=print, earlier=None
+    ):
         self.benchmark, self.folder, self.given = benchmark, folder, dict(given)
+        self.earlier = earlier
         self.any_code, self.command, self.say = any_code, command, say
         self.absent, self._stores, self._found, self._merged, self._common = {}, {}, {}, {}, {}
         self._stems, self._commit, self._own = {}, commit(), None
@@ -165,6 +172,8 @@ class Shelf:
         if key in self._found:
             return self._found[key]
         found = self._look(*key)
+        if found.status == "missing" and self.earlier:
+            found = self._of_earlier(work, path) or found
         if found.status != "missing":  # else another process may train it meanwhile
             self._found[key] = found
         return found
@@ -181,6 +190,17 @@ class Shelf:
             return Found("done" if done else "missing", path, results, record)
         except (*DAMAGE, OSError) as error:
             return Found("failed", path, failure=f"damaged: {type(error).__name__}: {error}")
+
+    def _of_earlier(self, work, path):
+        meta, name = self.store(work).meta, os.path.basename(path)
+        decisive = set(self.given) & set(fixed_values(self.hparams(work)))
+        any_code = self.any_code and not decisive  # a name of today's code has these flags in it
+        row = self.earlier.row(work, name, meta["fingerprint"], any_code)
+        if row is None:
+            return None
+        folder = os.path.join(self.folder, row["folder"])
+        results = results_of(row, bool(meta.get("synthetic")))
+        return Found("done", folder, results, record_of(row), earlier=True)
 
     def score(self, work):
         """Validation score of a finished work, as far as it is trained itself; None if it failed."""

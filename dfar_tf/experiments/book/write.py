@@ -1,5 +1,6 @@
 """Writes the book: CSV files of its rows, Markdown, figures, and the HTML report."""
 
+import itertools
 import os
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from dfar_tf.experiments.book import claims, comparisons
 from dfar_tf.experiments.book.csvfile import write_rows
 from dfar_tf.experiments.book.rows import FIGURES, HEADERS, cell_rows, entries_of, whole
+from dfar_tf.experiments.book.scores import FOLDER, Scores, file_of
 from dfar_tf.experiments.book.text import book_text
 from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry
 from dfar_tf.experiments.figure4 import (
@@ -28,6 +30,7 @@ from dfar_tf.objectives import objective_of
 from dfar_tf.paths import shown
 from recommenders_utils.files import atomic_write, read_json, write_json
 
+COMPARED = ("tuned", "ablation", "weight")  # kinds of which scores are kept
 FULL = [measure for measure in FIGURES.values() if measure.part == "ranking"]
 ATTENTION = "figure4.json"  # in a cell's folder, so that it is computed once
 ATTENTION_HEADERS = ("log", "objective", "seed", "query", "key", "attention", "share of pairs")
@@ -46,20 +49,28 @@ def write_book(planner, output, say=print):
     """
     benchmark, shelf = planner.benchmark, planner.shelf
     os.makedirs(output, exist_ok=True)
+    earlier = shelf.earlier
+    scores = earlier.scores if earlier else Scores()
     cells, pairs, attention, judged, synthetic = cell_rows(planner), [], [], [], False
     for part in benchmark.parts:
         entries = entries_of(planner, part)
         synthetic |= any(e.results[0]["synthetic"] for e in entries.values())
-        found = comparisons.compare_part(part, whole(planner, part, entries), benchmark.resamples)
+        complete = whole(planner, part, entries)
+        found = comparisons.compare_part(part, complete, benchmark.resamples, scores, earlier)
         maps = attention_of(planner, part)
         seen = attention_rows(part, maps)
+        if earlier:
+            seen += earlier.attention_rows(part.key, earlier_seeds(planner, part))
         own = [row for row in cells if (row["log"], row["objective"]) == part.key]
         if benchmark.objectives[part.objective].get("objective", "ranking") == "ranking":
             paper = benchmark.logs[part.log].paper
             judged += claims.claim_rows(*part.key, paper, own, found, seen)
         pairs, attention = pairs + found, attention + seen
         if entries:
-            write_part(planner, part, entries, found, maps, output)
+            write_part(planner, part, entries, found, maps, output, scores)
+            compared = [e.folders for key, e in entries.items() if key[0] in COMPARED]
+            path = os.path.join(output, FOLDER, file_of(part.key))
+            scores.write(path, part.key, itertools.chain(*compared))
     judged.append(claims.complexity_claim(complexity_rows(output)))
     about = {"command": shelf.command, "data": benchmark.name, "synthetic": synthetic}
     headers, rows = list(claims.HEADERS), [[row[h] for h in claims.HEADERS] for row in judged]
@@ -111,12 +122,24 @@ def part_titles(benchmark):
     ]
 
 
-def attention_of(planner, part):
-    """``{seed: what accumulate gave}`` of our tuned cells (Figure 4); empty where it does not apply."""
-    found, shelf = {}, planner.shelf
+def _ours(planner, part):
+    """(work, what there is of it) of our tuned cells."""
     for work in planner.of_part(part):
-        cell = shelf.look(work)
-        if work.kind != "tuned" or work.model != OURS or cell.status != "done":
+        cell = planner.shelf.look(work)
+        if work.kind == "tuned" and work.model == OURS and cell.status == "done":
+            yield work, cell
+
+
+def earlier_seeds(planner, part):
+    """Seeds of our tuned cells that are rows of an earlier book."""
+    return [work.seed for work, cell in _ours(planner, part) if cell.earlier]
+
+
+def attention_of(planner, part):
+    """``{seed: what accumulate gave}`` of our tuned runs (Figure 4); empty where it does not apply."""
+    found, shelf = {}, planner.shelf
+    for work, cell in _ours(planner, part):
+        if cell.earlier:
             continue
         if objective_of(shelf.hparams(work)) != "ranking":
             continue
@@ -148,7 +171,7 @@ def complexity_rows(output):
     return [dict(zip(record["headers"], row)) for row in record["rows"]]
 
 
-def write_part(planner, part, entries, pairs, maps, output):
+def write_part(planner, part, entries, pairs, maps, output, scores):
     """The tables of one part as files that ``report`` reads, with figures."""
     groups = {}
     for (kind, *_), entry in entries.items():
@@ -174,9 +197,12 @@ def write_part(planner, part, entries, pairs, maps, output):
         draw = lambda: draw_points(points, keys)  # noqa: E731
         _publish(planner, part, "figure6", weights, output, draw, pairs)
     attentive = [e for e in groups.get("tuned", []) if e.variant.model in MODELS.split(",")]
-    if attentive:
+    read = [(entry, scores.whole(part.key, entry)) for entry in attentive]
+    read = [(entry, frames) for entry, frames in read if frames]
+    if read:
+        attentive = [entry for entry, _ in read]
         edges = list(attentive[0].hparams.length_groups)
-        by_length = [each for entry in attentive for each in split_by_length(entry, edges)]
+        by_length = [each for own in read for each in split_by_length(*own, edges)]
         store = planner.shelf.store(_any_work(planner, part))
         draw = lambda: draw_lengths(by_length, candidates_of(store))  # noqa: E731
         _publish(planner, part, "figure5", by_length, output, draw, runs=attentive)
