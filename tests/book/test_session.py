@@ -93,6 +93,23 @@ def test_nothing_is_trained_twice_and_what_is_missing_is_trained(made):
     assert {path for path in before if after[path] != before[path]} == {victim / "results.json"}
 
 
+def test_a_book_is_written_again_from_its_rows(made):
+    folder, arguments, _ = made
+    again = [f"--cells={folder / 'none'}", f"--output={folder / 'again'}", "--only_report"]
+    words = [*arguments, *again, f"--add_to={folder / 'book'}"]
+    outcome = call(*words)
+    assert outcome.status == 0 and "8 cells done" in outcome.out, outcome.err + outcome.out
+    for name in ("cells", "pairs", "claims", "attention"):
+        old, new = (folder / each / f"{name}.csv" for each in ("book", "again"))
+        assert new.read_text(encoding="utf-8") == old.read_text(encoding="utf-8"), name
+    # Flags that decide figures make other cells, whatever code is taken.
+    for flags in (["--batch_size=100"], ["--batch_size=100", "--any_code"]):
+        outcome = call(*words, *flags)
+        assert "0 cells done" in outcome.out
+    outcome = call(*arguments, f"--add_to={folder / 'none'}")
+    assert outcome.status == 2 and "--add_to takes the folder of a book" in outcome.err
+
+
 def test_bad_input_is_one_message(made):
     folder, arguments, _ = made
     (folder / "bad.yaml").write_text("logs: {}\n", encoding="utf-8")

@@ -82,14 +82,17 @@ class _Families:
         runs = {each: self.scores.whole(key, entry) for each, entry in used.items()}
         if None in runs.values():
             titles = [tuple(map(_title, pair)) for pair in pairs]
-            return self.earlier.family(key, name, titles, used.values()) if self.earlier else []
+            named = {_title(each): entry for each, entry in used.items()}
+            return self.earlier.family(key, name, titles, named) if self.earlier else []
         if inside:
             runs = {each: [inside(frame) for frame in frames] for each, frames in runs.items()}
         if not len(next(iter(runs.values()))[0]):
             return []
-        ranks = {each: self._ranks(entry) for each, entry in used.items()}
-        if not all(ranks.values()):
-            metrics = [metric for metric in metrics if metric != FULL]
+        ranks = None
+        if FULL in metrics:
+            ranks = {each: self._ranks(entry) for each, entry in used.items()}
+            if not all(ranks.values()):
+                ranks, metrics = None, [metric for metric in metrics if metric != FULL]
         resampled = Resampled(runs, metrics, self.resamples, ranks=ranks)
         rows = []
         for metric in metrics:

@@ -19,6 +19,7 @@ COLUMNS = {
     "pairs": ("log", "objective", "family", "first", "second", "seeds first", "seeds second"),
     "attention": ("log", "objective", "seed"),
 }
+ENDS = ("first", "second")  # of a pair
 BLIND = ("draw", "finalist")  # have no test figures
 
 
@@ -85,13 +86,16 @@ class Earlier:
           part: the (log, objective) of the Part.
           name: of the family.
           pairs: titles of the two of each pair.
-          entries: the Entry of each of them; they may have been trained again, with the same figures.
+          entries: ``{title: Entry}``; they may have been trained again, with the same figures.
         """
         rows = [r for r in self.pairs if (r["log"], r["objective"], r["family"]) == (*part, name)]
-        compared = {(row["first"], row["second"]) for row in rows}
-        same = compared == set(pairs) and all(self._agrees(part, entry) for entry in entries)
-        counts = {row["seeds first"] for row in rows} | {row["seeds second"] for row in rows}
-        return rows if same and counts == {len(entry.results) for entry in entries} else []
+        counts = {title: len(entry.results) for title, entry in entries.items()}
+        same = (
+            {(row["first"], row["second"]) for row in rows} == set(pairs)
+            and all(row["seeds " + at] == counts[row[at]] for row in rows for at in ENDS)
+            and all(self._agrees(part, entry) for entry in entries.values())
+        )
+        return rows if same else []
 
     def _agrees(self, part, entry):
         for result in entry.results:

@@ -168,10 +168,14 @@ class Shelf:
         if path is None:
             return Found("missing")
         ranked = self.hparams(work).ranking == "full"
-        key = path, self.epochs(work), ranked
+        wanted = path, self.epochs(work), ranked
+        key = (
+            *wanted,
+            work.kind,
+        )  # a draw, a finalist and a choice may be one cell, but not one row
         if key in self._found:
             return self._found[key]
-        found = self._look(*key)
+        found = self._look(*wanted)
         if found.status == "missing" and self.earlier:
             found = self._of_earlier(work, path) or found
         if found.status != "missing":  # else another process may train it meanwhile
