@@ -49,7 +49,7 @@ def made_up(cell, path, given=(), command="", finished=False):
     return Outcome(path, results)
 
 
-def write_made_up_book(folder, patch, name="out", add_to=None, **changes):
+def write_made_up_book(folder, patch, name="out", add_to=None, draws=True, **changes):
     """Trains what is missing in ``folder/cells-NAME`` and writes the book ``folder/NAME``.
 
     Args:
@@ -57,6 +57,7 @@ def write_made_up_book(folder, patch, name="out", add_to=None, **changes):
       patch: a MonkeyPatch.
       name: of the book.
       add_to: folder of an earlier book, or None.
+      draws: whether figures and the report are made.
       changes: keys of the benchmark file.
 
     Returns:
@@ -84,6 +85,11 @@ def write_made_up_book(folder, patch, name="out", add_to=None, **changes):
     patch.setattr(shelf_module, "prepare_data", lambda *_: (store, None))
     patch.setattr(shelf_module, "run_cell", noted)
     patch.setattr(write, "accumulate", lambda *_: attention)
+    if not draws:
+        for each in ("draw_models", "draw_shares", "draw_points", "draw_lengths"):
+            patch.setattr(write, each, lambda *_: None)
+        patch.setattr(write, "save_figure", lambda *_: None)
+        patch.setattr(write, "run_report", lambda *_: None)
     benchmark = read_benchmark(str(folder / "mine.yaml"), str(folder))
     earlier = Earlier(str(add_to)) if add_to else None
     cells, quiet = str(folder / f"cells-{name}"), lambda _: None
