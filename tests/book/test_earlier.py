@@ -47,6 +47,7 @@ def test_a_book_from_rows_and_scores_alone_is_the_same(place, monkeypatch):
         place, monkeypatch, "again", place / "out", resamples=60
     )
     assert trained == [] and "0 missing" in said[0]
+    assert said[1].startswith(f"{len(read_rows(str(again / 'cells.csv')))} of the cells done are")
     for name in SAME:
         assert content(again, name) == content(place / "out", name), name
     assert (again / "table2-tiny-log-loss-SYNTHETIC.png").exists()

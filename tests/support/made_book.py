@@ -9,6 +9,7 @@ import yaml
 from fake_cells import METRICS, C, predictions
 from places import HPARAMS
 
+from dfar_tf.experiments.book import attention as attention_module
 from dfar_tf.experiments.book import shelf as shelf_module
 from dfar_tf.experiments.book import write
 from dfar_tf.experiments.book.benchmark import read_benchmark
@@ -84,7 +85,7 @@ def write_made_up_book(folder, patch, name="out", add_to=None, draws=True, **cha
 
     patch.setattr(shelf_module, "prepare_data", lambda *_: (store, None))
     patch.setattr(shelf_module, "run_cell", noted)
-    patch.setattr(write, "accumulate", lambda *_: attention)
+    patch.setattr(attention_module, "accumulate", lambda *_: attention)
     if not draws:
         for each in ("draw_models", "draw_shares", "draw_points", "draw_lengths"):
             patch.setattr(write, each, lambda *_: None)

@@ -3,22 +3,14 @@
 import itertools
 import os
 
-import numpy as np
-
 from dfar_tf.experiments.book import claims, comparisons
+from dfar_tf.experiments.book.attention import ATTENTION_HEADERS, attention_of, attention_rows
 from dfar_tf.experiments.book.csvfile import write_rows
 from dfar_tf.experiments.book.rows import FIGURES, HEADERS, cell_rows, entries_of, whole
 from dfar_tf.experiments.book.scores import FOLDER, Scores, file_of
 from dfar_tf.experiments.book.text import book_text
 from dfar_tf.experiments.columns import MEAN_AND_DEVIATION, MEASURES, Columns, Entry
-from dfar_tf.experiments.figure4 import (
-    FEEDBACK,
-    accumulate,
-    draw_shares,
-    grouped,
-    share,
-    shares_table,
-)
+from dfar_tf.experiments.figure4 import draw_shares, shares_table
 from dfar_tf.experiments.figure5 import MODELS, candidates_of, draw_lengths, split_by_length
 from dfar_tf.experiments.page import TITLES
 from dfar_tf.experiments.plotting import COLOURS, MARKERS, new_figure, save_figure
@@ -26,14 +18,11 @@ from dfar_tf.experiments.points import draw_points
 from dfar_tf.experiments.report import run_report
 from dfar_tf.experiments.results import SYNTHETIC_NOTE, about_data, file_name, write_results
 from dfar_tf.experiments.table2 import OURS
-from dfar_tf.objectives import objective_of
 from dfar_tf.paths import shown
-from recommenders_utils.files import atomic_write, read_json, write_json
+from recommenders_utils.files import atomic_write, read_json
 
 COMPARED = ("tuned", "ablation", "weight")  # kinds of which scores are kept
 FULL = [measure for measure in FIGURES.values() if measure.part == "ranking"]
-ATTENTION = "figure4.json"  # in a cell's folder, so that it is computed once
-ATTENTION_HEADERS = ("log", "objective", "seed", "query", "key", "attention", "share of pairs")
 
 
 def write_book(planner, output, say=print):
@@ -58,9 +47,7 @@ def write_book(planner, output, say=print):
         complete = whole(planner, part, entries)
         found = comparisons.compare_part(part, complete, benchmark.resamples, scores, earlier)
         maps = attention_of(planner, part)
-        seen = attention_rows(part, maps)
-        if earlier:
-            seen += earlier.attention_rows(part.key, earlier_seeds(planner, part))
+        seen = attention_rows(planner, part, maps)
         own = [row for row in cells if (row["log"], row["objective"]) == part.key]
         if benchmark.objectives[part.objective].get("objective", "ranking") == "ranking":
             paper = benchmark.logs[part.log].paper
@@ -99,6 +86,10 @@ def write_book(planner, output, say=print):
     )
     count = {s: sum(row["status"] == s for row in cells) for s in ("done", "failed", "missing")}
     say(f"{count['done']} cells done, {count['failed']} failed, {count['missing']} missing")
+    if earlier:
+        works = (work for part in benchmark.parts for work in planner.of_part(part))
+        rows = sum(shelf.look(work).earlier for work in works)
+        say(f"{rows} of the cells done are rows of {shown(earlier.folder)}")
     for row in cells:
         if row["status"] == "failed":
             say(
@@ -120,46 +111,6 @@ def part_titles(benchmark):
         }
         for part in benchmark.parts
     ]
-
-
-def _ours(planner, part):
-    """(work, what there is of it) of our tuned cells."""
-    for work in planner.of_part(part):
-        cell = planner.shelf.look(work)
-        if work.kind == "tuned" and work.model == OURS and cell.status == "done":
-            yield work, cell
-
-
-def earlier_seeds(planner, part):
-    """Seeds of our tuned cells that are rows of an earlier book."""
-    return [work.seed for work, cell in _ours(planner, part) if cell.earlier]
-
-
-def attention_of(planner, part):
-    """``{seed: what accumulate gave}`` of our tuned runs (Figure 4); empty where it does not apply."""
-    found, shelf = {}, planner.shelf
-    for work, cell in _ours(planner, part):
-        if cell.earlier:
-            continue
-        if objective_of(shelf.hparams(work)) != "ranking":
-            continue
-        path = os.path.join(cell.folder, ATTENTION)
-        if not os.path.exists(path):
-            seen = accumulate(shelf.store(work), shelf.hparams(work), cell.folder)
-            write_json(path, {name: matrix.tolist() for name, matrix in seen.items()})
-        found[work.seed] = {name: np.array(matrix) for name, matrix in read_json(path).items()}
-    return found
-
-
-def attention_rows(part, found):
-    """Figure 4's shares by seed, dicts by ``ATTENTION_HEADERS``."""
-    rows = []
-    for seed, seen in found.items():
-        attention, pairs = share(grouped(seen["attention"])), share(seen["pairs"])
-        for i, j in np.ndindex(2, 2):
-            values = (*part.key, seed, FEEDBACK[i], FEEDBACK[j], attention[i, j], pairs[i, j])
-            rows.append(dict(zip(ATTENTION_HEADERS, values)))
-    return rows
 
 
 def complexity_rows(output):
