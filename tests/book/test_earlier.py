@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from made_book import write_made_up_book
 
+from dfar_tf.experiments.book import docs
 from dfar_tf.experiments.book.csvfile import read_rows, write_rows
-from dfar_tf.experiments.book.docs import copy_scores
+from dfar_tf.experiments.book.docs import BEGIN, END, copy_scores, sections, write_docs
 from dfar_tf.experiments.book.earlier import Earlier
 from dfar_tf.experiments.book.rows import HEADERS
 from dfar_tf.experiments.book.scores import Scores
@@ -98,6 +99,36 @@ def test_figures_that_differ_are_not_those_of_the_old_pairs(place, monkeypatch):
     assert sorted(name.split(", ")[2] for name in trained) == ["w/o FHA", "w/o IBL"]
     families = {row["family"] for row in read_rows(str(again / "pairs.csv"))}
     assert "table2" in families and not families & {"table3", "table3 losses"}
+
+
+def test_how_long_attentions_take_is_taken_over(place, monkeypatch):
+    shutil.copytree(place / "out", place / "timed")
+    ratios = {"MHA": 1.0, "FHA": 1.1, "THA": 1.4}
+    rows = [
+        {"axis": "T", "value": 10, "layer": layer, "ratio to MHA": ratio}
+        for layer, ratio in ratios.items()
+    ]
+    write_rows(str(place / "timed" / "complexity.csv"), list(rows[0]), rows)
+    again, _, _ = write_made_up_book(place, monkeypatch, "timely", place / "timed", **FEW)
+    verdicts = {r["of"]: r["verdict"] for r in read_rows(str(again / "claims.csv"))}
+    assert verdicts["A.1.5"] == "holds"
+
+
+def test_the_docs_have_rows_and_scores_but_no_command_line(place, tmp_path, monkeypatch):
+    shutil.copytree(place / "out", tmp_path / "book")
+    (tmp_path / "book" / "complexity.csv").write_text("# command: mine\naxis,value\nT,10\n")
+    (tmp_path / "docs" / "book").mkdir(parents=True)
+    for page in sections(str(place / "out")):
+        (tmp_path / page).write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    monkeypatch.setattr(docs, "in_checkout", lambda path: str(tmp_path / path))
+    write_docs(str(tmp_path / "book"), lambda _: None)
+    folder = tmp_path / "docs" / "book"
+    assert (folder / "complexity.csv").read_text() == "axis,value\nT,10\n"
+    assert [path.name for path in (folder / "scores").iterdir()] == ["tiny-log_loss.npz"]
+    for name in SAME:
+        assert content(folder, name) == content(place / "out", name)
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert page.startswith("before") and page.endswith("after\n") and "old\n" not in page
 
 
 def test_scores_keep_order_ties_and_ranks(tmp_path):

@@ -345,6 +345,6 @@ def test_attentions_are_measured_when_training_pauses_and_nothing_else_trains(
     assert measured == []
     session.run_benchmark(**asked, output=book, minutes=1)
     assert measured == [book] and told == [book] * 3
-    monkeypatch.setattr(session, "complexity_rows", lambda output: ["a row"])
+    monkeypatch.setattr(session, "complexity_rows", lambda output, earlier: ["a row"])
     session.run_benchmark(**asked, output=book)
     assert measured == [book]

@@ -18,7 +18,9 @@ COLUMNS = {
     "cells": HEADERS,
     "pairs": ("log", "objective", "family", "first", "second", "seeds first", "seeds second"),
     "attention": ("log", "objective", "seed"),
+    "complexity": ("axis", "value", "layer", "ratio to MHA"),
 }
+OPTIONAL = ("attention", "complexity")
 ENDS = ("first", "second")  # of a pair
 BLIND = ("draw", "finalist")  # have no test figures
 
@@ -27,7 +29,8 @@ class Earlier:
     """The rows of a book.
 
     Args:
-      folder: with ``cells.csv``, ``pairs.csv``, ``attention.csv`` and ``scores/``, the last two if there.
+      folder: with ``cells.csv`` and ``pairs.csv``, and what there is of ``attention.csv``,
+        ``complexity.csv`` and ``scores/``.
 
     Raises:
       UserError: it is no book.
@@ -36,8 +39,7 @@ class Earlier:
     def __init__(self, folder):
         self.folder, self.scores = folder, Scores(folder)
         self.cells, self.pairs = self._rows("cells"), self._rows("pairs")
-        there = os.path.exists(os.path.join(folder, "attention.csv"))
-        self.attention = self._rows("attention") if there else []
+        self.attention, self.complexity = self._rows("attention"), self._rows("complexity")
         self._done = {
             (
                 row["kind"],
@@ -52,6 +54,8 @@ class Earlier:
     def _rows(self, name):
         path = os.path.join(self.folder, name + ".csv")
         if not os.path.isfile(path):
+            if name in OPTIONAL:
+                return []
             raise UserError(
                 f"{path}: no such file; --add_to takes the folder of a book, such as docs/book"
             )

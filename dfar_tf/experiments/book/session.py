@@ -82,13 +82,13 @@ def run_benchmark(
         train(planner, minutes, say)
         if not shelf.trained_elsewhere():  # they would take its time
             with locked(folder, wait=True):
-                measure_attentions(benchmark, given, command, output)
+                measure_attentions(benchmark, given, command, output, earlier)
     return write_book(planner, output, say)
 
 
-def measure_attentions(benchmark, given, command, output):
+def measure_attentions(benchmark, given, command, output, earlier=None):
     """Runs ``complexity`` into the book's folder, if the benchmark wants it and it is not there yet."""
-    if benchmark.complexity and not complexity_rows(output):
+    if benchmark.complexity and not complexity_rows(output, earlier):
         device = {key: value for key, value in dict(given).items() if key == "device"}
         run_complexity(merge_hparams(**device), 20, command, output, say=lambda *_: None)
 

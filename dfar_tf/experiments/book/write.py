@@ -58,7 +58,7 @@ def write_book(planner, output, say=print):
             compared = [e.folders for key, e in entries.items() if key[0] in COMPARED]
             path = os.path.join(output, FOLDER, file_of(part.key))
             scores.write(path, part.key, itertools.chain(*compared))
-    judged.append(claims.complexity_claim(complexity_rows(output)))
+    judged.append(claims.complexity_claim(complexity_rows(output, earlier)))
     about = {"command": shelf.command, "data": benchmark.name, "synthetic": synthetic}
     headers, rows = list(claims.HEADERS), [[row[h] for h in claims.HEADERS] for row in judged]
     write_results("claims", headers, rows, about, output)  # for the report
@@ -113,11 +113,11 @@ def part_titles(benchmark):
     ]
 
 
-def complexity_rows(output):
-    """The rows of ``complexity`` in a book's folder; none if it was not measured."""
+def complexity_rows(output, earlier=None):
+    """The rows of ``complexity`` in a book's folder, or an earlier book's; none if it was not measured."""
     path = os.path.join(output, "complexity.json")
     if not os.path.exists(path):
-        return []
+        return earlier.complexity if earlier else []
     record = read_json(path)
     return [dict(zip(record["headers"], row)) for row in record["rows"]]
 
