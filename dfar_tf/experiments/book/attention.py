@@ -21,6 +21,12 @@ def _ours(planner, part):
             yield work, cell
 
 
+def only_earlier(planner, part):
+    """Whether all our tuned cells are rows of an earlier book."""
+    works = [work for work in planner.of_part(part) if (work.kind, work.model) == ("tuned", OURS)]
+    return bool(works) and all(planner.shelf.look(work).earlier for work in works)
+
+
 def attention_of(planner, part):
     """``{seed: what accumulate gave}`` of our tuned runs (Figure 4); empty where it does not apply."""
     found, shelf = {}, planner.shelf

@@ -8,6 +8,7 @@ import csv
 import os
 
 from dfar_tf.estimator.state import LOWER_IS_BETTER
+from dfar_tf.experiments.book.claims import HEADERS as CLAIM_HEADERS
 from dfar_tf.experiments.book.csvfile import read_rows
 from dfar_tf.experiments.book.rows import FIGURES, HEADERS, settings_text
 from dfar_tf.experiments.book.scores import Scores
@@ -18,9 +19,10 @@ COLUMNS = {
     "cells": HEADERS,
     "pairs": ("log", "objective", "family", "first", "second", "seeds first", "seeds second"),
     "attention": ("log", "objective", "seed"),
+    "claims": CLAIM_HEADERS,
     "complexity": ("axis", "value", "layer", "ratio to MHA"),
 }
-OPTIONAL = ("attention", "complexity")
+OPTIONAL = ("attention", "complexity", "claims")
 ENDS = ("first", "second")  # of a pair
 BLIND = ("draw", "finalist")  # have no test figures
 
@@ -30,7 +32,7 @@ class Earlier:
 
     Args:
       folder: with ``cells.csv`` and ``pairs.csv``, and what there is of ``attention.csv``,
-        ``complexity.csv`` and ``scores/``.
+        ``claims.csv``, ``complexity.csv`` and ``scores/``.
 
     Raises:
       UserError: it is no book.
@@ -40,6 +42,7 @@ class Earlier:
         self.folder, self.scores = folder, Scores(folder)
         self.cells, self.pairs = self._rows("cells"), self._rows("pairs")
         self.attention, self.complexity = self._rows("attention"), self._rows("complexity")
+        self.claims = self._rows("claims")
         self._done = {
             (
                 row["kind"],
@@ -119,6 +122,11 @@ class Earlier:
             for row in self.attention
             if (row["log"], row["objective"]) == part and row["seed"] in seeds
         ]
+
+    def with_figure4(self, part, rows):
+        """Rows of claims on a part with this book's on Figure 4 in place of theirs."""
+        own = {r["claim"]: r for r in self.claims if (r["log"], r["objective"]) == part}
+        return [own.get(r["claim"], r) if r["of"] == "Figure 4" else r for r in rows]
 
 
 def _key(part, model, seed):

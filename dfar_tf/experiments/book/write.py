@@ -4,7 +4,12 @@ import itertools
 import os
 
 from dfar_tf.experiments.book import claims, comparisons
-from dfar_tf.experiments.book.attention import ATTENTION_HEADERS, attention_of, attention_rows
+from dfar_tf.experiments.book.attention import (
+    ATTENTION_HEADERS,
+    attention_of,
+    attention_rows,
+    only_earlier,
+)
 from dfar_tf.experiments.book.csvfile import write_rows
 from dfar_tf.experiments.book.rows import FIGURES, HEADERS, cell_rows, entries_of, whole
 from dfar_tf.experiments.book.scores import FOLDER, Scores, file_of
@@ -51,7 +56,10 @@ def write_book(planner, output, say=print):
         own = [row for row in cells if (row["log"], row["objective"]) == part.key]
         if benchmark.objectives[part.objective].get("objective", "ranking") == "ranking":
             paper = benchmark.logs[part.log].paper
-            judged += claims.claim_rows(*part.key, paper, own, found, seen)
+            rows = claims.claim_rows(*part.key, paper, own, found, seen)
+            if not seen and only_earlier(planner, part):
+                rows = earlier.with_figure4(part.key, rows)
+            judged += rows
         pairs, attention = pairs + found, attention + seen
         if entries:
             write_part(planner, part, entries, found, maps, output, scores)
