@@ -138,6 +138,10 @@ def test_the_docs_have_rows_and_scores_but_no_command_line(place, tmp_path, monk
     assert [path.name for path in (folder / "scores").iterdir()] == ["tiny-log_loss.npz"]
     for name in SAME:
         assert content(folder, name) == content(place / "out", name)
+    less = without(place, "lesser", lambda row: row["model"] != "caser")
+    with pytest.raises(UserError, match=r"has 7 finished cells that .*lesser lacks; write that"):
+        write_docs(str(less), lambda _: None)
+    assert content(folder, "cells") == content(place / "out", "cells")
     page = (tmp_path / "docs" / "results.md").read_text()
     assert page.startswith("before") and page.endswith("after\n") and "old\n" not in page
 
