@@ -2,7 +2,7 @@
 
 ``scores/LOG-OBJECTIVE.npz`` has the rows of the test once and, for each cell, the place of every row in the
 order of its scores, equal scores on one place. A ranking metric sees the order alone, so that the four
-of the paper and their tests come out the same to the bit; the log loss does not.
+of the paper come out the same, and so do their tests; the log loss does not.
 """
 
 import os
