@@ -4,7 +4,8 @@ A long comment continues on the next lines, each of which holds a ``#`` in the s
 before it. Comment lines in any other column are headings and notes.
 """
 
-from typing import Iterator
+from functools import lru_cache
+from typing import Iterator, Optional
 
 import yaml
 
@@ -57,7 +58,7 @@ def read_entries(path: str) -> Iterator["Entry"]:
     """
     text = read_text(path)
     with parsed(path, "sections ({}) of 'key: value' lines".format(", ".join(SECTIONS))):
-        root = yaml.compose(text, Loader=PlainLoader)
+        root = _composed(text)
     lines = text.splitlines()
     for section_node, section in _items(root, path, "section"):
         name = section_node.value
@@ -68,6 +69,12 @@ def read_entries(path: str) -> Iterator["Entry"]:
             )
         for key_node, value_node in _items(section, path, "key"):
             yield Entry(path, name, key_node, value_node, lines)
+
+
+@lru_cache(maxsize=32)
+def _composed(text: str) -> Optional[yaml.Node]:
+    """The nodes of a text; a run merges the same few files a dozen times."""
+    return yaml.compose(text, Loader=PlainLoader)
 
 
 def _items(node, path, what):

@@ -61,6 +61,7 @@ def test_two_devices_train_as_one(two_devices, tmp_path):
     close(scripts["two"].seen[-1]["score"], predictions["score"], 1e-6)
 
 
+@pytest.mark.slow
 def test_two_devices_stop_by_the_whole_catalogue_as_one_does(two_devices, tmp_path):
     options = {**SAME, "early_stop_metric": "full_ndcg@10", "EARLY_STOP": 9}
     run(tmp_path / "one", Scripted(0.5), epochs=1, **options)
