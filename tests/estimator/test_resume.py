@@ -38,7 +38,7 @@ def stop_in(process, epoch, how):
             if re.match(rf"epoch +{epoch} ", line):
                 process.send_signal(how)
                 break
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     return process.returncode, "".join(seen) + out, err

@@ -239,7 +239,7 @@ def test_a_browser_renders_it(report, tmp_path, width):
             f"file://{probed}",
         ),
     ]
-    done = subprocess.run(command, capture_output=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, timeout=300)
     dom = done.stdout.decode("utf-8", "replace")
     seen = json.loads(re.search(r'data-seen="([^"]*)"', dom).group(1).replace("&quot;", '"'))
     assert seen == {"images": 3, "all": 3, "wide": False}

@@ -111,7 +111,7 @@ def test_processes_die_with_the_launcher(how):
     with open(f"/proc/{sleeper}/cmdline") as stream:
         assert stream.read().startswith("sleep")
     launcher.send_signal(how)
-    launcher.communicate(timeout=60)
+    launcher.communicate(timeout=120)
     until = time.monotonic() + 10
     while os.path.exists(f"/proc/{sleeper}/cmdline") and time.monotonic() < until:
         with open(f"/proc/{sleeper}/stat") as stream:

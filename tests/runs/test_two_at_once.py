@@ -53,7 +53,7 @@ def started_at_once(folders, where):
         env=dict(os.environ, PYTHONPATH=paths.ROOT),
         stdout=subprocess.PIPE,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     return json.loads(done.stdout.decode())
 
