@@ -11,6 +11,7 @@ from dfar_tf.runs.growth import begun
 from dfar_tf.runs.kept import data_to_resume, run_data
 from dfar_tf.runs.observed import check_observed
 from dfar_tf.runs.ranking import check_ranking
+from dfar_tf.runs.sittings import seconds_before
 from dfar_tf.runs.steps import (
     at,
     begin,
@@ -99,6 +100,7 @@ def _train_and_report(folder, store, started):
     from dfar_tf.estimator.training import train
 
     hparams = folder.hparams
+    started -= seconds_before(folder.path)  # what other sittings took is told, too
     with heard(folder.say, folder.note):
         trained = train(hparams, store, folder.path, validation_metrics(hparams))
     return score_and_report(folder, store, trained, started)

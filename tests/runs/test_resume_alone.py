@@ -9,8 +9,10 @@ import pytest
 from serving_case import ratings_file
 from small import call
 
+from dfar_tf.estimator.state import STATE_FILE
 from dfar_tf.runs.folder import HPARAMS_FILE, RunFolder
-from recommenders_utils.checksums import checked_write
+from dfar_tf.runs.sittings import seconds_before
+from recommenders_utils.checksums import checked_write, write_checked_json
 from recommenders_utils.errors import UserError
 from recommenders_utils.files import read_json
 from recommenders_utils.hparams import prepare_hparams
@@ -46,8 +48,13 @@ def runs(tmp_path_factory):
 def test_a_run_is_resumed_with_its_own_settings_and_data_and_more_epochs(runs, tmp_path):
     whole, path = runs[0], str(tmp_path / "copy")
     shutil.copytree(str(runs[1]), path)
+    state_file = os.path.join(path, "checkpoints", STATE_FILE)
+    state = read_json(state_file)
+    state["epochs"][0]["seconds"] = 5000.0  # of another sitting
+    write_checked_json(state_file, state)
     done = call("train", "--resume", f"--run_dir={path}", "--epochs=2")
     assert (done.status, done.err) == (0, "")
+    assert 5000 < read_json(os.path.join(path, "results.json"))["seconds"]["train"] < 6000
     assert "the copy in" in done.out and "epoch  2" in done.out.replace("epoch 2", "epoch  2")
     assert prepare_hparams(os.path.join(path, HPARAMS_FILE)).epochs == 2
     assert [e["epoch"] for e in read_json(os.path.join(path, "results.json"))["epochs"]] == [1, 2]
@@ -56,6 +63,23 @@ def test_a_run_is_resumed_with_its_own_settings_and_data_and_more_epochs(runs, t
         for place in (path, whole)
     )
     assert np.array_equal(scores, expected)
+
+
+def test_the_seconds_of_other_sittings(tmp_path):
+    def before(text):
+        (tmp_path / "checkpoints").mkdir(exist_ok=True)
+        (tmp_path / "checkpoints" / STATE_FILE).write_text(text)
+        return seconds_before(str(tmp_path))
+
+    assert seconds_before(str(tmp_path / "none")) == 0
+    epochs = '{"epochs": [{"step": 7, "seconds": 20.5, "validation_seconds": 1.5}]'
+    assert before(epochs + "}") == 22
+    assert before(epochs + ', "within": [{"step": 6, "seconds": 15}]}') == 22  # it is in the epoch
+    within = '[{"step": 8, "seconds": 3}, {"step": 9, "seconds": 4}]'
+    assert before(epochs + f', "within": {within}}}') == 26
+    assert before(f'{{"epochs": [], "within": {within}}}') == 4
+    for damaged in ("", "[]", "{}", '{"epochs": 3}', '{"epochs": [{"step": 7}]}', "7"):
+        assert before(damaged) == 0
 
 
 def test_a_finished_run_is_resumed_without_any_other_flag(runs, tmp_path):

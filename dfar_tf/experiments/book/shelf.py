@@ -20,6 +20,7 @@ from dfar_tf.experiments.cells import cell_hparams
 from dfar_tf.models import is_untrained
 from dfar_tf.runs.folder import RESULTS_FILE, fixed_values
 from dfar_tf.runs.grid import Cell, cell_name, run_cell
+from dfar_tf.runs.sittings import seconds_before
 from dfar_tf.runs.steps import prepare_data
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.checksums import DAMAGE
@@ -257,14 +258,14 @@ class Shelf:
         trained = before["epochs"] >= epochs
         cell = Cell(work.title, self.hparams(work).replace(epochs=max(epochs, before["epochs"])))
         named = self._named(self.benchmark.logs[work.part.log])
-        started = time.time()
+        started = time.time() - max(before["seconds"], seconds_before(path))
         outcome = run_cell(cell, path, named, self.command, trained)
         self._forget(path)
         if outcome.results:
             record = {"code": code_digest(work.model), "commit": self._commit, **before}
             record["settings"] = _settings(self.hparams(work))
             record["fingerprint"] = self.store(work).meta["fingerprint"]
-            seconds = round(before["seconds"] + time.time() - started, 1)
+            seconds = round(time.time() - started, 1)
             record.update(epochs=max(epochs, before["epochs"]), seconds=seconds)
             write_json(os.path.join(path, RECORD), record)
         found = self.look(work)
