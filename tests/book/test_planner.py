@@ -122,6 +122,25 @@ def test_a_benchmark_from_the_first_draw_to_the_last_seed(tmp_path, monkeypatch)
     )
 
 
+def test_a_cells_seconds_count_all_its_sittings(tmp_path, monkeypatch):
+    """Those of a draw, which a finalist goes on from, and those that a killed process left behind."""
+    planner, _ = made(tmp_path, monkeypatch, by_rate)
+    shelf, work = planner.shelf, next_work(planner)
+    untrained = shelf.train(work).record["seconds"]
+    assert untrained < 100
+    part = planner.benchmark.parts[0]
+    draw = planner.draws(part, "dfar")[0]
+    path = shelf.path(draw)
+    epoch = {"step": 3, "seconds": 1000, "validation_seconds": 10}
+    write_json(os.path.join(path, "checkpoints", "training_state.json"), {"epochs": [epoch]})
+    assert 1010 <= shelf.train(draw).record["seconds"] < 1100
+    record = {**read_json(os.path.join(path, "benchmark.json")), "seconds": 2000}
+    write_json(os.path.join(path, "benchmark.json"), record)
+    to_the_end = draw._replace(kind="finalist", share=1.0)
+    assert shelf.path(to_the_end) == path
+    assert 2000 <= shelf.train(to_the_end).record["seconds"] < 2100
+
+
 def test_a_killed_benchmark_trains_only_what_is_missing(tmp_path, monkeypatch):
     planner, trainer = made(tmp_path, monkeypatch, by_rate)
     trainer.stop_after = 9
