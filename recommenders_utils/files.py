@@ -159,9 +159,12 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_json(path: str) -> Any:
-    """Reads one JSON file."""
+    """Reads one JSON file; raises ``ValueError`` for one that is none, endlessly nested ones included."""
     with open(path, encoding="utf-8") as stream:
-        return json.load(stream)
+        try:
+            return json.load(stream)
+        except RecursionError:
+            raise ValueError(f"{path}: nested too deeply for JSON") from None
 
 
 def sha256_of(path: str, chunk: int = 1 << 20) -> str:

@@ -3,6 +3,7 @@
 import os
 
 from dfar_tf.estimator.state import STATE_FILE
+from recommenders_utils.checksums import DAMAGE
 from recommenders_utils.files import read_json
 
 
@@ -25,5 +26,5 @@ def seconds_before(run_dir):
         begun = [sums["seconds"] for sums in within if sums["step"] > last]
         whole = [epoch["seconds"] + epoch["validation_seconds"] for epoch in epochs]
         return float(sum(whole) + max(begun, default=0.0))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, *DAMAGE):
         return 0.0

@@ -78,7 +78,15 @@ def test_the_seconds_of_other_sittings(tmp_path):
     within = '[{"step": 8, "seconds": 3}, {"step": 9, "seconds": 4}]'
     assert before(epochs + f', "within": {within}}}') == 26
     assert before(f'{{"epochs": [], "within": {within}}}') == 4
-    for damaged in ("", "[]", "{}", '{"epochs": 3}', '{"epochs": [{"step": 7}]}', "7"):
+    for damaged in (
+        "",
+        "[]",
+        "{}",
+        '{"epochs": 3}',
+        '{"epochs": [{"step": 7}]}',
+        "7",
+        "[" * 100000,
+    ):
         assert before(damaged) == 0
 
 

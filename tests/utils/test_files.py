@@ -1,4 +1,4 @@
-"""One lock and one slug: who is kept out, and what names of files become."""
+"""Locks, slugs and JSON: who is kept out, what names of files become, which text is no JSON."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from recommenders_utils import files
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import locked, slug
+from recommenders_utils.files import locked, read_json, slug, write_json
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,16 @@ from recommenders_utils.files import locked, slug
 )
 def test_slug(text, keep, expected):
     assert slug(text, keep) == expected
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, ]", "[" * 100000, '{"a":' * 100000])
+def test_what_is_no_json_is_a_value_error(tmp_path, text):
+    path = str(tmp_path / "a.json")
+    write_json(path, {"a": [1, None]})
+    assert read_json(path) == {"a": [1, None]}
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError):
+        read_json(path)
 
 
 @pytest.mark.skipif(files.fcntl is None, reason="this system has no such locks")
