@@ -13,7 +13,7 @@ from typing import IO, Any, Iterator, Sequence
 
 from recommenders_utils import temporaries
 from recommenders_utils.errors import UserError
-from recommenders_utils.files import atomic_write, sha256_of, write_json
+from recommenders_utils.files import atomic_write, read_json, sha256_of, write_json
 
 CHECKSUMS_FILE = "checksums.json"
 # What reading damaged JSON may raise.
@@ -72,8 +72,7 @@ def read_checked_json(path: str, advice: str, keys: Sequence[str] = ()) -> Any:
     """
     check(path, advice)
     try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
+        value = read_json(path)
         if not isinstance(value, dict):
             raise TypeError("no object in it")
         missing = [key for key in keys if key not in value]
@@ -116,8 +115,7 @@ def _counts(folder, name):
 def _entries(folder):
     path = os.path.join(folder, CHECKSUMS_FILE)
     try:
-        with open(path, encoding="utf-8") as stream:
-            table = json.load(stream)
+        table = read_json(path)
         if table["sha256"] != _own(table["files"]):
             raise ValueError
         return table["files"]

@@ -1,6 +1,5 @@
 """One self-contained HTML page of everything in a results folder and of the training runs beside it."""
 
-import json
 import os
 
 from dfar_tf.experiments.page import page
@@ -95,9 +94,8 @@ def read_sections(folder):
 def _read(path):
     """A result's record, or None if the file is of another kind."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            record = json.load(stream)
-    except (ValueError, RecursionError) as error:
+        record = read_json(path)
+    except ValueError as error:
         raise UserError(
             f"{path}: not JSON: {type(error).__name__}: {shortened(str(error))}. Delete it or run its "
             "command again."
