@@ -54,6 +54,7 @@ def test_the_padded_products_are_those_of_the_equations():
     assert matrix_rate(tf.ConfigProto(), repeats=1) > 1e8
 
 
+@pytest.mark.slow
 def test_options_are_measured_against_the_defaults_in_one_run(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "generate_ratings", lambda path: generate_ratings(path, **SHAPE))
     monkeypatch.setattr(bench_options, "LONG_SCALE", 0.0006)
@@ -105,6 +106,7 @@ def test_scale_goes_from_nothing_to_trained_steps(tmp_path, monkeypatch):
     assert "SYNTHETIC" in table and "prepare, s" in table
 
 
+@pytest.mark.slow
 def test_batches_train_on_as_many_targets_with_each_batch_and_step_size(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_options, "LONG_SCALE", 0.0006)
     monkeypatch.setitem(bench_options.LONG, "max_seq_length", 9)
@@ -169,6 +171,7 @@ def test_models_of_a_suite_are_checked(suite, models, words):
         run_suites(suite, hparams(), models=models)
 
 
+@pytest.mark.slow
 def test_retrieval_is_measured_for_each_model_with_and_without_shared_negatives(
     tmp_path, monkeypatch
 ):

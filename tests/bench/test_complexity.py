@@ -36,6 +36,7 @@ def test_a_number_of_relations_that_is_no_square_is_refused():
         make_layer("FHA", 8, 16)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(complexity, "AXES", {"T": (3, 5), "relations": (4,), "D": (8,)})
     monkeypatch.setattr(complexity, "BATCH", 2)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from every_model import each_model
 from graph import close
 from serving_case import ITEMS, USERS, made_run, opened
 
 import dfar_tf
 from dfar_tf.estimator import catalogue as catalogues
 from dfar_tf.estimator.catalogue import Catalogue
-from dfar_tf.models import model_names
 
 VARIANTS = [
     ("dfar", {"tower_norm": "layer"}),
@@ -44,7 +44,7 @@ def check(run, monkeypatch):
             close(of_none, wanted_of_none, 2e-5)
 
 
-@pytest.mark.parametrize("model", model_names())
+@pytest.mark.parametrize("model", each_model())
 def test_kept_products_give_the_scores_of_score(tmp_path_factory, monkeypatch, model):
     check(opened(tmp_path_factory, model), monkeypatch)
 

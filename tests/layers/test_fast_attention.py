@@ -6,13 +6,12 @@ Sizes all differ. The steps themselves are held to the listings in numpy by test
 import dfar_case
 import numpy as np
 import pytest
-from every_model import small_hparams
+from every_model import each_model, small_hparams
 from graph import Bench, close, random_values
 
 from dfar_tf import layers
 from dfar_tf.estimator.model_fn import loss_terms
 from dfar_tf.estimator.scoring import assign, short_name
-from dfar_tf.models import model_names
 from recommenders_utils.backend import tf
 
 B, N, M, X, MEMORY, K, V, Y = 5, 7, 6, 11, 9, 10, 12, 8
@@ -119,7 +118,7 @@ def test_a_shortcut_is_taken_only_where_it_may_be(kind, options):
     assert steps(fast=True, dropout=0.5) == steps(fast=True)
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", each_model())
 def test_the_hyper_parameter_reaches_every_attention_and_changes_no_model(name):
     found = []
     for fast in (True, False):

@@ -3,7 +3,7 @@
 import dfar_case
 import numpy as np
 import pytest
-from every_model import small_hparams
+from every_model import each_model, small_hparams
 from graph import Bench, close, random_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dfar_tf.estimator.model_fn import loss_terms
 from dfar_tf.estimator.scoring import assign, short_name
 from dfar_tf.layers.packing import encode_by_length, front, take
-from dfar_tf.models import get_model, model_names
+from dfar_tf.models import get_model
 from recommenders_utils.backend import tf
 
 B, N = 5, 7
@@ -59,7 +59,7 @@ def test_rows_keep_their_order_and_see_their_own_length(parts):
     assert max(widths) == 6 and (parts == 1 or min(widths) < 6)
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", each_model())
 def test_parts_by_length_give_every_model_the_same_numbers(name):
     found = []
     arrays = dfar_case.batch()

@@ -2,6 +2,7 @@
 
 import dfar_case
 import numpy as np
+import pytest
 from dfar_case import Case, model_hparams
 from graph import Bench, close, random_values
 
@@ -51,6 +52,15 @@ def recorded_cases():
         (name, options)
         for name, options in cases()
         if (options == {} and name != "dfar") or options in (WHOLE_DFAR, {"released_form": True})
+    ]
+
+
+def each_model():
+    """Every model, for the heavy tests: SASRec's relatives, which share its encoder, are ``slow``."""
+    slow = ("esasrec", "gsasrec", "tha4rec")
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
+        for name in model_names()
     ]
 
 
