@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfar_tf.experiments.book import claims, comparisons, csvfile, docs, rows, text
+from dfar_tf.experiments.book import claims, comparisons, csvfile, docs, rows, summary, text
 from recommenders_utils.errors import UserError
 
 PART = {"log": "toys", "objective": "log_loss"}
@@ -173,6 +173,29 @@ def test_the_text_says_who_leads_and_what_is_missing():
     assert "| DFAR | AUC 0.8100 | dropout 0.2 | dropout 0.2 | defaults |" in said
     assert "does not: 2" in said and "| Toys, log loss | 1 of 1 | 1 of 1 | 5 of 6 | 0 |" in said
     assert "- Toys, log loss: Table 2 (6), Table 3 (17), " in said
+
+
+def test_the_summary_has_a_row_for_each_part():
+    full = {"full NDCG@10": 0.03}
+    cells = [
+        *CELLS,
+        cell("dfar", 1, 0.9, kind="ablation", cell="w/o FHA"),  # not ours as it is
+        cell("caser", 1, 0.9, kind="published"),
+        cell("din", 1, 0.99, status="missing"),
+        cell("dien", 1, 0.8, log="kuairand"),
+        cell("gru4rec", 3, 0.5, **full),
+        cell("transitions", 1, 0.4, kind="untrained", **{"full NDCG@10": 0.05}),
+    ]
+    verdicts = ["does not", "not measured", "holds", "does not", "not distinguishable"]
+    found = [dict(PART, verdict=verdict) for verdict in verdicts]
+    titles = {KEY: "Toys", ("kuairand", "log_loss"): "KuaiRand"}
+    table = summary.summary_text(titles, cells, found).splitlines()
+    counted = "holds 1, does not 2, not distinguishable 1, not measured 1"
+    assert table[2:4] == [
+        "| Toys | 10 of 11 | 0.7150 | Caser 0.7200 | newest 0.6300 | - | GRU4REC 0.0300 | "
+        f"transitions 0.0500 | {counted} |",
+        "| KuaiRand | 1 of 1 | - | DIEN 0.8000 | - | - | - | - | none |",
+    ]
 
 
 def test_rows_read_back_as_written(tmp_path):

@@ -6,6 +6,7 @@ import statistics
 
 from dfar_tf.experiments.book.benchmark import title_of
 from dfar_tf.experiments.book.claims import UNKNOWN, best_other, told
+from dfar_tf.experiments.book.summary import summary_text
 from dfar_tf.experiments.book.works import KINDS
 from dfar_tf.experiments.table2 import OURS
 from dfar_tf.runs.tables import metric_name
@@ -25,7 +26,8 @@ def book_text(titles, cells, pairs, claims, level=2):
       level: of the headings.
     """
     mark = "#" * level
-    parts = [f"{mark} Cells", cells_text(titles, cells)]
+    parts = [f"{mark} In short", summary_text(titles, cells, claims)]
+    parts += [f"{mark} Cells", cells_text(titles, cells)]
     for key, title in titles.items():
         own = [[r for r in rows if (r["log"], r["objective"]) == key] for rows in (cells, pairs)]
         if any(row["status"] == "done" for row in own[0]):

@@ -1,0 +1,59 @@
+"""The first table of the book: where each part stands, by ten candidates and by the whole catalogue."""
+
+import collections
+import statistics
+
+from dfar_tf.experiments.book.benchmark import title_of
+from dfar_tf.experiments.book.claims import FAILS, HOLDS, UNCLEAR, UNKNOWN
+from dfar_tf.experiments.table2 import OURS
+from recommenders_utils.tables import to_markdown
+
+METRICS = ("NDCG@10", "full NDCG@10")
+NOTE = (
+    "Means over seeds of the test figures. The best other and the best untrained are those of the "
+    "highest mean in the column, with nothing corrected for having looked; each part below has the tests."
+)
+
+
+def summary_text(titles, cells, claims):
+    """One row a part: cells done, ours, the best other and the best untrained, and its verdicts.
+
+    Args:
+      titles: ``{(log, objective): title}`` of the parts, in their order.
+      cells, claims: dicts by the HEADERS of ``rows`` and ``claims``.
+
+    Returns:
+      Markdown: the table and what it shows.
+    """
+    ours = title_of(OURS)
+    figures = [
+        f"{name}: {who}" for name in METRICS for who in (ours, "best other", "best untrained")
+    ]
+    rows = []
+    for key, title in titles.items():
+        own = [row for row in cells if (row["log"], row["objective"]) == key]
+        done = [row for row in own if row["status"] == "done"]
+        found = [text for name in METRICS for text in _standing(done, name)]
+        verdicts = [row["verdict"] for row in claims if (row["log"], row["objective"]) == key]
+        rows.append([title, f"{len(done)} of {len(own)}", *found, _count(verdicts)])
+    headers = ["part", "cells", *figures, "the paper's claims"]
+    return f"{to_markdown(headers, rows, 'lr' + 'l' * (len(figures) + 1))}\n\n{NOTE}"
+
+
+def _standing(rows, metric):
+    """Ours, the best other and the best untrained by mean, as text; None where there is none."""
+    values = collections.defaultdict(list)
+    for row in rows:
+        if row["kind"] in ("tuned", "untrained") and row[metric] is not None:
+            group = row["kind"] if row["model"] != OURS else OURS
+            values[group, title_of(row["model"])].append(row[metric])
+    means = [(statistics.mean(found), *name) for name, found in values.items()]
+    for group in (OURS, "tuned", "untrained"):
+        best = max((each for each in means if each[1] == group), default=None)
+        yield best and (f"{best[0]:.4f}" if group == OURS else f"{best[2]} {best[0]:.4f}")
+
+
+def _count(verdicts):
+    count = collections.Counter(verdicts)
+    order = [name for name in (HOLDS, FAILS, UNCLEAR, UNKNOWN) if count[name]]
+    return ", ".join(f"{name} {count[name]}" for name in order) or "none"
