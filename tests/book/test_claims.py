@@ -84,8 +84,19 @@ def test_a_claim_on_all_models_waits_for_all_unless_one_refutes_it():
 
 
 def test_every_claim_is_there_and_not_measured_without_cells():
-    found = judged([], [])
+    kinds = {"Table 3": ("ablation", "w/o FHA"), "Figure 6": ("weight", "lambda_d 0.1")}
+    waiting = [
+        cell("dfar", 1, None, kind=kind, cell=name, status="missing")
+        for kind, name in kinds.values()
+    ]
+    found = judged([], waiting)
     assert {row["verdict"] for row in found.values()} == {"not measured"}
+    for planned in ([], waiting[:1], waiting[1:]):  # what a part asks for no cells of
+        some = judged([], planned)
+        asked = {row["kind"] for row in planned}
+        for (of, _), row in some.items():
+            without = of in kinds and kinds[of][0] not in asked
+            assert row["verdict"] == ("not planned" if without else "not measured"), of
     count = {of: sum(key[0] == of for key in found) for of, _ in found}
     assert count == {"Table 2": 8, "Table 3": 17, "Figure 4": 1, "Figure 5": 1, "Figure 6": 2}
     assert len(judged([], [], paper="micro_video")) == 29
@@ -172,7 +183,8 @@ def test_the_text_says_who_leads_and_what_is_missing():
     assert "NDCG@10: Caser 0.7200 is above the best untrained, newest 0.6300." in said
     assert "| DFAR | AUC 0.8100 | dropout 0.2 | dropout 0.2 | defaults |" in said
     assert "does not: 2" in said and "| Toys, log loss | 1 of 1 | 1 of 1 | 5 of 6 | 0 |" in said
-    assert "- Toys, log loss: Table 2 (6), Table 3 (17), " in said
+    assert "missing (number of claims):\n\n- Toys, log loss: Table 2 (6), Figure 4 (1), " in said
+    assert "no such cells:\n\n- Toys, log loss: Table 3 (17), Figure 6 (2)\n" in said
 
 
 def test_the_summary_has_a_row_for_each_part():
@@ -186,11 +198,18 @@ def test_the_summary_has_a_row_for_each_part():
         cell("gru4rec", 3, 0.5, **full),
         cell("transitions", 1, 0.4, kind="untrained", **{"full NDCG@10": 0.05}),
     ]
-    verdicts = ["does not", "not measured", "holds", "does not", "not distinguishable"]
+    verdicts = [
+        "does not",
+        "not measured",
+        "holds",
+        "does not",
+        "not planned",
+        "not distinguishable",
+    ]
     found = [dict(PART, verdict=verdict) for verdict in verdicts]
     titles = {KEY: "Toys", ("kuairand", "log_loss"): "KuaiRand"}
     table = summary.summary_text(titles, cells, found).splitlines()
-    counted = "holds 1, does not 2, not distinguishable 1, not measured 1"
+    counted = "holds 1, does not 2, not distinguishable 1, not measured 1, not planned 1"
     assert table[2:4] == [
         "| Toys | 10 of 11 | 0.7150 | Caser 0.7200 | newest 0.6300 | - | GRU4REC 0.0300 | "
         f"transitions 0.0500 | {counted} |",

@@ -2,7 +2,8 @@
 
 A verdict rests on differences with intervals over users and seeds and on p-values after Holm's
 correction (see ``comparisons``): the claim *holds* or *does not* where they are below .05, and is
-otherwise *not distinguishable*; without the cells it is *not measured*.
+otherwise *not distinguishable*; without the cells it is *not measured*, and *not planned* where the
+benchmark asks for no such cells.
 """
 
 import collections
@@ -13,7 +14,9 @@ from dfar_tf.experiments.table3 import ABLATIONS, WHOLE
 from dfar_tf.runs.paper import paper_table2, paper_table3
 from dfar_tf.runs.tables import metric_name
 
-HOLDS, FAILS, UNCLEAR, UNKNOWN = "holds", "does not", "not distinguishable", "not measured"
+HOLDS, FAILS, UNCLEAR = "holds", "does not", "not distinguishable"
+UNKNOWN, UNPLANNED = "not measured", "not planned"
+VERDICTS = (HOLDS, FAILS, UNCLEAR, UNKNOWN, UNPLANNED)
 HEADERS = ("log", "objective", "of", "claim", "evidence", "verdict")
 METRICS = ("auc", "mrr@10", "ndcg@10", "gauc")
 LEVEL = 0.05
@@ -23,6 +26,7 @@ ORDERS = {
     "amazon": [(low, high) for low in ("FeedRec", "DFN") for high in ("GRU4REC", "Caser")],
     "micro_video": [(low, "DFN") for low in ("GRU4REC", "Caser", "SASRec", "FeedRec")],
 }
+EXTRAS = {"Table 3": "ablation", "Figure 6": "weight"}  # kinds of cells that a part may go without
 PEAKS = {"amazon": "0.001", "micro_video": "0.01"}  # of both weights (A.4)
 SYMBOLS = {"lambda_bpr": "lambda_BPR", "lambda_d": "lambda_D"}
 
@@ -33,7 +37,8 @@ def claim_rows(log, objective, paper, cells, pairs, attention):
     Args:
       log, objective: names of the part.
       paper: the column of the paper whose claims are judged.
-      cells, pairs, attention: rows of the book; those of other parts are passed over.
+      cells, pairs, attention: rows of the book, missing cells included; those of other parts are
+        passed over.
     """
     own = [
         [r for r in rows if (r["log"], r["objective"]) == (log, objective)]
@@ -41,7 +46,13 @@ def claim_rows(log, objective, paper, cells, pairs, attention):
     ]
     judge = _Judge(paper, *own)
     rows = [*judge.table2(), *judge.table3(), *judge.figure4(), *judge.figure5(), *judge.figure6()]
-    return [dict(zip(HEADERS, (log, objective, *row))) for row in rows]
+    kinds = {row["kind"] for row in own[0]}
+    unplanned = {of for of, kind in EXTRAS.items() if kind not in kinds}
+    found = [dict(zip(HEADERS, (log, objective, *row))) for row in rows]
+    for row in found:
+        if row["of"] in unplanned and row["verdict"] == UNKNOWN:
+            row["verdict"] = UNPLANNED
+    return found
 
 
 def complexity_claim(rows):

@@ -4,7 +4,7 @@ import collections
 import statistics
 
 from dfar_tf.experiments.book.benchmark import title_of
-from dfar_tf.experiments.book.claims import FAILS, HOLDS, UNCLEAR, UNKNOWN
+from dfar_tf.experiments.book.claims import VERDICTS
 from dfar_tf.experiments.table2 import OURS
 from recommenders_utils.tables import to_markdown
 
@@ -55,5 +55,4 @@ def _standing(rows, metric):
 
 def _count(verdicts):
     count = collections.Counter(verdicts)
-    order = [name for name in (HOLDS, FAILS, UNCLEAR, UNKNOWN) if count[name]]
-    return ", ".join(f"{name} {count[name]}" for name in order) or "none"
+    return ", ".join(f"{name} {count[name]}" for name in VERDICTS if count[name]) or "none"

@@ -5,7 +5,7 @@ import json
 import statistics
 
 from dfar_tf.experiments.book.benchmark import title_of
-from dfar_tf.experiments.book.claims import UNKNOWN, best_other, told
+from dfar_tf.experiments.book.claims import UNKNOWN, UNPLANNED, VERDICTS, best_other, told
 from dfar_tf.experiments.book.summary import summary_text
 from dfar_tf.experiments.book.works import KINDS
 from dfar_tf.experiments.table2 import OURS
@@ -206,24 +206,30 @@ def claims_text(titles, claims):
     """The table of the claims that were measured, and how many were not."""
     rows = []
     for row in claims:
-        if row["verdict"] != UNKNOWN:
+        if row["verdict"] not in (UNKNOWN, UNPLANNED):
             title = titles.get((row["log"], row["objective"]), "any log")
             rows.append([row["of"], title, row["claim"], row["evidence"], row["verdict"]])
     count = collections.Counter(row["verdict"] for row in claims)
-    blocks = [", ".join(f"{verdict}: {number}" for verdict, number in sorted(count.items())) + "."]
+    blocks = [", ".join(f"{name}: {count[name]}" for name in VERDICTS if count[name]) + "."]
     if rows:
         blocks.append(to_markdown(["of", "part", "claim", "evidence here", "verdict"], rows))
+    for verdict, said in (
+        (UNKNOWN, "Not measured, as their cells are missing (number of claims):"),
+        (UNPLANNED, "Not planned, as the benchmark asks for no such cells:"),
+    ):
+        lines = waiting_lines(titles, [row for row in claims if row["verdict"] == verdict])
+        if lines:
+            blocks.append(said + "\n\n" + "\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def waiting_lines(titles, claims):
+    """``- Toys, log loss: Table 3 (17), Figure 6 (2)``: how many claims of what, for each part."""
     waiting = collections.OrderedDict()
     for row in claims:
-        if row["verdict"] == UNKNOWN:
-            title = titles.get((row["log"], row["objective"]), "any log")
-            waiting.setdefault(title, collections.Counter())[row["of"]] += 1
-    lines = [
+        title = titles.get((row["log"], row["objective"]), "any log")
+        waiting.setdefault(title, collections.Counter())[row["of"]] += 1
+    return [
         f"- {title}: " + ", ".join(f"{of} ({number})" for of, number in found.items())
         for title, found in waiting.items()
     ]
-    if lines:
-        blocks.append(
-            "Not measured, as their cells are missing (number of claims):\n\n" + "\n".join(lines)
-        )
-    return "\n\n".join(blocks)
