@@ -40,17 +40,26 @@ def summary_text(titles, cells, claims):
     return f"{to_markdown(headers, rows, 'lr' + 'l' * (len(figures) + 1))}\n\n{NOTE}"
 
 
-def _standing(rows, metric):
-    """Ours, the best other and the best untrained by mean, as text; None where there is none."""
+def best_means(rows, metric):
+    """``{group: (mean, title)}``: ours, and the best by mean of "tuned" others and of "untrained" models."""
     values = collections.defaultdict(list)
     for row in rows:
         if row["kind"] in ("tuned", "untrained") and row[metric] is not None:
             group = row["kind"] if row["model"] != OURS else OURS
             values[group, title_of(row["model"])].append(row[metric])
-    means = [(statistics.mean(found), *name) for name, found in values.items()]
+    best = {}
+    for (group, title), found in values.items():
+        each = statistics.mean(found), title
+        best[group] = max(each, best.get(group, each))
+    return best
+
+
+def _standing(rows, metric):
+    """Ours, the best other and the best untrained as text; None where there is none."""
+    best = best_means(rows, metric)
     for group in (OURS, "tuned", "untrained"):
-        best = max((each for each in means if each[1] == group), default=None)
-        yield best and (f"{best[0]:.4f}" if group == OURS else f"{best[2]} {best[0]:.4f}")
+        mean, title = best.get(group, (None, None))
+        yield title and (f"{mean:.4f}" if group == OURS else f"{title} {mean:.4f}")
 
 
 def _count(verdicts):

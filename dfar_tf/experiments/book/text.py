@@ -6,7 +6,7 @@ import statistics
 
 from dfar_tf.experiments.book.benchmark import title_of
 from dfar_tf.experiments.book.claims import UNKNOWN, UNPLANNED, VERDICTS, best_other, told
-from dfar_tf.experiments.book.summary import summary_text
+from dfar_tf.experiments.book.summary import best_means, summary_text
 from dfar_tf.experiments.book.works import KINDS
 from dfar_tf.experiments.table2 import OURS
 from dfar_tf.runs.tables import metric_name
@@ -150,17 +150,10 @@ def leading_lines(cells, pairs):
         above = [other for other in above_ours(found, metric, ours) if other != rival]
         if above:
             lines.append(f"{name}: above {ours} after correction: {', '.join(above)}.")
-    best = {}
-    for kind in ("tuned", "untrained"):
-        rows = [row for row in cells if row["kind"] == kind and row["status"] == "done"]
-        rows = [row for row in rows if row["NDCG@10"] is not None]
-        means = collections.defaultdict(list)
-        for row in rows:
-            means[title_of(row["model"])].append(row["NDCG@10"])
-        if means:
-            best[kind] = max((statistics.mean(values), name) for name, values in means.items())
-    if len(best) == 2:
-        (high, name), (low, other) = best["tuned"], best["untrained"]
+    best = best_means([row for row in cells if row["status"] == "done"], "NDCG@10")
+    trained = [best[group] for group in (OURS, "tuned") if group in best]
+    if trained and "untrained" in best:
+        (high, name), (low, other) = max(trained), best["untrained"]
         word = "above" if high > low else "not above"
         lines.append(f"NDCG@10: {name} {high:.4f} is {word} the best untrained, {other} {low:.4f}.")
     return lines
