@@ -4,14 +4,12 @@ import os
 import sys
 
 from dfar_tf import manual
-from dfar_tf.memory import keep_memory
 
 INTERRUPTED = 130  # exit status
 
 
 def console():
     """Does what the process was started with; returns the exit status."""
-    keep_memory()
     status = run(sys.argv[1:])
     if status == INTERRUPTED:
         # The input pipeline's threads may still be calling Python; finalising it under them crashes.

@@ -14,7 +14,6 @@ from dfar_tf.estimator.catalogue import Catalogue
 from dfar_tf.estimator.scorer import Scorer
 from dfar_tf.estimator.session import choose_devices, cores, on_cpu
 from dfar_tf.experiments.results import say_written, write_results
-from dfar_tf.memory import keep_memory
 from dfar_tf.models import model_names
 from dfar_tf.settings import merge_hparams
 from recommenders_utils.backend import tf
@@ -30,8 +29,8 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
 
     Before: blocks of ``PAIRS`` pairs through ``score``. First: the first call of a ``Catalogue``. After:
     a later one, with kept products. The three alternate for some rounds; of each the fastest counts.
-    The weights are random. Then two processes of their own only score the catalogue: one gives freed
-    memory back to the kernel, the other keeps it (``dfar_tf.memory``), and the memory is the latter's.
+    The weights are random. The memory is that of a process of its own,
+    which only scores the catalogue.
 
     Args:
       hparams: ``device``, ``seed`` and ``max_seq_length``.
@@ -43,21 +42,18 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
 
     Returns:
       Rows: model, items, users, ms a user before, first, after, ratio of before to after, largest
-      difference of the scores, ratio of the time with memory given back to that with memory kept, GiB
-      that a process took for the calls first and after.
+      difference of the scores, GiB that a process took for the calls first and after.
     """
     config, _, _ = choose_devices(hparams.device.split(",")[0])
-    own = {name: getattr(hparams, name) for name in ("device", "seed", "max_seq_length")}
+    kept = {name: getattr(hparams, name) for name in ("device", "seed", "max_seq_length")}
     points = [(name, items) for name in models or model_names() for items in CATALOGUES]
     rows = []
     for name, items in tqdm(points, "ranking", unit="point", leave=False):
         users = max(4, steps * CATALOGUES[0] // items)
-        hp = merge_hparams("amazon", **{**own, "model_type": name})
-        back, _ = alone(hp, items, users, keep=False)
-        kept, gib = alone(hp, items, users)
-        rows.append([name, items, users, *_measured(hp, items, users), back / kept, gib])
+        hp = merge_hparams("amazon", **{**kept, "model_type": name})
+        rows.append([name, items, users, *_measured(hp, items, users), alone(hp, items, users)])
     headers = ["model", "items", "users", "before, ms a user", "first call", "after", "ratio"]
-    headers += ["largest difference", "memory given back / kept", "GiB"]
+    headers += ["largest difference", "GiB"]
     about = {
         "command": command,
         "data": f"SYNTHETIC random histories of {hparams.max_seq_length}, random weights",
@@ -70,7 +66,7 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
         [
             *(r[0], f"{r[1]:,}", str(r[2])),
             *(f"{value:.1f}" for value in r[3:6]),
-            *(f"{r[6]:.1f} x", f"{r[7]:.0e}", f"{r[8]:.1f} x", f"{r[9]:.2f}"),
+            *(f"{r[6]:.1f} x", f"{r[7]:.0e}", f"{r[8]:.2f}"),
         ]
         for r in rows
     ]
@@ -78,13 +74,12 @@ def bench_ranking(hparams, steps=64, output=None, command="", say=print, models=
         f"TensorFlow {tf.__version__}, {about['device']}, {cores()} cores, SYNTHETIC histories; all in "
         f"one run, peak {about['peak GiB']} GiB"
     )
-    say("\n" + format_table(headers, shown, title, "lrrrrrrrrr"))
+    say("\n" + format_table(headers, shown, title, "lrrrrrrrr"))
     notes = [
         "before: one call for each block of 8,192 pairs, each history by itself in a larger catalogue; "
         "first call, after: histories together, what depends on an item alone computed once for them, "
-        "after the first call kept. The fastest of alternating rounds. Memory given back / kept: the time "
-        "of a later call in a process that gives freed memory back to the kernel, by that in one "
-        "that keeps it. GiB: the most of the latter, which only did a first call and two later ones."
+        "after the first call kept. The fastest of alternating rounds. GiB: the most of a process "
+        "that only did a first call and two later ones."
     ]
     say_written(
         write_results(
@@ -133,35 +128,22 @@ def _histories(hp, items, users):
     }
 
 
-def alone(hp, items, users, keep=True):
-    """What a new process takes that only scores all items for the histories, three times.
-
-    Args:
-      hp: the model's hyper-parameters.
-      items: I.
-      users: H.
-      keep: whether it keeps freed memory, as ``run.sh`` does.
-
-    Returns:
-      Seconds of its last call, GiB.
-    """
+def alone(hp, items, users):
+    """GiB that a new process takes to score all items for the histories three times."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_alone, (hp.values(), items, users, keep))
+        return pool.apply(_peak, (hp.values(), items, users))
 
 
-def _alone(values, items, users, keep):
-    if keep:
-        keep_memory()
+def _peak(values, items, users):
     hp = merge_hparams("amazon", **values)
     scorer = Scorer(hp, items, users)
     try:
-        catalogue = Catalogue(scorer, np.arange(1, items + 1, dtype=np.int32))
+        kept = Catalogue(scorer, np.arange(1, items + 1, dtype=np.int32))
         for _ in range(3):
-            state = scorer.encode(_histories(hp, items, users))
-            seconds, _ = _timed(lambda state=state: catalogue.scores(state))
+            kept.scores(scorer.encode(_histories(hp, items, users)))
     finally:
         scorer.close()
-    return seconds, peak_gib()
+    return peak_gib()
 
 
 def _timed(way):

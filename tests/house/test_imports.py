@@ -20,7 +20,7 @@ LEVELS = (
     ("settings", "objectives"),
     ("models",),
     ("layers", "frames"),
-    ("losses", "memory", "paths", "terminal", "training_keys", "version"),
+    ("losses", "paths", "terminal", "training_keys", "version"),
 )
 LEVEL = {chapter: level for level, chapters in enumerate(LEVELS) for chapter in chapters}
 
