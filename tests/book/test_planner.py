@@ -16,7 +16,14 @@ from dfar_tf.experiments.book import session
 from dfar_tf.experiments.book import shelf as shelf_module
 from dfar_tf.experiments.book.benchmark import read_benchmark
 from dfar_tf.experiments.book.rows import entries_of, whole
-from dfar_tf.experiments.book.session import next_free, next_work, open_works, say_plan, train
+from dfar_tf.experiments.book.session import (
+    narrowed,
+    next_free,
+    next_work,
+    open_works,
+    say_plan,
+    train,
+)
 from dfar_tf.experiments.book.shelf import Shelf
 from dfar_tf.experiments.book.works import Planner
 from dfar_tf.runs.grid import Outcome
@@ -120,6 +127,20 @@ def test_a_benchmark_from_the_first_draw_to_the_last_seed(tmp_path, monkeypatch)
     assert trainer.asked[0][0] == "random, seed 1" and trainer.asked[1][0].startswith(
         "gru4rec, draw 1"
     )
+
+
+def test_the_best_others_are_of_the_file_also_if_only_some_are_named(tmp_path, monkeypatch):
+    planner, trainer = made(tmp_path, monkeypatch, by_rate)
+    some = Planner(narrowed(planner.benchmark, "din,dfar"), planner.shelf)
+    (part,) = some.benchmark.parts
+    train(some, say=lambda _: None)
+    # DIN is the best that is named, and not known to be the best of all.
+    assert some.best_others(part) is None and some.seeds(part)["din"] == [1, 2]
+    train(planner, say=lambda _: None)
+    assert some.best_others(part) == ["caser"]
+    asked = len(trainer.asked)
+    train(some, say=lambda _: None)
+    assert len(trainer.asked) == asked
 
 
 def test_a_cells_seconds_count_all_its_sittings(tmp_path, monkeypatch):

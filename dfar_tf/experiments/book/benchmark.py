@@ -61,6 +61,8 @@ class Part(typing.NamedTuple):
       models: names of the trained ones.
       extras: among ``EXTRAS``.
       tuned_as: (log, objective) of the part whose settings it takes, or None if it is tuned itself.
+      rivals: names of the trained ones among which the best others are: the file's, also those that
+        ``--only`` leaves out.
     """
 
     log: str
@@ -68,6 +70,7 @@ class Part(typing.NamedTuple):
     models: tuple
     extras: tuple
     tuned_as: typing.Optional[tuple]
+    rivals: tuple
 
     @property
     def name(self):
@@ -244,7 +247,7 @@ def _parts(checks, value, logs, objectives, models):
                 checks.fail(f"{where}: settings_of", "expected the log of a part before this one")
         if (log, objective) in [part.key for part in parts]:
             checks.fail(where, f"{log} with {objective} is there twice; keep one of them")
-        parts.append(Part(log, objective, tuple(own), tuple(extras), tuned_as))
+        parts.append(Part(log, objective, tuple(own), tuple(extras), tuned_as, tuple(own)))
     return tuple(parts)
 
 

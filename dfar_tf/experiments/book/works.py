@@ -111,7 +111,7 @@ class Planner:
         """The settings of a model: its best finalist's; ``{}`` without draws; None if not known yet."""
         if part.tuned_as:
             source = self.benchmark.part(part.tuned_as)
-            return self.chosen(source, model) if model in source.models else {}
+            return self.chosen(source, model) if model in source.rivals else {}
         last = self.finalists(part, model)
         if not last:
             return {} if not self.draws(part, model) else None
@@ -137,7 +137,7 @@ class Planner:
         first = self.benchmark.seeds["first"]
         works = [
             self.tuned(part, model, first)
-            for model in part.models
+            for model in part.rivals
             if model != OURS and not self.is_without(part, model)
         ]
         if not self.shelf.all_settled(works):
