@@ -126,8 +126,14 @@ class _Judge:
 
     def among_all(self, evidence, found):
         """Of a claim on all models: while one is missing, it can only be refuted."""
-        waiting = any(r["kind"] == "tuned" and r["status"] != "done" for r in self.cells)
-        return (evidence, UNKNOWN if waiting and found != FAILS else found)
+        return (evidence, UNKNOWN if self.waits() and found != FAILS else found)
+
+    def waits(self, model=None):
+        """Whether a seed of a model, or of any, is missing."""
+        return any(
+            row["kind"] == "tuned" and row["status"] != "done" and model in (None, row["model"])
+            for row in self.cells
+        )
 
     def table2(self):
         rival, figures = best_other(self.cells), paper_table2(self.paper)
@@ -172,7 +178,8 @@ class _Judge:
             f"{over} of {len(lifts)} seeds"
         )
         found = HOLDS if over == len(lifts) else FAILS if not over else UNCLEAR
-        yield ("Figure 4", claim, evidence, found if len(lifts) > 1 else UNCLEAR)
+        found = found if len(lifts) > 1 else UNCLEAR
+        yield ("Figure 4", claim, evidence, UNKNOWN if self.waits(OURS) else found)
 
     def figure5(self):
         claim = f"{OUR_TITLE}'s AUC is above every attention model's at every history length"
