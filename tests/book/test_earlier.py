@@ -15,6 +15,7 @@ from dfar_tf.experiments.book.earlier import Earlier
 from dfar_tf.experiments.book.rows import HEADERS
 from dfar_tf.experiments.book.scores import Scores
 from recommenders_utils.errors import UserError
+from recommenders_utils.evaluation.centred import centred_auc
 
 FEW = {"resamples": 60, "draws": False}
 SAME = ("cells", "pairs", "attention", "claims", "parts")
@@ -55,6 +56,32 @@ def test_a_book_from_rows_and_scores_alone_is_the_same(place, monkeypatch):
     assert (again / "figure5-tiny-log-loss-SYNTHETIC.png").exists()
     for path in (place / "out" / "scores").iterdir():
         assert (again / "scores" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_under_softmax_the_book_has_auc_without_offsets(tmp_path, monkeypatch):
+    softmax = {"objective": "ranking", "loss": "softmax", "early_stop_metric": "gauc"}
+    changes = dict(FEW, objectives={"softmax": softmax})
+    changes["parts"] = [{"log": "tiny", "objective": "softmax"}]
+    out = write_made_up_book(tmp_path, monkeypatch, **changes)[0]
+    rows = read_rows(str(out / "cells.csv"))
+    for row in rows:
+        has = row["kind"] == "tuned"
+        assert (row["AUC centred"] is not None) == has, row["kind"]
+        if has:
+            frame = pd.read_csv(tmp_path / "cells-out" / row["folder"] / "predictions_test.csv")
+            assert row["AUC centred"] == centred_auc(frame)
+    text = sections(str(out))["docs/results.md"]
+    ours, other = (
+        np.mean(
+            [row["AUC centred"] for row in rows if (row["kind"], row["model"]) == ("tuned", model)]
+        )
+        for model in ("dfar", "caser")
+    )
+    said = f"(AUC centred) DFAR has {ours:.4f} and Caser {other:.4f}"
+    assert "| AUC | AUC centred |" in text and said in text
+    shutil.rmtree(tmp_path / "cells-out")
+    again = write_made_up_book(tmp_path, monkeypatch, "again", out, **changes)[0]
+    assert content(again, "cells") == content(out, "cells")
 
 
 def test_without_scores_the_pairs_are_taken_over(place, monkeypatch):

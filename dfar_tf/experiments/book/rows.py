@@ -3,12 +3,17 @@
 import json
 import os
 
+import pandas as pd
+
 from dfar_tf.experiments.columns import Entry, Measure, Variant
+from dfar_tf.models import is_untrained
+from recommenders_utils.evaluation.centred import centred_auc
 from recommenders_utils.tables import undefined
 
 # Column -> where a cell's results have it.
 FIGURES = {
     "AUC": Measure("auc"),
+    "AUC centred": Measure("centred_auc", "centred"),
     "GAUC": Measure("gauc"),
     "MRR@10": Measure("mrr@10"),
     "NDCG@10": Measure("ndcg@10"),
@@ -56,6 +61,8 @@ def cell_row(shelf, work):
     row["validation"] = shelf.score(work)
     if work.kind not in ("draw", "finalist"):  # whose test figures nobody may look at
         row.update({name: figure(results, measure) for name, measure in FIGURES.items()})
+        if row["AUC centred"] is None and has_free_offsets(shelf.benchmark, work):
+            row["AUC centred"] = centred_of(found.folder)
     row["epochs"] = len(results["epochs"][: shelf.epochs(work)]) or None
     row["best epoch"] = None if work.kind == "draw" else results["best_epoch"] or None
     row.update(
@@ -66,6 +73,21 @@ def cell_row(shelf, work):
         code=record["code"],
     )
     return row
+
+
+def has_free_offsets(benchmark, work):
+    """Whether training leaves an instance's scores free up to an offset: softmax, or SINE's BPR beside it."""
+    given = benchmark.objectives[work.part.objective]
+    ranked = given.get("objective", "ranking") == "ranking"
+    return ranked and given.get("loss") == "softmax" and not is_untrained(work.model)
+
+
+def centred_of(folder):
+    """``centred_auc`` of a run's test predictions; None where they are not."""
+    path = os.path.join(folder, "predictions_test.csv")
+    if not os.path.exists(path):
+        return None
+    return centred_auc(pd.read_csv(path, usecols=["instance", "label", "score"]))
 
 
 def settings_text(values):
