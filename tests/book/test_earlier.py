@@ -61,11 +61,11 @@ def test_a_book_from_rows_and_scores_alone_is_the_same(place, monkeypatch):
 def test_under_softmax_the_book_has_auc_without_offsets(tmp_path, monkeypatch):
     softmax = {"objective": "ranking", "loss": "softmax", "early_stop_metric": "gauc"}
     changes = dict(FEW, objectives={"softmax": softmax})
-    changes["parts"] = [{"log": "tiny", "objective": "softmax"}]
+    changes["parts"] = [{"log": "tiny", "objective": "softmax", "extras": ["ablations"]}]
     out = write_made_up_book(tmp_path, monkeypatch, **changes)[0]
     rows = read_rows(str(out / "cells.csv"))
     for row in rows:
-        has = row["kind"] == "tuned"
+        has = row["kind"] in ("tuned", "ablation")
         assert (row["AUC centred"] is not None) == has, row["kind"]
         if has:
             frame = pd.read_csv(tmp_path / "cells-out" / row["folder"] / "predictions_test.csv")
@@ -79,6 +79,11 @@ def test_under_softmax_the_book_has_auc_without_offsets(tmp_path, monkeypatch):
     )
     said = f"(AUC centred) DFAR has {ours:.4f} and Caser {other:.4f}"
     assert "| AUC | AUC centred |" in text and said in text
+    # And the parts of ours are told apart by GAUC.
+    gauc = [row["GAUC"] for row in rows if (row["kind"], row["model"]) == ("tuned", "dfar")]
+    page = sections(str(out))["docs/paper-vs-released.md"].splitlines()
+    (line,) = (line for line in page if line.startswith("| 12 |"))
+    assert f"| GAUC | {np.mean(gauc):.4f} ± " in line
     shutil.rmtree(tmp_path / "cells-out")
     again = write_made_up_book(tmp_path, monkeypatch, "again", out, **changes)[0]
     assert content(again, "cells") == content(out, "cells")
