@@ -15,8 +15,8 @@ def centred_auc(frame: pd.DataFrame) -> float:
     does not decide c_i. AUC compares candidates of different instances and depends on c_i; this does not.
 
     Args:
-      frame: columns instance, label (0 or 1) and score (a probability p, the sigmoid of a logit in
-        float32; 0 and 1 stand for the nearest that it can tell from them).
+      frame: columns instance, label (0 or 1) and score (a probability p, the sigmoid of a logit; what is
+        nearer to 0 or 1 than 6e-8, as float32 tells scores from 1, counts as that near).
 
     Returns:
       The AUC over all rows, NaN where every label is the same.

@@ -13,7 +13,7 @@ from recommenders_utils.tables import undefined
 # Column -> where a cell's results have it.
 FIGURES = {
     "AUC": Measure("auc"),
-    "AUC centred": Measure("centred_auc", "centred"),
+    "AUC centred": Measure("centred_auc", "centred"),  # of a run, from its predictions
     "GAUC": Measure("gauc"),
     "MRR@10": Measure("mrr@10"),
     "NDCG@10": Measure("ndcg@10"),
